@@ -1,0 +1,6 @@
+//! backspin: a wind tunnel for automated rollback.
+//!
+//! One engine decides and acts; around it stand a simulated world, recorded incidents, mock endpoints or a
+//! real cluster, and the engine cannot tell which it is in. `ARCHITECTURE.md` says where things are.
+
+pub mod domain;
