@@ -4,3 +4,4 @@
 //! real cluster, and the engine cannot tell which it is in. `ARCHITECTURE.md` says where things are.
 
 pub mod domain;
+pub mod judge;

@@ -1,10 +1,17 @@
 //! The words of the project: plain data that every room may use and that uses no room.
 
+pub mod engine_io;
+pub mod entry;
+pub mod event;
+pub mod execution;
+pub mod expectation;
 pub mod frame;
 pub mod id;
+pub mod plan;
 pub mod seed;
 pub mod service;
 pub mod signal;
 pub mod time;
+pub mod truth;
 pub mod units;
 pub mod verdict;

@@ -1,0 +1,72 @@
+//! Entries of a record: what every plane writes of a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::engine_io::{Input, JournalEntry};
+use super::expectation::Expectation;
+use super::seed::Seed;
+use super::signal::CustomSignal;
+use super::time::{MonoTime, WallTime};
+use super::truth::TruthEntry;
+
+/// The version of the record's format.
+pub const RECORD_VERSION: u32 = 1;
+
+/// Where a run took place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlaneKind {
+    /// In process, on virtual time, against the simulated world.
+    Direct,
+    /// In process, on virtual time, against a recording.
+    Recorded,
+}
+
+/// The first entry of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunHeader {
+    /// [`RECORD_VERSION`].
+    pub version: u32,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's family.
+    pub family: String,
+    /// What the scenario shows, in a sentence.
+    pub shows: String,
+    /// Where.
+    pub plane: PlaneKind,
+    /// The campaign's seed and the index of this run's seed in it.
+    pub campaign_seed: u64,
+    /// Index of the seed.
+    pub seed_index: u64,
+    /// The run's own seed.
+    pub seed: Seed,
+    /// The calendar time of the run's first moment.
+    pub wall_start: WallTime,
+    /// The judge that decided.
+    pub judge: String,
+    /// The policy as it was effective, as JSON, so that the record replays alone.
+    pub policy: serde_json::Value,
+    /// SHA-256 of that policy, hexadecimal.
+    pub policy_hash: String,
+    /// User-defined signals, in the order of a frame's queries.
+    pub signals: Vec<CustomSignal>,
+    /// What is expected.
+    pub expect: Option<Expectation>,
+}
+
+/// One entry of a record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// The run.
+    Header(Box<RunHeader>),
+    /// What the engine was told.
+    Input(MonoTime, Input),
+    /// What the engine wrote down.
+    Journal(MonoTime, JournalEntry),
+    /// What was really so. No engine or judge ever reads these.
+    Truth(MonoTime, TruthEntry),
+    /// The run's last moment.
+    End(MonoTime),
+}

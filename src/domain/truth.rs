@@ -1,0 +1,101 @@
+//! The truth of a simulated or recorded incident. Kept aside for scoring; no judge or engine can reach it.
+
+use serde::{Deserialize, Serialize};
+
+use super::id::VersionId;
+use super::time::{Millis, MonoTime};
+
+/// What is really the matter with a deploy.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Nothing.
+    None,
+    /// The candidate itself.
+    Candidate,
+    /// A flag that came with the candidate.
+    Flag,
+    /// Something outside the deploy.
+    External,
+}
+
+/// What is known of an incident before it is played.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Truth {
+    /// The cause that a decision should answer; the candidate's when both it and an outside cause are there.
+    pub cause: Cause,
+    /// The version that does harm, if one does.
+    pub bad_version: Option<VersionId>,
+    /// When users first feel harm that this deploy does.
+    pub onset: Option<MonoTime>,
+    /// Whether going back to another version ends that harm.
+    pub rollback_helps: bool,
+    /// Whether instances of the old version serve beside the candidate after the onset, if nobody acts.
+    pub concurrent_baseline: bool,
+    /// When the deploy begins.
+    pub deployed: MonoTime,
+    /// How long it is watched.
+    pub watch: Millis,
+    /// Time between scrapes.
+    pub scrape: Millis,
+    /// Whether recovery can be told at all; a recording cannot say what would have followed.
+    pub recovery_known: bool,
+}
+
+impl Truth {
+    /// Whether a rollback (or a flag switched off) is the right answer.
+    pub const fn is_bad(&self) -> bool {
+        match self.cause {
+            Cause::Candidate | Cause::Flag => true,
+            Cause::None | Cause::External => false,
+        }
+    }
+}
+
+/// What really happened between two scrapes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct TruthTick {
+    /// The scrape.
+    pub at: MonoTime,
+    /// Requests offered by users, retries not counted.
+    pub demand: f64,
+    /// Share of requests that the candidate really answered, `0..=1`.
+    pub candidate_share: f64,
+    /// Expected share of requests that failed, over all versions.
+    pub error_ratio: f64,
+    /// Expected share of requests slower than the history's 99th percentile.
+    pub slow_ratio: f64,
+    /// Expected users harmed by this deploy: requests that failed or were slow and would not have been.
+    pub harmed: f64,
+    /// Expected users harmed by anything else.
+    pub harmed_external: f64,
+    /// Information about the fault in this scrape if nobody acted, nats: divergence of the law with the fault
+    /// from the law without (`research: KL(post || pre)`), two arms, noise floor included.
+    pub information: f64,
+    /// The reverse divergence, KL(pre || post), nats.
+    pub information_reverse: f64,
+}
+
+/// Moments the world saw.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Milestone {
+    /// The harm of this deploy fell below 1 % of its users, and stayed there until the end.
+    Mitigated,
+    /// The target serves all and users' signals are within their margins for three minutes.
+    Recovered,
+}
+
+/// An entry of the truth.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TruthEntry {
+    /// Known before the run.
+    Known(Truth),
+    /// One scrape interval.
+    Tick(TruthTick),
+    /// A moment reached.
+    Reached(Milestone),
+}

@@ -1,0 +1,53 @@
+//! Judges: from frames to verdicts. One file per judge, behind one trait.
+//!
+//! A judge sees frames and nothing else: no truth, no scenario, no clock. It says which inputs it needs and is
+//! inconclusive without them; it never takes a missing value for a healthy one unless, as the reference judge,
+//! it is defined to. It allocates when it is built and when evidence is asked for, never per frame.
+
+use crate::domain::frame::Frame;
+use crate::domain::signal::{CustomSignal, SignalKind};
+use crate::domain::verdict::{Evidence, Verdict};
+
+/// One input that a judge may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// A named signal of the whole service.
+    Signal(SignalKind),
+    /// Requests and errors counted per arm.
+    ErrorCounts,
+    /// Response times counted per arm, in buckets.
+    LatencyBuckets,
+}
+
+/// What a judge needs: it is inconclusive unless, for at least one row, every input of that row is there.
+pub type Needs = &'static [&'static [Need]];
+
+/// From frames to verdicts.
+pub trait Judge: Send {
+    /// Its name in policies, tables and records.
+    fn name(&self) -> &'static str;
+
+    /// Inputs without which it is inconclusive.
+    fn needs(&self) -> Needs;
+
+    /// Forgets the deploy it watched; what it learned of the service's history may stay.
+    fn reset(&mut self);
+
+    /// Takes the next frame, in order of time, and answers. Frames before the deploy
+    /// (`frame.rollout.since_deploy` is none) come too: a judge learns the service's history from them.
+    fn observe(&mut self, frame: &Frame) -> Verdict;
+
+    /// Why it answered the last observed frame so. Called rarely; may allocate.
+    fn evidence(&self, frame: &Frame) -> Evidence;
+}
+
+/// Which judge, with its parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum JudgeParams {}
+
+impl JudgeParams {
+    /// Builds the judge. `custom` are the policy's own signals, in the order of `Frame::queries`.
+    pub fn build(&self, _custom: &[CustomSignal]) -> Box<dyn Judge> {
+        match *self {}
+    }
+}
