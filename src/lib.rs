@@ -4,4 +4,5 @@
 //! real cluster, and the engine cannot tell which it is in. `ARCHITECTURE.md` says where things are.
 
 pub mod domain;
+pub mod engine;
 pub mod judge;
