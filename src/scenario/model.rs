@@ -1,0 +1,347 @@
+//! A checked scenario: what the world plays. Built by the loader from a file, never by hand outside tests.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::expectation::Expectation;
+use crate::domain::id::{FlagKey, ServiceId, VersionId};
+use crate::domain::service::{Capabilities, RolloutKind, Tier};
+use crate::domain::time::{Millis, MonoTime};
+use crate::domain::truth::Cause;
+
+/// One scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scenario {
+    /// The file's name without its ending. Never reaches a judge, an engine or a seed.
+    pub name: String,
+    /// What it belongs to in tables, such as `healthy` or `loud`.
+    pub family: String,
+    /// What it shows, in a sentence: the file's first comment.
+    pub shows: String,
+    /// Enters the seed in place of the name.
+    pub draw: u64,
+    /// When things are measured, and for how long.
+    pub timing: Timing,
+    /// The service that is deployed.
+    pub service: ServiceModel,
+    /// The service it calls, if it calls one.
+    pub dependency: Option<DependencyModel>,
+    /// Who calls it.
+    pub traffic: TrafficModel,
+    /// How users behave.
+    pub users: UserModel,
+    /// What is shipped, and how.
+    pub deploy: DeployModel,
+    /// What goes wrong in the world, by time.
+    pub incident: Vec<WorldEvent>,
+    /// What goes wrong between the engine and the world.
+    pub faults: Vec<Fault>,
+    /// What the author states as true; must agree with what follows from the timeline.
+    pub stated_truth: Option<StatedTruth>,
+    /// What is expected of the policy's judge.
+    pub expect: Option<Expectation>,
+}
+
+/// When things are measured, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Before the deploy. Default 30 min.
+    pub history: Millis,
+    /// From the deploy on. Default 60 min.
+    pub watch: Millis,
+    /// Step of the world. Default 1 s.
+    pub tick: Millis,
+    /// Between scrapes; a multiple of the tick. Default 15 s.
+    pub scrape: Millis,
+}
+
+impl Timing {
+    /// The run's last moment.
+    pub fn end(&self) -> MonoTime {
+        MonoTime(self.history.0 + self.watch.0)
+    }
+}
+
+/// A service and its versions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServiceModel {
+    /// Its name.
+    pub id: ServiceId,
+    /// Its layer.
+    pub tier: Tier,
+    /// What can be done to it.
+    pub capabilities: Capabilities,
+    /// Pods of the stable version before the deploy.
+    pub replicas: u32,
+    /// Requests per second that one warm pod answers before it saturates.
+    pub pod_capacity_rps: f64,
+    /// How pods start and stop.
+    pub pods: PodModel,
+    /// Response times of a warm, idle pod.
+    pub latency: LatencyModel,
+    /// Share of requests that fail when nothing is wrong, `0..=1`. Median of a lognormal draw with sd 0.5.
+    pub error_ratio: f64,
+    /// Share of the memory limit in use at rest, `0..=1`.
+    pub memory_ratio: f64,
+    /// Share of good requests that convert, `0..=1`.
+    pub conversion_ratio: f64,
+    /// Revenue per conversion.
+    pub revenue_per_conversion: f64,
+    /// Seconds until a change of weights is in force: drawn from this range per change.
+    pub propagation_s: (f64, f64),
+    /// Versions, oldest first. The last but one serves; the last is the candidate.
+    pub versions: Vec<VersionModel>,
+}
+
+/// How pods start and stop (decision science, section 6).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PodModel {
+    /// Median seconds to pull the image; lognormal with log-sd 0.4.
+    pub pull_s: f64,
+    /// Median seconds to initialise; lognormal with log-sd 0.4.
+    pub init_s: f64,
+    /// Extra work of a cold pod: its times and cost are `1 + warm_up * exp(-age / warm_up_tau)`.
+    pub warm_up: f64,
+    /// Time constant of warming up, seconds.
+    pub warm_up_tau_s: f64,
+    /// Longest time a stopping pod still answers what it has, seconds.
+    pub drain_s: f64,
+}
+
+/// Response times: a body and a tail, both lognormal, cut at a time-out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LatencyModel {
+    /// Median of the body, ms.
+    pub median_ms: f64,
+    /// Log-sd of the body.
+    pub sigma: f64,
+    /// Share of requests in the tail, `0..=1`.
+    pub tail_share: f64,
+    /// Median of the tail, ms.
+    pub tail_median_ms: f64,
+    /// Log-sd of the tail.
+    pub tail_sigma: f64,
+    /// A request that takes longer fails at this time, ms.
+    pub timeout_ms: f64,
+}
+
+/// One version of the service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VersionModel {
+    /// Its name.
+    pub id: VersionId,
+    /// How long before the run's start it was shipped.
+    pub shipped_ago: Millis,
+    /// For how long it was observed healthy; none if it never served.
+    pub healthy_for: Option<Millis>,
+    /// Whether the platform still has what it takes to start it, as far as an inventory can tell.
+    pub deployable: bool,
+    /// Whether somebody marked it bad.
+    pub marked_bad: bool,
+    /// Whether its pods really start; a registry may have lost the image without anybody knowing.
+    pub starts: bool,
+    /// Flags that came with it.
+    pub flags: Vec<FlagKey>,
+}
+
+/// The service that is called.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DependencyModel {
+    /// Its name.
+    pub id: ServiceId,
+    /// Share of requests that call it, `0..=1`.
+    pub call_ratio: f64,
+    /// Share of its calls that fail when nothing is wrong, `0..=1`.
+    pub error_ratio: f64,
+}
+
+/// Demand (decision science, sections 3 and 6).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrafficModel {
+    /// Mean requests per second that users want to make, 0.2 to 5000 in the shipped scenarios.
+    pub rate_rps: f64,
+    /// Relative amplitude of the daily wave, `0..1`.
+    pub daily_amplitude: f64,
+    /// Sd of the log of the rate's own noise (Ornstein-Uhlenbeck, minutes). Default 0.15.
+    pub noise_sd: f64,
+}
+
+/// How users behave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UserModel {
+    /// Probability that a failed request is tried again, `0..=1`.
+    pub retry_ratio: f64,
+    /// Retries per request, at most.
+    pub retries_max: u32,
+    /// Complaints per request that went well, and per request that failed.
+    pub complaints_per_good: f64,
+    /// Complaints per failed request.
+    pub complaints_per_error: f64,
+    /// Mean delay of a complaint (gamma with shape 2).
+    pub complaint_delay: Millis,
+    /// How much of the conversion is lost per doubling of the response time, `0..=1`.
+    pub slow_conversion_loss: f64,
+}
+
+/// What is shipped, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeployModel {
+    /// When it begins.
+    pub at: MonoTime,
+    /// What is shipped.
+    pub version: VersionId,
+    /// What it replaces.
+    pub from: VersionId,
+    /// The way to 100 %.
+    pub kind: RolloutKind,
+    /// For a canary: from this long after the deploy, this share. Rising. The last share stays to the end.
+    pub steps: Vec<(Millis, f64)>,
+    /// For a canary: pods of the candidate at full share; grows with the share.
+    pub surge: f64,
+}
+
+/// A cause in the world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WorldEvent {
+    /// The candidate does harm from `onset` on.
+    BadVersion(BadVersion),
+    /// Like it, but only while the flag is on.
+    BadFlag {
+        /// The flag.
+        flag: FlagKey,
+        /// The harm.
+        harm: BadVersion,
+    },
+    /// The dependency fails.
+    DependencyOutage {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Share of calls to it that fail, `0..=1`.
+        error_ratio: f64,
+        /// Factor on the response times of requests that call it.
+        latency_factor: f64,
+    },
+    /// More users come.
+    Surge {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Factor on the demand.
+        factor: f64,
+    },
+    /// Something else on the same machines slows every pod of both versions.
+    NoisyNeighbour {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Factor on response times.
+        latency_factor: f64,
+    },
+    /// A scanner reports findings in the candidate.
+    SecurityFinding {
+        /// When.
+        at: MonoTime,
+        /// How many.
+        findings: u32,
+    },
+}
+
+/// What a bad version does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct BadVersion {
+    /// From when on.
+    pub onset: MonoTime,
+    /// Until it has its full strength, it grows linearly for this long.
+    pub grows_for: Millis,
+    /// Extra share of requests that fail at once, `0..=1`.
+    pub error_ratio: f64,
+    /// Factor on response times.
+    pub latency_factor: f64,
+    /// Extra share of requests in the latency tail, `0..=1`.
+    pub tail_share: f64,
+    /// Extra share of requests that hang until the time-out, `0..=1`.
+    pub hang_ratio: f64,
+    /// Factor on conversion of requests that went well, `0..=1`.
+    pub conversion_factor: f64,
+    /// Factor on the work per request: a pod saturates at `capacity / cost_factor`.
+    pub cost_factor: f64,
+    /// Memory that a pod of it loses per hour, share of the limit.
+    pub memory_leak_per_hour: f64,
+}
+
+impl Default for BadVersion {
+    fn default() -> Self {
+        Self {
+            onset: MonoTime::ZERO,
+            grows_for: Millis::ZERO,
+            error_ratio: 0.0,
+            latency_factor: 1.0,
+            tail_share: 0.0,
+            hang_ratio: 0.0,
+            conversion_factor: 1.0,
+            cost_factor: 1.0,
+            memory_leak_per_hour: 0.0,
+        }
+    }
+}
+
+/// What goes wrong between the engine and the world. Every fault has an end, and is lifted at it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fault {
+    /// Metrics of these arms are not scraped.
+    MetricsGap {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Whose.
+        arms: Arms,
+    },
+    /// The metrics server does not answer at all.
+    MetricsDown {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+    },
+    /// The router accepts weights but does not put them in force.
+    RouterStuck {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+    },
+    /// The flag service refuses.
+    FlagsDown {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+    },
+}
+
+/// Which arms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Arms {
+    /// The candidate's.
+    Candidate,
+    /// The stable version's.
+    Stable,
+    /// All.
+    All,
+}
+
+/// What the author states as true.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatedTruth {
+    /// The cause.
+    pub cause: Cause,
+    /// First harm to users.
+    pub onset: Option<MonoTime>,
+    /// Whether a rollback ends it.
+    pub rollback_helps: bool,
+}
