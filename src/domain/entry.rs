@@ -63,6 +63,8 @@ pub enum Entry {
     Header(Box<RunHeader>),
     /// What the engine was told.
     Input(MonoTime, Input),
+    /// The engine was woken because its deadline had come.
+    Woken(MonoTime),
     /// What the engine wrote down.
     Journal(MonoTime, JournalEntry),
     /// What was really so. No engine or judge ever reads these.
