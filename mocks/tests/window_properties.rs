@@ -5,11 +5,11 @@ use proptest::prelude::*;
 
 /// `extrapolatedRate` of Prometheus 3.5 over all samples, `is_rate` false: a plain loop over the window.
 fn naive_increase(samples: &[(u64, f64)], now_ms: u64, range_ms: u64) -> Option<f64> {
-    let (now, start) = (now_ms as i64, now_ms as i64 - range_ms as i64);
+    let (now, start) = (now_ms.cast_signed(), now_ms.cast_signed() - range_ms.cast_signed());
     let inside: Vec<(i64, f64)> = samples
         .iter()
         .filter(|(_, value)| !is_stale_marker(*value))
-        .map(|&(t, value)| (t as i64, value))
+        .map(|&(t, value)| (t.cast_signed(), value))
         .filter(|&(t, _)| t > start && t <= now)
         .collect();
     if inside.len() < 2 {
