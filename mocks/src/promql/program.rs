@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::catalog::SeriesId;
 use super::query::{Aggregation, Bound, Operator};
-use crate::window::{Bucket, CounterWindow, GaugeLookback, quantile_of_sorted};
+use crate::window::{Bucket, CounterWindow, GaugeLookback, Stretch, quantile_of_sorted};
 
 /// Index of a node in [`Program::nodes`].
 pub(super) type NodeId = u32;
@@ -61,6 +61,10 @@ pub(super) struct Program {
     /// Moves with every scrape and every new time of evaluation.
     epoch: u64,
     evaluated_at_ms: u64,
+    /// Where each node's window began at the last evaluation, by node.
+    cursors: Vec<usize>,
+    /// Geometry of the window evaluated last.
+    stretch: Stretch,
     scratch: Vec<Bucket>,
 }
 
@@ -69,6 +73,7 @@ impl Program {
     pub(super) fn seal(&mut self) {
         self.values = vec![None; self.nodes.len()];
         self.computed_in = vec![0; self.nodes.len()];
+        self.cursors = vec![0; self.nodes.len()];
         self.scratch = Vec::with_capacity(self.buckets.len());
         self.epoch = 1;
     }
@@ -110,9 +115,9 @@ impl Program {
         match &self.nodes[index] {
             Node::Constant(number) => Some(*number),
             Node::Gauge(slot) => self.gauges[*slot].1.value(t_ms),
-            Node::Window { slot, range_ms, per_second: true } => self.counters[*slot].1.rate(t_ms, *range_ms),
-            Node::Window { slot, range_ms, per_second: false } => {
-                self.counters[*slot].1.increase(t_ms, *range_ms)
+            Node::Window { slot, range_ms, per_second } => {
+                let (cursor, stretch) = (&mut self.cursors[index], &mut self.stretch);
+                self.counters[*slot].1.follow(t_ms, *range_ms, *per_second, cursor, stretch)
             }
             Node::Aggregate { aggregation, inputs } => {
                 aggregate(*aggregation, self.inputs[inputs.clone()].iter().filter_map(|&node| value(node)))

@@ -1,13 +1,8 @@
 //! `increase` and `rate` over one scraped counter, from a ring of samples with running reset corrections.
-//!
-//! The rule is `extrapolatedRate` of Prometheus 3.5: the increase between the first and last sample of the left-open
-//! window, resets added back, is extrapolated to the window's edges. An edge farther away than 1.1 mean sample spacings
-//! counts as half a spacing; only then the start is capped where a straight line would reach zero (the order since 2.51).
 
+use super::extrapolation::{Place, Sample, Stretch};
 use super::stale::is_stale_marker;
 
-/// Edges farther away than this many mean sample spacings are not extrapolated to (`extrapolatedRate`).
-const EXTRAPOLATION_THRESHOLD: f64 = 1.1;
 /// Steps tried around the guessed position before a binary search takes over.
 const PROBES: usize = 6;
 
@@ -18,28 +13,25 @@ const PROBES: usize = 6;
 /// capacity below the samples in a window shortens that window; [`capacity_for`](Self::capacity_for) leaves a margin.
 #[derive(Clone, Debug)]
 pub struct CounterWindow {
-    /// Power-of-two sized.
+    /// Power-of-two sized; sample number `n` is in slot `n mod size`.
     ring: Box<[Sample]>,
-    /// Slot of the oldest sample.
-    start: usize,
+    /// Samples ever taken.
+    pushed: usize,
     len: usize,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Sample {
-    t_ms: i64,
-    value: f64,
-    /// Sum of the finite values lost to resets before this sample.
-    resets: f64,
-    /// Resets from `+Inf`, kept apart so that they leave the window again.
-    resets_from_infinity: u32,
+    /// The newest sample once more, beside the lengths: most evaluations need it and one other.
+    newest: Sample,
 }
 
 impl CounterWindow {
     /// A window that holds at least `capacity` samples; at least two.
     pub fn new(capacity: usize) -> Self {
         let size = capacity.max(2).next_power_of_two();
-        Self { ring: vec![Sample::default(); size].into_boxed_slice(), start: 0, len: 0 }
+        Self {
+            ring: vec![Sample::default(); size].into_boxed_slice(),
+            pushed: 0,
+            len: 0,
+            newest: Sample::default(),
+        }
     }
 
     /// Samples to keep so that a window of `range_ms` is complete at scrapes every `scrape_interval_ms` with up to 12 % jitter.
@@ -66,7 +58,8 @@ impl CounterWindow {
             return;
         }
         let mut sample = Sample { t_ms: signed(t_ms), value, resets: 0.0, resets_from_infinity: 0 };
-        if let Some(newest) = self.len.checked_sub(1).map(|last| self.at(last)) {
+        if self.len > 0 {
+            let newest = self.newest;
             if sample.t_ms <= newest.t_ms {
                 return;
             }
@@ -80,61 +73,78 @@ impl CounterWindow {
                 }
             }
         }
-        let slot = (self.start + self.len) & (self.ring.len() - 1);
+        let slot = self.pushed & (self.ring.len() - 1);
         self.ring[slot] = sample;
-        if self.len == self.ring.len() {
-            self.start = (self.start + 1) & (self.ring.len() - 1);
-        } else {
-            self.len += 1;
-        }
+        self.newest = sample;
+        self.pushed += 1;
+        self.len = (self.len + 1).min(self.ring.len());
     }
 
     /// Growth over `(now - range, now]` in the counter's unit, extrapolated; none with fewer than two samples in the window.
     pub fn increase(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
-        self.extrapolated(signed(now_ms), signed(range_ms)).map(|(growth, factor)| growth * factor)
+        let (first, last, stretch) = self.searched(now_ms, range_ms)?;
+        Some(stretch.increase(first, last))
     }
 
     /// [`increase`](Self::increase) per second of the range, in units per second.
     pub fn rate(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
-        // Divides the factor, not the result, as Prometheus does: the last bits agree.
-        self.extrapolated(signed(now_ms), signed(range_ms))
-            .map(|(growth, factor)| growth * (factor / (range_ms as f64 / 1000.0)))
+        let (first, last, stretch) = self.searched(now_ms, range_ms)?;
+        Some(stretch.rate(first, last))
     }
 
-    /// The growth between the window's samples and the factor that extrapolates it to the whole window.
-    fn extrapolated(&self, now_ms: i64, range_ms: i64) -> Option<(f64, f64)> {
-        let start_ms = now_ms.saturating_sub(range_ms);
+    /// [`rate`](Self::rate) or [`increase`](Self::increase) with what the last evaluation left: `cursor`, where this
+    /// window of this range began, and `stretch`, the geometry of any window. Series scraped together share the latter.
+    pub(crate) fn follow(
+        &self,
+        now_ms: u64,
+        range_ms: u64,
+        per_second: bool,
+        cursor: &mut usize,
+        stretch: &mut Stretch,
+    ) -> Option<f64> {
+        if self.newest.t_ms > signed(now_ms) {
+            return if per_second { self.rate(now_ms, range_ms) } else { self.increase(now_ms, range_ms) };
+        }
+        let start_ms = signed(now_ms).saturating_sub(signed(range_ms));
+        let oldest = self.pushed - self.len;
+        let mut begin = (*cursor).clamp(oldest, self.pushed);
+        while begin < self.pushed && self.numbered(begin).t_ms <= start_ms {
+            begin += 1;
+        }
+        while begin > oldest && self.numbered(begin - 1).t_ms > start_ms {
+            begin -= 1;
+        }
+        *cursor = begin;
+        if self.pushed < begin + 2 {
+            return None;
+        }
+        let (first, last) = (self.numbered(begin), &self.newest);
+        let place = Place {
+            start_ms,
+            first_ms: first.t_ms,
+            last_ms: last.t_ms,
+            now_ms: signed(now_ms),
+            samples: self.pushed - begin,
+        };
+        if stretch.place != place {
+            *stretch = Stretch::of(place);
+        }
+        Some(if per_second { stretch.rate(first, last) } else { stretch.increase(first, last) })
+    }
+
+    /// The first and last sample of a window, and its geometry.
+    fn searched(&self, now_ms: u64, range_ms: u64) -> Option<(&Sample, &Sample, Stretch)> {
+        let now_ms = signed(now_ms);
+        let start_ms = now_ms.saturating_sub(signed(range_ms));
         let end = self.samples_until(now_ms);
         let begin = self.samples_until(start_ms);
         if end < begin + 2 {
             return None;
         }
         let (first, last) = (self.at(begin), self.at(end - 1));
-
-        let mut growth = last.value - first.value;
-        growth += last.resets - first.resets;
-        if last.resets_from_infinity != first.resets_from_infinity {
-            growth += f64::INFINITY;
-        }
-
-        let sampled_s = seconds(last.t_ms - first.t_ms);
-        let spacing_s = sampled_s / (end - begin - 1) as f64;
-        let threshold_s = spacing_s * EXTRAPOLATION_THRESHOLD;
-        let mut to_start_s = seconds(first.t_ms - start_ms);
-        let mut to_end_s = seconds(now_ms - last.t_ms);
-        if to_start_s >= threshold_s {
-            to_start_s = spacing_s / 2.0;
-        }
-        if growth > 0.0 && first.value >= 0.0 {
-            let to_zero_s = sampled_s * (first.value / growth);
-            if to_zero_s < to_start_s {
-                to_start_s = to_zero_s;
-            }
-        }
-        if to_end_s >= threshold_s {
-            to_end_s = spacing_s / 2.0;
-        }
-        Some((growth, (sampled_s + to_start_s + to_end_s) / sampled_s))
+        let place =
+            Place { start_ms, first_ms: first.t_ms, last_ms: last.t_ms, now_ms, samples: end - begin };
+        Some((first, last, Stretch::of(place)))
     }
 
     /// How many samples are at or before `t_ms`.
@@ -172,18 +182,19 @@ impl CounterWindow {
     }
 
     /// The sample at `index`, 0 the oldest; `index` must be below `len`.
-    fn at(&self, index: usize) -> Sample {
-        self.ring[(self.start + index) & (self.ring.len() - 1)]
+    fn at(&self, index: usize) -> &Sample {
+        self.numbered(self.pushed - self.len + index)
+    }
+
+    /// Sample number `number`, counted from the first ever taken; it must still be held.
+    fn numbered(&self, number: usize) -> &Sample {
+        &self.ring[number & (self.ring.len() - 1)]
     }
 }
 
 /// Milliseconds that may go below zero when a window reaches back before the epoch.
 fn signed(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
-}
-
-fn seconds(ms: i64) -> f64 {
-    ms as f64 / 1000.0
 }
 
 #[cfg(test)]

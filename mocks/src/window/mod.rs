@@ -11,11 +11,13 @@
 //! `promql/engine.go` (`lookback`), `model/value/value.go` (stale marker).
 
 mod counter;
+mod extrapolation;
 mod gauge;
 mod histogram;
 mod stale;
 
 pub use counter::CounterWindow;
+pub(crate) use extrapolation::Stretch;
 pub use gauge::{GaugeLookback, LOOKBACK_MS};
 pub use histogram::{Bucket, histogram_quantile, quantile_of_sorted};
 pub use stale::{STALE_MARKER_BITS, is_stale_marker, stale_marker};
