@@ -3,7 +3,7 @@
 use backspin_mocks::promql::{Catalog, Options, SeriesKind, check, compile, parse};
 use proptest::prelude::*;
 
-const PIECES: [&str; 62] = [
+const PIECES: [&str; 63] = [
     "sum",
     "avg",
     "by",
@@ -16,6 +16,7 @@ const PIECES: [&str; 62] = [
     "]",
     "5m",
     "1h30m",
+    "99y",
     "x_total",
     "cpu",
     "le",

@@ -33,6 +33,8 @@ pub enum Refusal {
     UnknownShape,
     /// A counter read as a gauge, or a gauge given to `rate` or `increase`.
     WrongKind,
+    /// A range that holds too many samples.
+    TooLong,
     /// More than one element is left, or two with the same labels.
     ManyElements,
 }

@@ -13,6 +13,8 @@ use super::query::{Grouping, Operator, Query, QueryKind};
 use super::token::Span;
 
 const BUCKET_BOUND: &str = "le";
+/// Most samples in one window: 80 days at 15 s, 16 MiB for each series.
+const WINDOW_SAMPLES_MAX: usize = 524_288;
 
 /// Elements of a vector by their labels; the metric name is a label where PromQL keeps it.
 type Elements = BTreeMap<Labels, NodeId>;
@@ -122,6 +124,13 @@ impl Expander<'_> {
         per_second: bool,
         span: Span,
     ) -> Result<Elements, CompileError> {
+        let samples = self.linker.samples_in(range_ms);
+        if samples > WINDOW_SAMPLES_MAX {
+            let found = format!("a window of {samples} samples");
+            let allowed = format!("at most {WINDOW_SAMPLES_MAX} samples");
+            let error = CompileError::new(Refusal::TooLong, span, found, allowed);
+            return Err(error.with_hint("shorten the range"));
+        }
         let mut elements = Elements::new();
         for (id, series) in self.catalog.matching(matchers) {
             if series.kind == SeriesKind::Gauge {

@@ -10,6 +10,7 @@ use crate::window::{CounterWindow, GaugeLookback};
 /// Collects nodes and the windows they need.
 #[derive(Debug, Default)]
 pub(super) struct Linker {
+    scrape_interval_ms: u64,
     program: Program,
     /// Nodes by their content.
     known: BTreeMap<Vec<u64>, NodeId>,
@@ -20,6 +21,16 @@ pub(super) struct Linker {
 }
 
 impl Linker {
+    /// For scrapes every `scrape_interval_ms`.
+    pub(super) fn new(scrape_interval_ms: u64) -> Self {
+        Self { scrape_interval_ms, ..Self::default() }
+    }
+
+    /// Samples that a window of `range_ms` holds.
+    pub(super) fn samples_in(&self, range_ms: u64) -> usize {
+        CounterWindow::capacity_for(range_ms, self.scrape_interval_ms)
+    }
+
     pub(super) fn constant(&mut self, number: f64) -> NodeId {
         self.intern(vec![0, number.to_bits()], |_| Node::Constant(number))
     }
@@ -117,10 +128,10 @@ impl Linker {
         (0..=result).filter(|&node| is_needed[node as usize]).collect()
     }
 
-    /// The program, with windows large enough for scrapes every `scrape_interval_ms`.
-    pub(super) fn finish(mut self, scrape_interval_ms: u64) -> Program {
+    /// The program, with windows large enough for their longest range.
+    pub(super) fn finish(mut self) -> Program {
         for ((_, window), &range_ms) in self.program.counters.iter_mut().zip(&self.ranges_ms) {
-            *window = CounterWindow::new(CounterWindow::capacity_for(range_ms, scrape_interval_ms));
+            *window = CounterWindow::new(CounterWindow::capacity_for(range_ms, self.scrape_interval_ms));
         }
         self.program.seal();
         self.program

@@ -98,7 +98,7 @@ impl QuerySet {
         catalog: &Catalog,
         options: Options,
     ) -> Result<Self, QuerySetError> {
-        let mut linker = Linker::default();
+        let mut linker = Linker::new(options.scrape_interval_ms);
         let mut plans = Vec::with_capacity(queries.len());
         for (index, &(name, text)) in queries.iter().enumerate() {
             let plan = Plan::link(text, catalog, &mut linker);
@@ -108,7 +108,7 @@ impl QuerySet {
                 source: Box::new(source),
             })?);
         }
-        let program = linker.finish(options.scrape_interval_ms);
+        let program = linker.finish();
         Ok(Self { program, plans, series_count: catalog.len() })
     }
 
@@ -269,6 +269,14 @@ mod tests {
             "-{__name__=~\"cpu|cpu_\"} or vector",
             "aggregate with `sum(…)`, or match one series",
         );
+    }
+
+    #[test]
+    fn a_window_that_would_fill_the_memory_is_refused() {
+        let error = compile("sum(rate(requests_total[99y]))", &catalog(), OPTIONS)
+            .expect_err("99 years are too long");
+        assert_eq!((error.refusal, error.offset, error.len), (Refusal::TooLong, 4, 24));
+        assert!(compile("sum(rate(requests_total[30d]))", &catalog(), OPTIONS).is_ok());
     }
 
     #[test]
