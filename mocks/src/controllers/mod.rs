@@ -5,6 +5,38 @@
 //! [`Deployment::reconcile`], which starts and stops pods through [`PodRuntime`]. [`Deployment::next_deadline_ms`]
 //! says when to call again without an event.
 //!
+//! ```
+//! use backspin_mocks::controllers::{Deployment, DeploymentSpec, IntOrPercent, PodId, PodRuntime, TemplateId};
+//!
+//! /// Remembers what was started.
+//! #[derive(Default)]
+//! struct Started(Vec<PodId>);
+//! impl PodRuntime for Started {
+//!     fn start(&mut self, pod: PodId, _: TemplateId, _now_ms: u64) {
+//!         self.0.push(pod);
+//!     }
+//!     fn stop(&mut self, _: PodId, _: TemplateId, _now_ms: u64) {}
+//! }
+//!
+//! let spec = DeploymentSpec {
+//!     replicas: 2,
+//!     max_surge: IntOrPercent::Percent(25),
+//!     max_unavailable: IntOrPercent::Percent(25),
+//!     min_ready_ms: 0,
+//!     progress_deadline_ms: 600_000,
+//!     paused: false,
+//!     template: 41,
+//!     revision_history_limit: 10,
+//! };
+//! let (mut world, mut deployment) = (Started::default(), Deployment::settled(spec, 0));
+//! deployment.set_template(42);
+//! deployment.reconcile(1_000, &mut world);
+//! assert_eq!(world.0.len(), 1, "one pod of surge");
+//! deployment.set_ready(world.0[0], true, 9_000);
+//! deployment.reconcile(9_000, &mut world);
+//! assert_eq!((deployment.ready_pods(41), world.0.len()), (1, 2));
+//! ```
+//!
 //! - `spec`: what is asked for, and surge and unavailability in pods.
 //! - `deployment`: state, commands, and the loop to a fixed point.
 //! - `rollout`, `scaling`, `history`: one sync of the Deployment controller, by what it decides.
