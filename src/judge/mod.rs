@@ -4,6 +4,8 @@
 //! inconclusive without them; it never takes a missing value for a healthy one unless, as the reference judge,
 //! it is defined to. It allocates when it is built and when evidence is asked for, never per frame.
 
+pub mod flagger;
+mod inputs;
 pub mod weighted;
 
 use crate::domain::frame::Frame;
@@ -48,6 +50,8 @@ pub trait Judge: Send {
 pub enum JudgeParams {
     /// The reference judge, as poor as it was specified: see [`weighted`].
     Weighted(weighted::Params),
+    /// Flagger's cumulative failed checks: see [`flagger`].
+    Flagger(flagger::Params),
 }
 
 impl JudgeParams {
@@ -55,6 +59,7 @@ impl JudgeParams {
     pub fn check(&self) -> Result<(), ParamError> {
         match self {
             Self::Weighted(params) => params.check(),
+            Self::Flagger(params) => params.check(),
         }
     }
 
@@ -63,6 +68,7 @@ impl JudgeParams {
     pub fn build(&self, custom: &[CustomSignal]) -> Box<dyn Judge> {
         match self {
             Self::Weighted(params) => Box::new(weighted::Weighted::new(params, custom)),
+            Self::Flagger(params) => Box::new(flagger::Flagger::new(params)),
         }
     }
 }
