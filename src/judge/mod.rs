@@ -4,6 +4,7 @@
 //! inconclusive without them; it never takes a missing value for a healthy one unless, as the reference judge,
 //! it is defined to. It allocates when it is built and when evidence is asked for, never per frame.
 
+pub mod e_detector;
 pub mod flagger;
 mod inputs;
 pub mod weighted;
@@ -52,6 +53,8 @@ pub enum JudgeParams {
     Weighted(weighted::Params),
     /// Flagger's cumulative failed checks: see [`flagger`].
     Flagger(flagger::Params),
+    /// The default, anytime-valid comparison with the control: see [`e_detector`].
+    EDetector(e_detector::Params),
 }
 
 impl JudgeParams {
@@ -60,6 +63,7 @@ impl JudgeParams {
         match self {
             Self::Weighted(params) => params.check(),
             Self::Flagger(params) => params.check(),
+            Self::EDetector(params) => params.check(),
         }
     }
 
@@ -69,6 +73,7 @@ impl JudgeParams {
         match self {
             Self::Weighted(params) => Box::new(weighted::Weighted::new(params, custom)),
             Self::Flagger(params) => Box::new(flagger::Flagger::new(params)),
+            Self::EDetector(params) => Box::new(e_detector::EDetector::new(params)),
         }
     }
 }
