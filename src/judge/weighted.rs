@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::frame::Frame;
-use crate::domain::signal::{CustomSignal, QueryValue, SignalKind, Worse};
+use crate::domain::signal::{CustomSignal, Quality, QueryValue, SignalKind, Worse};
 use crate::domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
 
 use super::{Judge, Need, Needs, ParamError, check_range};
@@ -114,6 +114,9 @@ const FACTORS: [SignalKind; 5] = [
     SignalKind::Cpu,
 ];
 
+/// An index beyond [`FACTORS`].
+const NO_FACTOR: usize = FACTORS.len();
+
 /// SPEC 2.3: the impact of a factor is capped at three thresholds. It shows in evidence only.
 const IMPACT_MAX: f64 = 3.0;
 
@@ -142,10 +145,10 @@ impl Weighted {
     fn contributions(&self, frame: &Frame) -> [f64; 5] {
         let p = &self.params;
         let read = |kind| or_zero(frame, kind);
-        let busiest = read(SignalKind::Cpu).max(read(SignalKind::Memory));
+        let busiest = greater(read(SignalKind::Cpu), read(SignalKind::Memory));
         let counts = |value: f64, threshold: f64, weight: f64| {
             // `min(impact, 1)` is 1 for every value above its threshold.
-            if value > threshold { weight } else { 0.0 }
+            weight * f64::from(u8::from(value > threshold))
         };
         [
             counts(read(SignalKind::ErrorRatio), p.error_ratio, p.error_weight),
@@ -183,19 +186,22 @@ impl Judge for Weighted {
     fn reset(&mut self) {}
 
     fn observe(&mut self, frame: &Frame) -> Verdict {
-        self.errors_seen |= frame.signals[SignalKind::ErrorRatio].usable().is_some();
-        self.latency_seen |= frame.signals[SignalKind::LatencyP99].usable().is_some();
         if !(self.errors_seen && self.latency_seen) {
-            return Verdict::inconclusive(self.params.rollback_score);
-        }
-        let mut score = 0.0;
-        let (mut greatest, mut primary) = (0.0, None);
-        for (added, kind) in self.contributions(frame).into_iter().zip(FACTORS) {
-            score += added;
-            if added > greatest {
-                (greatest, primary) = (added, Some(kind));
+            self.errors_seen |= frame.signals[SignalKind::ErrorRatio].usable().is_some();
+            self.latency_seen |= frame.signals[SignalKind::LatencyP99].usable().is_some();
+            if !(self.errors_seen && self.latency_seen) {
+                return Verdict::inconclusive(self.params.rollback_score);
             }
         }
+        let mut score = 0.0;
+        let (mut greatest, mut leading) = (0.0, NO_FACTOR);
+        for (i, added) in self.contributions(frame).into_iter().enumerate() {
+            score += added;
+            let leads = usize::from(added > greatest);
+            leading = leads * i + (1 - leads) * leading;
+            greatest = greater(added, greatest);
+        }
+        let primary = FACTORS.get(leading).copied();
         for factor in &self.custom {
             if let Some((_, impact)) = factor.reading(frame) {
                 score += factor.weight * impact.min(1.0);
@@ -259,15 +265,24 @@ impl CustomFactor {
     }
 }
 
-/// The reference's reading of a signal: what is not there is zero.
+/// The reference's reading of a signal: what is not there is zero. This and the sums above have no branches on what
+/// was read: one that is guessed wrong would wait for memory, frame after frame (measured: 15 against 20 million
+/// frames per second).
 fn or_zero(frame: &Frame, kind: SignalKind) -> f64 {
-    frame.signals[kind].usable().unwrap_or(0.0)
+    let sample = &frame.signals[kind];
+    let usable = (sample.quality == Quality::Fresh) & !sample.value.is_nan();
+    f64::from_bits(sample.value.to_bits() & u64::from(usable).wrapping_neg())
+}
+
+/// The greater of two numbers, neither of them NaN: one instruction, unlike `f64::max`.
+fn greater(a: f64, b: f64) -> f64 {
+    if a > b { a } else { b }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::signal::{Quality, SignalSample};
+    use crate::domain::signal::SignalSample;
 
     use SignalKind::{
         ComplaintsPerHour, ConversionDrop, Cpu, DependencyHealth, ErrorRatio, LatencyP99, Memory,
