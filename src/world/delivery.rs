@@ -50,9 +50,8 @@ impl Delivery {
         self.cluster.advance(now);
         loop {
             let (range, key) = (self.spread_s, self.spread_key);
-            let Some(change) = self
-                .rollout
-                .advance(now, &mut self.cluster, &mut self.router, || spread(range, key, now))
+            let Some(change) =
+                self.rollout.advance(now, &mut self.cluster, &mut self.router, || spread(range, key, now))
             else {
                 break;
             };

@@ -2,9 +2,9 @@
 //! frames or the series.
 
 use super::information::Information;
+use super::latency::Shift;
 use super::service::{Flow, ServiceLaw};
 use super::simulation::Harm;
-use super::latency::Shift;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Milestone, Truth, TruthTick};
 use crate::scenario::model::Scenario;
@@ -144,6 +144,11 @@ impl Ledger {
         if now.since(since) >= RECOVERED_AFTER && self.recovered.is_none() {
             self.recovered = Some(now);
         }
+    }
+
+    /// Requests that users wanted to make in the interval under way.
+    pub(crate) fn demand_so_far(&self) -> f64 {
+        self.sums.demand
     }
 
     /// The last interval closed.

@@ -5,7 +5,8 @@
 //!
 //! Left out: nodes and where pods land on them, images that are already on a node, single pods that differ in speed.
 
-use super::deployment::PodId;
+use backspin_mocks::controllers::PodId;
+
 use super::draw::Draw;
 use crate::domain::seed::{Seed, StreamKey};
 use crate::domain::time::{Millis, MonoTime};
@@ -262,11 +263,6 @@ impl Pods {
     /// Whether any pod changed since the last call.
     pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
-    }
-
-    /// When the next pod changes by itself.
-    pub(crate) fn next_due(&self) -> Option<MonoTime> {
-        self.next_due
     }
 
     fn born(&mut self, deployment: usize, id: PodId, version: usize) -> Pod {

@@ -22,7 +22,6 @@ pub(crate) struct Scraper {
     complaints_key: StreamKey,
     calls_key: StreamKey,
     buckets: [f64; LATENCY_BUCKETS],
-    pub(crate) candidate: usize,
 }
 
 /// Counts of one version.
@@ -90,7 +89,7 @@ struct Keys {
 
 impl Scraper {
     /// Nothing counted yet.
-    pub(crate) fn new(scenario: &Scenario, candidate: usize, seed: Seed) -> Self {
+    pub(crate) fn new(scenario: &Scenario, seed: Seed) -> Self {
         let version = |index: usize| {
             let key = |what: &str| seed.stream(&format!("scrape/{what}/{index}"));
             VersionCounts {
@@ -112,7 +111,6 @@ impl Scraper {
             complaints_key: seed.stream("scrape/complaints"),
             calls_key: seed.stream("scrape/dependency"),
             buckets: [0.0; LATENCY_BUCKETS],
-            candidate,
         }
     }
 
@@ -164,7 +162,10 @@ impl VersionCounts {
             let timed_out = errors.binomial(answered, mean(expected.times_out));
             let in_time = answered - timed_out;
             let failed = errors.binomial(in_time, mean(expected.fails));
-            law.fill_buckets(Shift { log: mean(expected.log_shift), tail: mean(expected.tail) }, probabilities);
+            law.fill_buckets(
+                Shift { log: mean(expected.log_shift), tail: mean(expected.tail) },
+                probabilities,
+            );
             Draw::at(self.keys.latency, tick).multinomial(in_time, probabilities, &mut new.buckets);
             new.buckets[law.timeout_bucket()] += timed_out;
             new.sum_ms = law.sum_ms(&new.buckets);
@@ -213,8 +214,9 @@ mod tests {
     fn counts_have_the_moments_of_their_law() {
         let scenario = testing::healthy();
         let law = LatencyLaw::new(&scenario.service.latency);
-        let mut scraper = Scraper::new(&scenario, 2, Seed(5));
-        let flow = Flow { attempts_rps: 100.0, fails: 0.02, times_out: 0.01, converts: 0.03, ..Flow::default() };
+        let mut scraper = Scraper::new(&scenario, Seed(5));
+        let flow =
+            Flow { attempts_rps: 100.0, fails: 0.02, times_out: 0.01, converts: 0.03, ..Flow::default() };
         let (scrapes, n) = (2000_u32, 1500.0);
         let mut squares = 0.0;
         for tick in 0..u64::from(scrapes) {
@@ -240,7 +242,7 @@ mod tests {
     fn what_nobody_answers_fails_without_a_time() {
         let scenario = testing::healthy();
         let law = LatencyLaw::new(&scenario.service.latency);
-        let mut scraper = Scraper::new(&scenario, 2, Seed(5));
+        let mut scraper = Scraper::new(&scenario, Seed(5));
         scraper.expect(1, &Flow { fails: 1.0, ..Flow::default() }, 100.0, false);
         scraper.draw(1, &law, 0.0);
         let total = scraper.versions[1].total;

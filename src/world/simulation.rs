@@ -18,9 +18,12 @@ use super::ledger::Ledger;
 use super::noise::{ARM, Ar1, SHARED, log_factor};
 use super::rollout::RolloutChange;
 use super::scrape::Scraper;
+use super::series::{self, SeriesDef};
 use super::service::{Conditions, Flow, Load, ServiceLaw};
 use super::truth;
 use super::users::Complaints;
+use super::view::View;
+use crate::domain::id::VersionId;
 use crate::domain::seed::Seed;
 use crate::domain::service::{Deploy, Environment, Inventory, KnownVersion};
 use crate::domain::time::{Millis, MonoTime};
@@ -42,6 +45,8 @@ pub struct World {
     pub(crate) running: Vec<Running>,
     pub(crate) scraper: Scraper,
     pub(crate) ledger: Ledger,
+    pub(crate) view: View,
+    pub(crate) series: Vec<SeriesDef>,
     pub(crate) complaints: Complaints,
     pub(crate) demand_rps: f64,
     pub(crate) dependency: DependencyEffect,
@@ -64,6 +69,8 @@ pub(crate) struct VersionState {
     /// Share of attempts that fail, from which the next fixed point is sought; with and without the defect.
     failing: f64,
     failing_clean: f64,
+    /// Whether any pod answers now.
+    answered: bool,
     /// How it answers now.
     pub(crate) flow: Flow,
     /// What users feel of it now.
@@ -101,7 +108,8 @@ impl World {
     /// If the scenario's deploy names versions that the service does not have: the loader has checked that.
     pub fn new(scenario: &Scenario, seed: Seed) -> Self {
         let versions = &scenario.service.versions;
-        let index_of = |id| versions.iter().position(|v| v.id == *id).expect("the loader checks versions");
+        let index_of =
+            |id: &VersionId| versions.iter().position(|v| v.id == *id).expect("the loader checks versions");
         let candidate = index_of(&scenario.deploy.version);
         let from = index_of(&scenario.deploy.from);
         let timing = scenario.timing;
@@ -111,10 +119,9 @@ impl World {
         let incident = Incident::new(scenario);
         let law = ServiceLaw::new(&scenario.service, &scenario.users, scenario.traffic.rate_rps);
         let delivery = Delivery::new(scenario, from, candidate, seed);
-        let planned =
-            delivery.run_ahead(candidate, scenario.deploy.at, timing.end(), timing.tick, &faults);
-        let base_error =
-            Draw::at(seed.stream("service/error_ratio"), 0).lognormal(scenario.service.error_ratio, BASE_ERROR_SD);
+        let planned = delivery.run_ahead(candidate, scenario.deploy.at, timing.end(), timing.tick, &faults);
+        let base_error = Draw::at(seed.stream("service/error_ratio"), 0)
+            .lognormal(scenario.service.error_ratio, BASE_ERROR_SD);
         let truth = truth::derive(scenario, &planned);
         let ledger = Ledger::new(truth, planned, scenario, &law, base_error);
         let rate = scenario.traffic.rate_rps;
@@ -123,6 +130,7 @@ impl World {
             offset: if version == candidate { Offset::draw(seed) } else { Offset::NONE },
             failing: 0.0,
             failing_clean: 0.0,
+            answered: true,
             flow: Flow::default(),
             harm: Harm::default(),
             defect: Defect::NONE,
@@ -139,8 +147,15 @@ impl World {
             versions: (0..versions.len()).map(state).collect(),
             notices: VecDeque::with_capacity(64),
             running: Vec::with_capacity(8),
-            scraper: Scraper::new(scenario, candidate, seed),
+            scraper: Scraper::new(scenario, seed),
             ledger,
+            view: View::default(),
+            series: series::define(
+                scenario.service.id.as_str(),
+                versions.iter().map(|v| v.id.as_str()),
+                candidate,
+                scenario.dependency.as_ref().map(|d| d.id.as_str()),
+            ),
             complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
             demand_rps: 0.0,
             dependency: DependencyEffect::default(),
@@ -234,8 +249,7 @@ impl World {
             let n = version.flow.attempts_rps * seconds;
             let errors = n * version.flow.error_ratio();
             (good, failed, attempts) = (good + n - errors, failed + errors, attempts + n);
-            let answered = self.delivery.cluster.pods().ready(index) > 0;
-            self.scraper.expect(index, &version.flow, n, answered);
+            self.scraper.expect(index, &version.flow, n, version.answered);
             self.ledger.book(index == self.candidate, version.rate_rps * seconds, &version.harm);
         }
         self.complaints.pass(seconds, good, failed);
@@ -276,10 +290,12 @@ impl World {
     }
 
     fn evaluate_version(&mut self, version: usize, rate_rps: f64) {
-        let load = self.load(version, rate_rps);
+        let load = self.load(version, rate_rps, true);
+        let clean_load = self.load(version, rate_rps, false);
         let defect = self.versions[version].defect;
         let conditions = self.conditions(version, &defect);
-        let clean = (defect != Defect::NONE).then(|| self.conditions(version, &Defect::NONE));
+        let clean =
+            (defect != Defect::NONE || clean_load != load).then(|| self.conditions(version, &Defect::NONE));
         let state = &mut self.versions[version];
         state.flow = self.law.settle(load, &conditions, &mut state.failing);
         let error_ratio = state.flow.error_ratio();
@@ -287,7 +303,7 @@ impl World {
         let harmed = 1.0 - (1.0 - error_ratio) * (1.0 - slow_ratio);
         let without = match clean {
             Some(clean) => {
-                let flow = self.law.settle(load, &clean, &mut state.failing_clean);
+                let flow = self.law.settle(clean_load, &clean, &mut state.failing_clean);
                 1.0 - (1.0 - flow.error_ratio()) * (1.0 - self.ledger.slow_ratio(&self.law, &flow))
             }
             None => {
@@ -297,13 +313,14 @@ impl World {
         };
         let hindered = (1.0 - harmed) * (1.0 - defect.conversion_factor).max(0.0);
         let refused = load.warm_pods <= 0.0;
+        state.answered = !refused;
         let by_deploy = if refused { 1.0 } else { (harmed - without).max(0.0) + hindered };
         let external = if refused { 0.0 } else { self.ledger.beyond_normal(without) };
         state.harm = Harm { by_deploy, external, error_ratio, slow_ratio };
     }
 
-    /// What a version's pods carry, warm-up and full memory included.
-    fn load(&self, version: usize, rate_rps: f64) -> Load {
+    /// What a version's pods carry, warm-up included, and short memory too if asked for.
+    fn load(&self, version: usize, rate_rps: f64, with_pressure: bool) -> Load {
         let pods = self.delivery.cluster.pods();
         let ready = f64::from(pods.ready(version));
         if ready <= 0.0 {
@@ -315,7 +332,7 @@ impl World {
             load.log_warm_up = libm::log(ready / load.warm_pods);
         }
         let pressure = memory_pressure(pods.memory_ratio(version));
-        if pressure > 1.0 {
+        if with_pressure && pressure > 1.0 {
             load.warm_pods /= pressure;
             load.log_warm_up += libm::log(pressure);
         }

@@ -31,7 +31,11 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
                 by_version = earliest(by_version, felt_from(harm, exposed, scenario));
             }
             WorldEvent::BadFlag { flag, harm } => {
-                let carried = scenario.service.versions.iter().any(|v| v.id == deploy.version && v.flags.contains(flag));
+                let carried = scenario
+                    .service
+                    .versions
+                    .iter()
+                    .any(|v| v.id == deploy.version && v.flags.contains(flag));
                 if carried
                     && let Some(at) = felt_from(harm, exposed, scenario)
                     && by_flag.is_none_or(|(first, _)| at < first)
@@ -132,7 +136,9 @@ pub(crate) fn planned_defect(
         return (defect, at_rest);
     }
     let onset = scenario.incident.iter().filter_map(|event| match event {
-        WorldEvent::BadVersion(harm) | WorldEvent::BadFlag { harm, .. } if harm.memory_leak_per_hour > 0.0 => {
+        WorldEvent::BadVersion(harm) | WorldEvent::BadFlag { harm, .. }
+            if harm.memory_leak_per_hour > 0.0 =>
+        {
             Some(harm.onset)
         }
         WorldEvent::BadVersion(_)

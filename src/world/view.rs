@@ -34,7 +34,10 @@ impl World {
         }
         let candidate = self.delivery.rollout.has_begun().then(|| self.see_arm(ArmKind::Candidate));
         let stable = self.see_arm(ArmKind::Stable);
-        let shown = stable.pods_desired > 0 || stable.pods_ready > 0 || stable.requests > 0 || stable.quality != Quality::Fresh;
+        let shown = stable.pods_desired > 0
+            || stable.pods_ready > 0
+            || stable.requests > 0
+            || stable.quality != Quality::Fresh;
         let view = View {
             at: self.now,
             signals: self.see_signals(candidate.as_ref(), &stable),
@@ -105,7 +108,11 @@ impl World {
         let pods: u32 = arms().map(|arm| u32::from(arm.pods_ready)).sum();
         let per_pod = |gauge: fn(&ArmIncrements) -> f32| {
             let sum: f64 = arms().map(|arm| f64::from(gauge(arm)) * f64::from(arm.pods_ready)).sum();
-            if pods == 0 { sample(worst.max(Quality::Missing), 0.0, 0) } else { sample(Quality::Fresh, sum / f64::from(pods), pods) }
+            if pods == 0 {
+                sample(worst.max(Quality::Missing), 0.0, 0)
+            } else {
+                sample(Quality::Fresh, sum / f64::from(pods), pods)
+            }
         };
         let seconds = self.scenario.timing.scrape.as_secs_f64();
         let calls = self.scraper.calls;
@@ -170,11 +177,15 @@ impl World {
     /// Information about the fault in the interval that ends now, as if nobody had acted.
     fn information(&self) -> Information {
         let known = self.ledger.truth();
-        let Some(onset) = known.onset.filter(|&onset| self.now > onset) else { return Information::default() };
+        let Some(onset) = known.onset.filter(|&onset| self.now > onset) else {
+            return Information::default();
+        };
         let scenario = &self.scenario;
         let overdue = self.now.since(onset).as_secs_f64()
             > 3.0 * (scenario.service.pods.pull_s + scenario.service.pods.init_s);
-        if self.incident.findings(self.now) > 0 || (!scenario.service.versions[self.candidate].starts && overdue) {
+        if self.incident.findings(self.now) > 0
+            || (!scenario.service.versions[self.candidate].starts && overdue)
+        {
             return SURE;
         }
         let share = truth::share_at(self.ledger.planned(), self.now);
@@ -182,7 +193,7 @@ impl World {
         let (defect, memory) =
             truth::planned_defect(&self.incident, scenario, self.candidate, exposed, self.now);
         let pods = f64::from(self.delivery.rollout.pods_for(share));
-        let rate_rps = self.ledger.tick_demand() / scenario.timing.scrape.as_secs_f64();
+        let rate_rps = self.ledger.demand_so_far() / scenario.timing.scrape.as_secs_f64();
         let pressure = memory_pressure(memory);
         let warm = Load { rate_rps: rate_rps * share, warm_pods: pods, log_warm_up: 0.0 };
         let short = Load { warm_pods: pods / pressure, log_warm_up: libm::log(pressure), ..warm };
@@ -194,14 +205,15 @@ impl World {
             faulty: post.attempts_rps * seconds,
             control: paired.then(|| rate_rps * (1.0 - share) * seconds),
         };
-        let floor =
-            if paired { Floor::between_arms(seconds) } else { Floor::against_history(seconds) };
+        let floor = if paired { Floor::between_arms(seconds) } else { Floor::against_history(seconds) };
         information::of_scrape(&self.law.latency, scenario.service.latency.sigma, arms, &post, &pre, floor)
     }
 
     /// Conditions without noise.
     fn mean_conditions(&self, defect: &Defect) -> Conditions {
-        let well = (1.0 - self.ledger.base_error()) * (1.0 - self.dependency.error_ratio) * (1.0 - defect.error_ratio);
+        let well = (1.0 - self.ledger.base_error())
+            * (1.0 - self.dependency.error_ratio)
+            * (1.0 - defect.error_ratio);
         Conditions {
             error_ratio: 1.0 - well,
             log_shift: defect.log_latency + self.dependency.log_shift,
