@@ -8,3 +8,4 @@ pub mod engine;
 pub mod judge;
 pub mod record;
 pub mod scenario;
+pub mod score;

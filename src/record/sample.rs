@@ -368,7 +368,7 @@ fn event(at: MonoTime, verdict: Verdict) -> RollbackEvent {
         effect: Effect { harm: 0.29, harm_lower: 0.24, exposure: 0.25 },
         initiated_by: ActorId::new("backspin").expect("a valid name"),
         at,
-        wall: WallTime(1_767_225_600_000 + at.0 as i64),
+        wall: WallTime(1_767_225_600_000 + at.0.cast_signed()),
         automated: true,
         attribution: Ratio::new(0.997).ok(),
     }
