@@ -180,7 +180,7 @@ fn draw_panel(area: &Area<'_>, s: &Series, panel: &Panel<'_>, last: bool) -> Dra
         .y_labels(4)
         .y_label_formatter(&panel.show);
     if last {
-        mesh.x_labels(14).x_label_formatter(&|x| format!("{x:.0}")).x_desc("minutes since the deploy");
+        mesh.x_labels(14).x_label_formatter(&|x| format!("{x:.0}")).x_desc(axis_words(s));
         mesh.axis_desc_style(("sans-serif", TEXT).into_font().color(&FAINT.drawn));
     } else {
         mesh.x_labels(0);
@@ -204,6 +204,12 @@ fn draw_panel(area: &Area<'_>, s: &Series, panel: &Panel<'_>, last: bool) -> Dra
         area.draw(&Text::new("no data in this record", (x, y), anchored(FAINT, HPos::Center)))?;
     }
     Ok(())
+}
+
+fn axis_words(s: &Series) -> String {
+    let rest =
+        if s.span.1 < s.end { format!("; the record goes on until {:.0}", s.end) } else { String::new() };
+    format!("minutes since the deploy{rest}")
 }
 
 fn draw_title(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
@@ -234,10 +240,10 @@ fn draw_mark(root: &Area<'_>, top: &Area<'_>, s: &Series, mark: &Mark, row: i32,
     let x = pixel(mark.at, s.span);
     let text_y = row * LABEL_ROW + 4;
     top.draw(&Text::new(mark.word, (x + 4, text_y), anchored(INK, HPos::Left)))?;
-    root.draw(&PathElement::new(vec![(x, text_y), (x, y.0 + TITLE as i32)], MARK.drawn.stroke_width(1)))?;
+    root.draw(&PathElement::new(vec![(x, text_y), (x, y.0)], MARK.drawn.stroke_width(1)))?;
     for panel in 0..(y.1 - y.0) / PANEL as i32 {
         let from = y.0 + panel * PANEL as i32;
-        let line = vec![(x, from + TITLE as i32), (x, from + PANEL as i32)];
+        let line = vec![(x, from + TITLE as i32), (x, from + PANEL as i32 - 10)];
         root.draw(&PathElement::new(line, MARK.drawn.stroke_width(1)))?;
     }
     Ok(())

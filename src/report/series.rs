@@ -24,6 +24,8 @@ pub(super) struct Mark {
 pub(super) struct Series {
     /// First and last minute shown.
     pub(super) span: (f64, f64),
+    /// The record's last minute.
+    pub(super) end: f64,
     /// Minutes between scrapes.
     pub(super) interval: f64,
     pub(super) candidate_errors: Points,
@@ -43,6 +45,12 @@ pub(super) struct Series {
 
 /// Minutes of history that are shown before the deploy.
 const BEFORE_MIN: f64 = 5.0;
+
+/// Minutes that are shown after the incident is over; the rest of the watch would only squeeze it.
+const AFTER_MIN: f64 = 15.0;
+
+/// Words of the moments at which an incident is over.
+const OVER: (&str, &str) = ("mitigated", "recovered");
 
 /// Reads a record's lines. The clock starts at the deploy, or with the record if it knows none.
 pub(super) fn series(entries: &[Entry]) -> Series {
@@ -83,8 +91,8 @@ pub(super) fn series(entries: &[Entry]) -> Series {
             }
             Entry::Truth(at, TruthEntry::Reached(milestone)) => {
                 let word = match milestone {
-                    Milestone::Mitigated => "mitigated",
-                    Milestone::Recovered => "recovered",
+                    Milestone::Mitigated => OVER.0,
+                    Milestone::Recovered => OVER.1,
                 };
                 s.marks.push(Mark { at: minute(*at), word });
             }
@@ -146,9 +154,8 @@ impl Series {
         }
     }
 
-    /// Cuts the history short and puts marks in order.
-    fn trim(&mut self) {
-        let lines = [
+    fn lines(&mut self) -> [&mut Points; 7] {
+        [
             &mut self.candidate_errors,
             &mut self.control_errors,
             &mut self.candidate_p99,
@@ -156,17 +163,28 @@ impl Series {
             &mut self.share_real,
             &mut self.share_configured,
             &mut self.score,
-        ];
-        let mut first = f64::INFINITY;
-        for line in lines {
+        ]
+    }
+
+    /// Cuts off most of what comes before and after the incident, and puts marks in order.
+    fn trim(&mut self) {
+        let (mut first, mut last) = (f64::INFINITY, self.span.1);
+        for line in self.lines() {
             line.retain(|(at, _)| *at >= -BEFORE_MIN);
             first = line.first().map_or(first, |(at, _)| first.min(*at));
-            self.span.1 = line.last().map_or(self.span.1, |(at, _)| self.span.1.max(*at));
+            last = line.last().map_or(last, |(at, _)| last.max(*at));
         }
+        self.span.1 = last;
         self.span.0 = if first.is_finite() { first.min(0.0) } else { 0.0 };
-        self.span.1 = self.span.1.max(self.span.0 + 1.0);
+        self.end = self.span.1.max(self.span.0 + 1.0);
+        let over = self.marks.iter().filter(|mark| mark.word == OVER.0 || mark.word == OVER.1);
+        let over = over.map(|mark| mark.at + AFTER_MIN).fold(f64::NEG_INFINITY, f64::max);
+        self.span.1 = if over.is_finite() { self.end.min(over.ceil()) } else { self.end };
         let (from, to) = self.span;
-        self.gaps.retain(|(start, _)| *start >= from);
+        self.gaps.retain(|(start, _)| *start >= from && *start < to);
+        for line in self.lines() {
+            line.retain(|(at, _)| *at <= to);
+        }
         self.marks.retain(|mark| mark.at >= from && mark.at <= to);
         self.marks.sort_by(|a, b| a.at.total_cmp(&b.at));
     }
@@ -251,7 +269,7 @@ mod tests {
                 (17.0, "recovered")
             ]
         );
-        assert_eq!(s.span, (-5.0, 60.0));
+        assert_eq!((s.span, s.end), ((-5.0, 32.0), 60.0));
         assert_eq!(s.error_limit, Some(0.05));
     }
 

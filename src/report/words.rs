@@ -11,14 +11,17 @@ pub(super) const NOTHING: &str = "–";
 pub(super) fn percent(ratio: f64) -> String {
     let value = ratio * 100.0;
     if !value.is_finite() {
-        NOTHING.into()
-    } else if value == value.round() {
-        format!("{value:.0} %")
-    } else if value > 0.0 && value < 0.1 || value > 99.9 && value < 100.0 {
-        format!("{value:.2} %")
-    } else {
-        format!("{value:.1} %")
+        return NOTHING.into();
     }
+    if value > 0.0 && value < 0.005 {
+        return "below 0.01 %".into();
+    }
+    if value < 100.0 && value >= 99.995 {
+        return "above 99.99 %".into();
+    }
+    let fine = (value > 0.0 && value < 0.1) || (value > 99.9 && value < 100.0);
+    let text = if fine { format!("{value:.2}") } else { format!("{value:.1}") };
+    format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }
 
 /// `38 of 40 (95.0 %, 83.5–98.6 %)`.
@@ -120,6 +123,9 @@ mod tests {
             (0.0, "0 %"),
             (0.0004, "0.04 %"),
             (0.048, "4.8 %"),
+            (0.29, "29 %"),
+            (1e-6, "below 0.01 %"),
+            (0.999_99, "above 99.99 %"),
             (0.9995, "99.95 %"),
             (1.0, "100 %"),
             (0.5, "50 %"),
