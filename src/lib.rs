@@ -6,5 +6,8 @@
 pub mod domain;
 pub mod engine;
 pub mod judge;
+pub mod record;
+pub mod report;
 pub mod scenario;
+pub mod score;
 pub mod world;

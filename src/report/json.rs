@@ -1,0 +1,100 @@
+//! `report.json`: the same figures for programs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::headline;
+use super::model::{CampaignReport, REFERENCE_JUDGE};
+use super::summary::Summary;
+use crate::score::{ALPHA, BUDGET_PERIOD_HOURS, Figures, RunOutcome, SLO, SeedsExpectation};
+
+/// The version of `report.json`.
+pub const REPORT_VERSION: u32 = 1;
+
+/// The file. Moments and lengths of time are milliseconds unless the name says `_s`; shares are `0..=1`.
+#[derive(Serialize)]
+struct ReportFile<'a> {
+    version: u32,
+    title: &'a str,
+    seed: u64,
+    policy_hash: &'a str,
+    policy_judge: &'a str,
+    reference_judge: &'a str,
+    assumptions: Assumptions,
+    headline: String,
+    notices: Vec<String>,
+    judges: Vec<JudgeFile<'a>>,
+    scenarios: Vec<ScenarioFile<'a>>,
+    outcomes: &'a [RunOutcome],
+}
+
+#[derive(Serialize)]
+struct Assumptions {
+    /// False alarms allowed per watch in D*.
+    alpha: f64,
+    /// The objective of error budgets.
+    slo: f64,
+    budget_period_hours: f64,
+    interval: &'static str,
+    quantiles: &'static str,
+}
+
+#[derive(Serialize)]
+struct JudgeFile<'a> {
+    judge: &'a str,
+    figures: Option<&'a Figures>,
+    families: BTreeMap<&'a str, &'a Figures>,
+}
+
+#[derive(Serialize)]
+struct ScenarioFile<'a> {
+    scenario: &'a str,
+    family: &'a str,
+    expected: String,
+    expectation: Option<&'a SeedsExpectation>,
+    figures: &'a Figures,
+}
+
+/// The file's text, with a line feed at its end.
+pub(super) fn text(report: &CampaignReport, summary: &Summary<'_>) -> Result<String, serde_json::Error> {
+    let families = |judge: &str| {
+        let of_judge = summary.by_judge_and_family.iter().filter(|((name, _), _)| *name == judge);
+        of_judge.map(|((_, family), figures)| (*family, figures)).collect()
+    };
+    let file = ReportFile {
+        version: REPORT_VERSION,
+        title: &report.title,
+        seed: report.seed,
+        policy_hash: &report.policy_hash,
+        policy_judge: &report.policy_judge,
+        reference_judge: REFERENCE_JUDGE,
+        assumptions: Assumptions {
+            alpha: ALPHA,
+            slo: SLO,
+            budget_period_hours: BUDGET_PERIOD_HOURS,
+            interval: "wilson_95",
+            quantiles: "kaplan_meier",
+        },
+        headline: headline::headline(report, summary),
+        notices: headline::notices(report, summary),
+        judges: summary
+            .judges
+            .iter()
+            .map(|judge| JudgeFile { judge, figures: summary.by_judge.get(judge), families: families(judge) })
+            .collect(),
+        scenarios: summary
+            .scenarios
+            .iter()
+            .map(|scenario| ScenarioFile {
+                scenario: scenario.name,
+                family: scenario.family,
+                expected: scenario.expected(),
+                expectation: scenario.expectation.as_ref(),
+                figures: &scenario.figures,
+            })
+            .collect(),
+        outcomes: &report.outcomes,
+    };
+    serde_json::to_string_pretty(&file).map(|text| text + "\n")
+}

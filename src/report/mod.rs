@@ -1,0 +1,29 @@
+//! From scored runs to something worth opening: a page, a JSON file and terminal tables.
+//!
+//! A [`CampaignReport`] is what a campaign hands over. [`write`] makes a folder of it, whole or not at all:
+//! `index.html` (one file, no script, nothing fetched from elsewhere, readable in light and dark, on a phone and
+//! without colours) and `report.json` (versioned). [`table`] holds the terminal's tables.
+//!
+//! Nothing here reads a clock: the same outcomes give the same bytes. Templates live in `reports/templates/` and
+//! are carried in the binary.
+
+mod advice;
+mod chart;
+mod error;
+mod headline;
+mod html;
+mod json;
+mod model;
+mod series;
+mod story;
+mod summary;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod words;
+mod write;
+
+pub use error::ReportError;
+pub use json::REPORT_VERSION;
+pub use model::{CampaignReport, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
+pub use write::{MARKER, Written, write};

@@ -1,0 +1,43 @@
+//! What a campaign hands over to be reported.
+
+use crate::domain::entry::Entry;
+use crate::score::RunOutcome;
+
+/// The judge that all others are compared with (SPEC 2.3). It stands last in every table.
+pub const REFERENCE_JUDGE: &str = "weighted";
+
+/// Why the reference judge misses what it misses (SPEC 2.3).
+pub const REFERENCE_WHY: &str = "The reference judge adds up fixed weights and fails a candidate at 0.7. Errors (0.30) and latency (0.25) \
+     together reach 0.55, so an outage that only fails fast never triggers it, however bad it is; with business \
+     and complaints but without latency the sum is 0.65. It is here so that everything else can be compared \
+     with it.";
+
+/// A campaign, ready to be reported.
+#[derive(Clone, Debug, Default)]
+pub struct CampaignReport {
+    /// What was run, in a few words.
+    pub title: String,
+    /// The campaign's seed.
+    pub seed: u64,
+    /// SHA-256 of the effective policy, hexadecimal.
+    pub policy_hash: String,
+    /// The policy's own judge: headline, expectations and exit codes follow it.
+    pub policy_judge: String,
+    /// All judges, in the order in which they are shown; [`REFERENCE_JUDGE`] goes last wherever it stands.
+    pub judges: Vec<String>,
+    /// Every run's outcome.
+    pub outcomes: Vec<RunOutcome>,
+    /// Runs that get a picture and a story, in order.
+    pub shown: Vec<Shown>,
+    /// What the reader must know before anything else: what was skipped, what failed to run.
+    pub warnings: Vec<String>,
+}
+
+/// A run that is shown in full.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// Its record.
+    pub entries: Vec<Entry>,
+    /// Expected users harmed if nobody had acted, from a paired run; none if there was no such run.
+    pub users_harmed_untouched: Option<f64>,
+}

@@ -1,0 +1,111 @@
+//! The confusion matrix's row for one deploy.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::outcome::{Decisions, TruthSummary};
+
+/// How a run counts (SPEC 8.5; a deploy is one trial).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Bad deploy, first rollback decided from the onset to the end of the watch.
+    TruePositive,
+    /// Bad deploy, nothing decided in that time.
+    FalseNegative,
+    /// Rollback of a deploy that is not bad, or of a bad one before it did any harm.
+    FalsePositive,
+    /// Deploy that is not bad, neither rolled back nor escalated.
+    TrueNegative,
+    /// A person was called, and nothing rolled back: a column of its own.
+    Escalated,
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TruePositive => "caught",
+            Self::FalseNegative => "missed",
+            Self::FalsePositive => "false rollback",
+            Self::TrueNegative => "left alone",
+            Self::Escalated => "escalated",
+        })
+    }
+}
+
+/// Classifies a run. A bad deploy that never hurts users (a security finding) has no onset: for it, any moment
+/// from the deploy on is in time.
+pub(super) fn classify(truth: &TruthSummary, decisions: &Decisions) -> Class {
+    let end = truth.deployed + truth.watch;
+    if !truth.bad {
+        return match (decisions.roll_back, decisions.escalate) {
+            (Some(_), _) => Class::FalsePositive,
+            (None, Some(_)) => Class::Escalated,
+            (None, None) => Class::TrueNegative,
+        };
+    }
+    let from = truth.onset.unwrap_or(truth.deployed);
+    match decisions.roll_back {
+        Some(at) if at < from => Class::FalsePositive,
+        Some(at) if at <= end => Class::TruePositive,
+        _ if decisions.escalate_from(from).is_some_and(|at| at <= end) => Class::Escalated,
+        _ => Class::FalseNegative,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::{Bound, Feasible};
+    use super::*;
+    use crate::domain::time::{Millis, MonoTime};
+    use crate::domain::truth::Cause;
+
+    /// Deployed at 10, hurting from 20, watched until 100.
+    #[track_caller]
+    fn check(cause: Cause, roll_back: Option<u64>, escalate: &[u64], expected: Class) {
+        let truth = TruthSummary {
+            cause,
+            bad: matches!(cause, Cause::Candidate | Cause::Flag),
+            rollback_helps: true,
+            concurrent_baseline: true,
+            recovery_known: true,
+            deployed: MonoTime(10),
+            onset: Some(MonoTime(20)),
+            watch: Millis(90),
+            scrape: Millis(1),
+            bound: Bound { feasible: Feasible::Yes, scrapes: Some(1), time: None, floor_scrapes: None },
+        };
+        let decisions = Decisions {
+            pause: None,
+            roll_back: roll_back.map(MonoTime),
+            escalations: escalate.iter().copied().map(MonoTime).collect(),
+            escalate: escalate.first().copied().map(MonoTime),
+        };
+        assert_eq!(classify(&truth, &decisions), expected, "{cause:?} {roll_back:?} {escalate:?}");
+    }
+
+    #[test]
+    fn bad_deploys_before_on_and_after_each_limit() {
+        use Class::{Escalated, FalseNegative, FalsePositive, TruePositive};
+        check(Cause::Candidate, Some(19), &[], FalsePositive);
+        check(Cause::Candidate, Some(20), &[], TruePositive);
+        check(Cause::Flag, Some(100), &[], TruePositive);
+        check(Cause::Candidate, Some(101), &[], FalseNegative);
+        check(Cause::Candidate, None, &[], FalseNegative);
+        check(Cause::Candidate, None, &[19], FalseNegative);
+        check(Cause::Candidate, None, &[19, 30], Escalated);
+        check(Cause::Candidate, Some(50), &[30], TruePositive);
+        check(Cause::Candidate, Some(19), &[30], FalsePositive);
+    }
+
+    #[test]
+    fn deploys_that_are_not_bad() {
+        use Class::{Escalated, FalsePositive, TrueNegative};
+        for cause in [Cause::None, Cause::External] {
+            check(cause, None, &[], TrueNegative);
+            check(cause, Some(50), &[40], FalsePositive);
+            check(cause, None, &[40], Escalated);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+use super::*;
+use crate::domain::event::Severity;
+use crate::domain::execution::ExecutionStatus;
+use crate::domain::expectation::Never;
+use crate::domain::truth::Cause;
+use crate::record::sample::Sample;
+use crate::record::{RecordReader, write_lines};
+
+fn score(sample: &Sample) -> RunOutcome {
+    score_entries(&sample.entries()).expect("a whole record")
+}
+
+#[test]
+fn a_caught_canary_has_every_figure() {
+    let outcome = score(&Sample::default());
+    assert_eq!((outcome.class, outcome.caught), (Class::TruePositive, true));
+    assert_eq!(outcome.ttd, Elapsed::After(Millis::from_secs(45)));
+    assert_eq!(outcome.ttm, Elapsed::After(Millis::from_secs(120)));
+    assert_eq!(outcome.ttr, Elapsed::After(Millis::from_secs(300)));
+    // I = 6, I0 = 5 a scrape, H = 240: h = 11.69, so 10.69 nats in 2 scrapes; the floor of 4.50 in 1.
+    let bound = outcome.truth.bound;
+    assert_eq!((bound.scrapes, bound.floor_scrapes), (Some(2), Some(1)));
+    assert_eq!((bound.time, bound.feasible), (Some(Millis::from_secs(30)), Feasible::Yes));
+    assert_eq!(outcome.delay_scrapes, Some(3));
+    assert_eq!(outcome.delay_ratio().map(|r| (r.at, r.reached)), Some((1.5, true)));
+    let rollback = outcome.rollback.as_ref().expect("rolled back");
+    assert_eq!(rollback.severity, Severity::High);
+    assert_eq!(rollback.target.as_str(), "v41");
+    assert_eq!((rollback.planned, rollback.executed), (Some(Strategy::CanaryRollback), rollback.planned));
+    assert_eq!(rollback.status, Some(ExecutionStatus::CompletedWithWarnings));
+    assert_eq!((rollback.plans, outcome.resumed), (1, false));
+    assert_eq!(outcome.never_broken, [Never::RollBack]);
+    assert!(outcome.met.expect("expected").is_met());
+}
+
+#[test]
+fn the_budget_is_a_month_at_the_runs_traffic() {
+    // 0.2 % failing for one of 1.5 hours' ticks, else nothing: 0.002 / 0.001 · 1 h / 720 h.
+    let quiet = Sample { cause: Cause::None, onset: None, decided: None, ..Sample::default() };
+    let share = score(&quiet).harm.budget_share.expect("there was traffic");
+    assert!((share - 2.0 / 720.0).abs() < 1e-12, "{share}");
+}
+
+#[test]
+fn a_miss_is_cut_off_at_the_end_of_the_watch() {
+    let outcome = score(&Sample { decided: None, ..Sample::default() });
+    assert_eq!((outcome.class, outcome.caught), (Class::FalseNegative, false));
+    assert_eq!(outcome.ttd, Elapsed::NotReached(Millis::from_mins(48)));
+    assert_eq!(outcome.delay_ratio().map(|r| (r.at, r.reached)), Some((96.0, false)));
+    assert!(outcome.harm.users > 0.0);
+}
+
+#[test]
+fn a_rollback_before_the_onset_detects_nothing() {
+    let early = Some((Millis::from_mins(5), DecisionKind::RollBack));
+    let outcome = score(&Sample { decided: early, ..Sample::default() });
+    assert_eq!((outcome.class, outcome.caught), (Class::FalsePositive, false));
+    assert_eq!(outcome.ttd, Elapsed::NotReached(Millis::from_mins(48)));
+}
+
+#[test]
+fn an_escalation_counts_as_caught_only_where_it_is_expected() {
+    let called =
+        Sample { decided: Some((Millis::from_mins(13), DecisionKind::Escalate)), ..Sample::default() };
+    let outcome = score(&called);
+    assert_eq!((outcome.class, outcome.caught), (Class::Escalated, false));
+    assert_eq!(outcome.ttd, Elapsed::After(Millis::from_mins(1)));
+    let mut expect = called.expect.clone().expect("set");
+    expect.decision.push(DecisionKind::Escalate);
+    let outcome = score(&Sample { expect: Some(expect), ..called });
+    assert_eq!((outcome.class, outcome.caught), (Class::Escalated, true));
+}
+
+#[test]
+fn recordings_leave_recovery_unknown() {
+    let outcome = score(&Sample { plane: PlaneKind::Recorded, ..Sample::default() });
+    assert_eq!((outcome.ttm, outcome.ttr), (Elapsed::Unknown, Elapsed::Unknown));
+    assert_eq!(outcome.ttd, Elapsed::After(Millis::from_secs(45)));
+}
+
+#[test]
+fn an_onset_near_the_end_cannot_be_caught_in_time() {
+    // One scrape is left and two are needed.
+    let late = Sample { onset: Some(Millis::from_secs(3585)), decided: None, ..Sample::default() };
+    let outcome = score(&late);
+    assert_eq!((outcome.truth.bound.feasible, outcome.truth.bound.scrapes), (Feasible::No, None));
+}
+
+#[test]
+fn an_external_cause_has_no_bound_on_its_rollback() {
+    let outcome = score(&Sample { cause: Cause::External, ..Sample::default() });
+    assert_eq!(outcome.class, Class::FalsePositive);
+    assert_eq!(outcome.truth.bound.feasible, Feasible::Unknown);
+    assert!(outcome.harm.users_external > 0.0 && outcome.harm.users == 0.0);
+}
+
+#[test]
+fn a_stream_scores_like_memory_and_a_torn_one_is_an_error() {
+    let entries = Sample::default().entries();
+    let mut bytes = Vec::new();
+    write_lines(&entries, &mut bytes).expect("written");
+    let streamed = score_record(RecordReader::new(&bytes[..])).expect("scored");
+    assert_eq!(streamed, score(&Sample::default()));
+    bytes.truncate(bytes.len() / 2);
+    assert!(matches!(score_record(RecordReader::new(&bytes[..])), Err(ScoreError::Record(_))));
+}
+
+#[test]
+fn records_that_are_not_whole_are_refused() {
+    let entries = Sample::default().entries();
+    assert!(matches!(score_entries(&entries[..5]), Err(ScoreError::NoEnd { .. })));
+    assert!(matches!(score_entries(&entries[1..]), Err(ScoreError::NoHeader)));
+    let no_truth: Vec<_> = entries.into_iter().filter(|e| !matches!(e, Entry::Truth(..))).collect();
+    assert!(matches!(score_entries(&no_truth), Err(ScoreError::NoTruth { .. })));
+}

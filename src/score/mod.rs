@@ -1,0 +1,31 @@
+//! From the stream of a run's record to what it was worth, and from many runs to figures with intervals.
+//!
+//! [`Scorer`] folds one record into a [`RunOutcome`]; [`Figures`] sums up many of them; [`over_seeds`] says
+//! whether a scenario's expectation is met. Definitions follow `STYLE.md` (glossary) and the scoring rules cited at each
+//! item. Nothing here is dropped to look better: a bad deploy that nobody caught stays in every delay as
+//! censored, one that could not be caught in its watch is reported apart, and what cannot be known is `unknown`.
+//!
+//! All sums run in the order of the record or of the outcomes given, so that they are the same on every machine.
+
+mod bound;
+mod classify;
+mod elapsed;
+mod expect;
+mod figures;
+mod fold;
+mod interval;
+mod outcome;
+mod survival;
+mod watchers;
+
+pub use bound::{ALPHA, BoundSum, KNOWN_ONSET_NATS, constant_bound, gamma};
+pub use classify::Class;
+pub use elapsed::Elapsed;
+pub use expect::{ExpectationStatus, RunExpectation, SeedsExpectation, Unmet, over_seeds};
+pub use figures::{Confusion, Figures, Spread, grouped};
+pub use fold::{ScoreError, Scorer, score_entries, score_record};
+pub use interval::{Share, Z_95};
+pub use outcome::{
+    BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO, TruthSummary,
+};
+pub use survival::{Observation, Quantile, quantile};

@@ -1,0 +1,184 @@
+//! What one run was worth, as plain data.
+
+use serde::{Deserialize, Serialize};
+
+use super::classify::Class;
+use super::elapsed::Elapsed;
+use super::expect::RunExpectation;
+use super::survival::Observation;
+use crate::domain::entry::PlaneKind;
+use crate::domain::event::{Severity, Trigger};
+use crate::domain::execution::ExecutionStatus;
+use crate::domain::expectation::{Expectation, Never};
+use crate::domain::id::VersionId;
+use crate::domain::plan::Strategy;
+use crate::domain::seed::Seed;
+use crate::domain::time::{Millis, MonoTime};
+use crate::domain::truth::Cause;
+
+/// The service level objective that error budgets are reckoned with: this share of requests must succeed.
+pub const SLO: f64 = 0.999;
+
+/// The period of that objective: 30 days, as in the SRE workbook.
+pub const BUDGET_PERIOD_HOURS: f64 = 720.0;
+
+/// Everything the reports need of one run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunOutcome {
+    /// The scenario.
+    pub scenario: String,
+    /// Its family.
+    pub family: String,
+    /// What it shows, in a sentence.
+    pub shows: String,
+    /// Where it was played.
+    pub plane: PlaneKind,
+    /// The judge that decided.
+    pub judge: String,
+    /// SHA-256 of the effective policy, hexadecimal.
+    pub policy_hash: String,
+    /// Index of the seed in the campaign.
+    pub seed_index: u64,
+    /// The run's own seed.
+    pub seed: Seed,
+    /// What was really so.
+    pub truth: TruthSummary,
+    /// What the engine decided, and when.
+    pub decisions: Decisions,
+    /// The first rollback and what came of it.
+    pub rollback: Option<RollbackSummary>,
+    /// Whether a rollout was asked to go on after a pause.
+    pub resumed: bool,
+    /// How the run counts.
+    pub class: Class,
+    /// Whether the incident was caught: a true positive, or a person called where that is what is expected.
+    pub caught: bool,
+    /// Onset to the first decision to roll back or escalate.
+    pub ttd: Elapsed,
+    /// Scrapes in that time, at least 1; for a miss, scrapes until the watch ended.
+    pub delay_scrapes: Option<u64>,
+    /// Onset to impact within 1 %.
+    pub ttm: Elapsed,
+    /// Onset to target serving all, checks passed.
+    pub ttr: Elapsed,
+    /// What users felt.
+    pub harm: Harm,
+    /// Everything of SPEC's nevers that happened, expected or not.
+    pub never_broken: Vec<Never>,
+    /// What the scenario expects.
+    pub expect: Option<Expectation>,
+    /// Whether this run meets it.
+    pub met: Option<RunExpectation>,
+}
+
+/// The truth, summed up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact, named where it is read")]
+pub struct TruthSummary {
+    /// The cause.
+    pub cause: Cause,
+    /// Whether a rollback is the right answer.
+    pub bad: bool,
+    /// Whether a rollback ends the harm.
+    pub rollback_helps: bool,
+    /// Whether the old version serves beside the candidate.
+    pub concurrent_baseline: bool,
+    /// Whether TTM and TTR can be told.
+    pub recovery_known: bool,
+    /// When the deploy began.
+    pub deployed: MonoTime,
+    /// When users first felt it.
+    pub onset: Option<MonoTime>,
+    /// How long the deploy was watched.
+    pub watch: Millis,
+    /// Between scrapes.
+    pub scrape: Millis,
+    /// The limit for any judge.
+    pub bound: Bound,
+}
+
+/// D* of this run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Whether D* fits into the watch.
+    pub feasible: Feasible,
+    /// D* in scrapes, at least 1.
+    pub scrapes: Option<u64>,
+    /// D* as time: scrapes times their interval.
+    pub time: Option<Millis>,
+    /// The floor for a judge that knows the onset, in scrapes.
+    pub floor_scrapes: Option<u64>,
+}
+
+/// Whether a judge could have been fast enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Feasible {
+    /// D* fits into the watch.
+    Yes,
+    /// It does not: reported apart.
+    No,
+    /// There is no onset, or a recording that does not tell the information.
+    Unknown,
+}
+
+/// First moments of each decision.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decisions {
+    /// First pause.
+    pub pause: Option<MonoTime>,
+    /// First rollback.
+    pub roll_back: Option<MonoTime>,
+    /// First escalation.
+    pub escalate: Option<MonoTime>,
+    /// All escalations, in order.
+    pub escalations: Vec<MonoTime>,
+}
+
+impl Decisions {
+    /// The first escalation from this moment on.
+    pub fn escalate_from(&self, from: MonoTime) -> Option<MonoTime> {
+        self.escalations.iter().copied().find(|&at| at >= from)
+    }
+}
+
+/// The first rollback and what came of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RollbackSummary {
+    /// What set it off.
+    pub trigger: Trigger,
+    /// How bad the engine took it to be.
+    pub severity: Severity,
+    /// Where it went.
+    pub target: VersionId,
+    /// The way of the first plan; none if no plan was made.
+    pub planned: Option<Strategy>,
+    /// The way of the last plan of which a step was begun.
+    pub executed: Option<Strategy>,
+    /// Where the last execution stood at the end.
+    pub status: Option<ExecutionStatus>,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+    /// Plans made; a second one is the attempt to go on after the first.
+    pub plans: u32,
+}
+
+/// What users felt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Harm {
+    /// Expected users harmed by the deploy.
+    pub users: f64,
+    /// Expected users harmed by anything else.
+    pub users_external: f64,
+    /// Share of a month's error budget burned from the deploy to the end, for an objective of [`SLO`] over
+    /// [`BUDGET_PERIOD_HOURS`] at the run's mean traffic; 1 is all of it. None without traffic.
+    pub budget_share: Option<f64>,
+}
+
+impl RunOutcome {
+    /// Delay over D*, reached or cut off, in times D*; none where there is no bound.
+    pub fn delay_ratio(&self) -> Option<Observation> {
+        let (scrapes, bound) = (self.delay_scrapes?, self.truth.bound.scrapes?);
+        Some(Observation { at: scrapes as f64 / bound as f64, reached: self.ttd.reached().is_some() })
+    }
+}
