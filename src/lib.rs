@@ -6,4 +6,5 @@
 pub mod domain;
 pub mod engine;
 pub mod judge;
+pub mod policy;
 pub mod scenario;
