@@ -35,12 +35,15 @@ pub const NOT_ONE_CHOICE: u16 = 17;
 /// Refused for a reason the schema does not know.
 pub const REFUSED: u16 = 20;
 
+/// The name of a file's root in messages.
+const ROOT: &str = "the file";
+
 /// Checks a whole file.
 pub fn check(source: &Source, root: &Node, schema: &Json) -> Vec<Problem> {
     let none = Map::new();
     let defs = schema.get("$defs").and_then(Json::as_object).unwrap_or(&none);
     let mut shape = Shape { source, defs, problems: Vec::new() };
-    shape.value("the file", root, schema);
+    shape.value(ROOT, root, schema);
     shape.problems
 }
 
@@ -194,7 +197,7 @@ impl<'a> Shape<'a> {
             Value::Float(x) if kinds.contains(&"number") => self.number(name, node, *x, schema),
             _ => {
                 let (expected, hint) = expectation(name, node, &kinds, schema);
-                let message = format!("`{name}` must be {expected}, got {}", node.describe());
+                let message = format!("{} must be {expected}, got {}", quoted(name), node.describe());
                 self.report(WRONG_TYPE, node, message, hint);
             }
         }
@@ -327,7 +330,7 @@ impl<'a> Shape<'a> {
             (_, _, Some(b), _) => format!("at most {b}"),
             (.., b) => format!("less than {}", b.unwrap_or(f64::INFINITY)),
         };
-        let is_ratio = max == Some(1.0) || under == Some(1.0);
+        let is_ratio = min == Some(0.0) && (max == Some(1.0) || under == Some(1.0));
         let hint = if is_ratio && x > 1.0 && x <= 100.0 {
             Some(format!("write `{}`; a ratio is not a percentage", x / 100.0))
         } else {
@@ -341,7 +344,12 @@ impl<'a> Shape<'a> {
 fn expectation(name: &str, node: &Node, kinds: &[&str], schema: &Json) -> (String, Option<String>) {
     let format = schema.get("format").and_then(Json::as_str);
     if kinds.contains(&"object") {
-        return ("a map of fields".to_owned(), Some(format!("write `{name}: {{ … }}`")));
+        let hint = if name == ROOT {
+            "begin with `version: 1`".to_owned()
+        } else {
+            format!("write `{name}: {{ … }}`")
+        };
+        return ("a map of fields".to_owned(), Some(hint));
     }
     if kinds.contains(&"array") {
         return ("a list".to_owned(), Some(format!("write `{name}: [ … ]`")));
