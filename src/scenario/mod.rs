@@ -9,7 +9,9 @@ pub mod file;
 pub mod load;
 pub mod model;
 pub mod rule;
+mod select;
 #[cfg(test)]
 mod tests;
 
 pub use load::{load, parse, schema};
+pub use select::{discover, load_all, shipped};
