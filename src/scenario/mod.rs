@@ -8,6 +8,7 @@ pub mod derive;
 pub mod file;
 pub mod load;
 pub mod model;
+pub mod recorded;
 pub mod rule;
 mod select;
 #[cfg(test)]
