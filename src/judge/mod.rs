@@ -4,6 +4,11 @@
 //! inconclusive without them; it never takes a missing value for a healthy one unless, as the reference judge,
 //! it is defined to. It allocates when it is built and when evidence is asked for, never per frame.
 
+pub mod e_detector;
+pub mod flagger;
+mod inputs;
+pub mod weighted;
+
 use crate::domain::frame::Frame;
 use crate::domain::signal::{CustomSignal, SignalKind};
 use crate::domain::verdict::{Evidence, Verdict};
@@ -43,11 +48,54 @@ pub trait Judge: Send {
 
 /// Which judge, with its parameters.
 #[derive(Clone, Debug, PartialEq)]
-pub enum JudgeParams {}
+pub enum JudgeParams {
+    /// The reference judge, as poor as it was specified: see [`weighted`].
+    Weighted(weighted::Params),
+    /// Flagger's cumulative failed checks: see [`flagger`].
+    Flagger(flagger::Params),
+    /// The default, anytime-valid comparison with the control: see [`e_detector`].
+    EDetector(e_detector::Params),
+}
 
 impl JudgeParams {
-    /// Builds the judge. `custom` are the policy's own signals, in the order of `Frame::queries`.
-    pub fn build(&self, _custom: &[CustomSignal]) -> Box<dyn Judge> {
-        match *self {}
+    /// Refuses parameters outside their ranges.
+    pub fn check(&self) -> Result<(), ParamError> {
+        match self {
+            Self::Weighted(params) => params.check(),
+            Self::Flagger(params) => params.check(),
+            Self::EDetector(params) => params.check(),
+        }
     }
+
+    /// Builds the judge. `custom` are the policy's own signals, in the order of `Frame::queries`; only the
+    /// weighted judge takes them. The parameters must have passed [`JudgeParams::check`].
+    pub fn build(&self, custom: &[CustomSignal]) -> Box<dyn Judge> {
+        match self {
+            Self::Weighted(params) => Box::new(weighted::Weighted::new(params, custom)),
+            Self::Flagger(params) => Box::new(flagger::Flagger::new(params)),
+            Self::EDetector(params) => Box::new(e_detector::EDetector::new(params)),
+        }
+    }
+}
+
+/// Why a judge's parameters are refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum ParamError {
+    /// A number outside its range, or not a number.
+    #[error("`{name}` must be between {min} and {max}, got {got}")]
+    OutOfRange {
+        /// The field.
+        name: &'static str,
+        /// What was found.
+        got: f64,
+        /// Least allowed.
+        min: f64,
+        /// Greatest allowed.
+        max: f64,
+    },
+}
+
+/// Refuses `got` outside `min..=max`; NaN is outside.
+fn check_range(name: &'static str, got: f64, min: f64, max: f64) -> Result<(), ParamError> {
+    if (min..=max).contains(&got) { Ok(()) } else { Err(ParamError::OutOfRange { name, got, min, max }) }
 }

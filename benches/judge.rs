@@ -1,0 +1,164 @@
+//! Frames per second of each judge, through `Box<dyn Judge>`, one `observe` per frame, over more frames than the
+//! last-level cache holds; beside them a loop that only adds up as many bytes per frame as the reference judge reads,
+//! from memory of the same footprint and stride: the ceiling that memory sets.
+//!
+//! `cargo bench --bench judge`. `BACKSPIN_BENCH_FRAMES` sets the number of frames (default 1,200,000, which is more
+//! than 480 MiB). Every judge's verdicts are counted and checked.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use backspin::domain::frame::{ArmIncrements, Frame, RolloutView};
+use backspin::domain::seed::Seed;
+use backspin::domain::signal::{Quality, SIGNAL_COUNT, SignalKind, SignalSample};
+use backspin::domain::time::{Millis, MonoTime};
+use backspin::domain::verdict::VerdictClass;
+use backspin::judge::{Judge, JudgeParams, e_detector, flagger, weighted};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
+
+/// Frames of one deploy: 30 min of history, an hour of watch, 15 s apart.
+const DEPLOY: u64 = 360;
+const HISTORY: u64 = 120;
+
+/// What the reference judge reads of a frame: value and quality of six samples, which lie in this many bytes of the
+/// signal table, from the first sample it reads to the last.
+const READ_BYTES: usize = (SignalKind::ComplaintsPerHour as usize + 1) * size_of::<SignalSample>();
+const WORDS_READ: usize = READ_BYTES / 8;
+const WORDS: usize = size_of::<Frame>() / 8;
+
+fn frames(count: u64) -> Vec<Frame> {
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(Seed(20_261_123).0);
+    let mut uniform = move || (random.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    (0..count)
+        .map(|i| {
+            let mut arm = |requests: f64, ratio: f64| {
+                let n = (requests * (0.8 + 0.4 * uniform())) as u32;
+                let mut arm =
+                    ArmIncrements { quality: Quality::Fresh, requests: n, ..ArmIncrements::default() };
+                arm.errors = (f64::from(n) * ratio * 2.0 * uniform()) as u32;
+                for (bucket, share) in [(5, 0.1), (7, 0.4), (9, 0.3), (11, 0.17), (12, 0.03)] {
+                    arm.latency_buckets[bucket] = (f64::from(n) * share * (0.9 + 0.2 * uniform())) as u32;
+                }
+                arm
+            };
+            let since_deploy = (i % DEPLOY).checked_sub(HISTORY).map(|n| Millis((n + 1) * 15_000));
+            let bad = i / DEPLOY % 10 == 0;
+            let mut frame = Frame {
+                at: MonoTime(i * 15_000),
+                interval: Millis(15_000),
+                rollout: RolloutView { since_deploy, candidate_share: 0.25 },
+                candidate: since_deploy.map(|_| arm(750.0, if bad { 0.10 } else { 0.002 })),
+                stable: Some(arm(2250.0, 0.002)),
+                ..Frame::default()
+            };
+            for kind in SignalKind::ALL {
+                frame.signals[kind] = SignalSample::fresh(uniform(), 3000);
+            }
+            frame.signals[SignalKind::ErrorRatio].value *= 0.1;
+            frame.signals[SignalKind::LatencyP99].value *= 4000.0;
+            frame.signals[SignalKind::ConversionDrop].value *= 0.4;
+            frame.signals[SignalKind::ComplaintsPerHour].value *= 100.0;
+            if i % 7 == 0 {
+                frame.signals[SignalKind::Memory].quality = Quality::Missing;
+            }
+            frame
+        })
+        .collect()
+}
+
+/// Counts verdicts by class. A deploy begins with the first frame of its history.
+fn judge_all(judge: &mut Box<dyn Judge>, frames: &[Frame]) -> [u64; 4] {
+    let mut classes = [0; 4];
+    for deploy in frames.chunks(DEPLOY as usize) {
+        judge.reset();
+        for frame in deploy {
+            classes[judge.observe(frame).class as usize] += 1;
+        }
+    }
+    classes
+}
+
+/// Adds up the words at the front of each stride.
+fn sum_all(memory: &[[u64; WORDS]]) -> u64 {
+    let mut sum = 0_u64;
+    for stride in memory {
+        for word in &stride[..WORDS_READ] {
+            sum = sum.wrapping_add(*word);
+        }
+    }
+    sum
+}
+
+/// Seconds of the fastest of several runs.
+fn fastest(mut run: impl FnMut()) -> f64 {
+    (0..5)
+        .map(|_| {
+            #[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are what a bench is for")]
+fn bench(c: &mut Criterion) {
+    let count = std::env::var("BACKSPIN_BENCH_FRAMES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_200_000);
+    let frames = frames(count);
+    let memory: Vec<[u64; WORDS]> = (0..count).map(|i| std::array::from_fn(|w| i ^ w as u64)).collect();
+    let expected_sum: u64 =
+        (0..count).flat_map(|i| (0..WORDS_READ).map(move |w| i ^ w as u64)).fold(0, u64::wrapping_add);
+    println!(
+        "{count} frames of {} bytes, {} MiB; {READ_BYTES} bytes read per frame of {SIGNAL_COUNT} signals",
+        size_of::<Frame>(),
+        size_of_val(&frames[..]) >> 20
+    );
+
+    let mut group = c.benchmark_group("judge");
+    group.sample_size(10).measurement_time(Duration::from_secs(5)).throughput(Throughput::Elements(count));
+    group.bench_function("memory/sum", |b| {
+        b.iter(|| assert_eq!(sum_all(black_box(&memory)), expected_sum));
+    });
+    let ceiling = count as f64 / fastest(|| assert_eq!(sum_all(black_box(&memory)), expected_sum));
+    println!("memory/sum: {:.1} M frames/s, {:.1} GB/s", ceiling / 1e6, ceiling * READ_BYTES as f64 / 1e9);
+
+    for params in [
+        JudgeParams::Weighted(weighted::Params::default()),
+        JudgeParams::Flagger(flagger::Params::default()),
+        JudgeParams::EDetector(e_detector::Params::default()),
+    ] {
+        let mut judge = params.build(&[]);
+        let name = judge.name();
+        // The first run also warms the judge's past up, so that the ones after it agree.
+        judge_all(&mut judge, &frames);
+        let expected = judge_all(&mut judge, &frames);
+        assert_eq!(expected.iter().sum::<u64>(), count);
+        assert!(
+            expected[VerdictClass::Fail as usize] > 0 && expected[VerdictClass::Pass as usize] > 0,
+            "{expected:?}"
+        );
+        group.bench_function(format!("{name}/frames"), |b| {
+            b.iter(|| black_box(judge_all(&mut judge, black_box(&frames))));
+        });
+        let rate = count as f64
+            / fastest(|| {
+                let classes = judge_all(&mut judge, black_box(&frames));
+                assert_eq!(classes.iter().sum::<u64>(), count);
+                assert!(
+                    classes[VerdictClass::Fail as usize].abs_diff(expected[VerdictClass::Fail as usize])
+                        < count / 1000
+                );
+            });
+        println!(
+            "{name}: {:.2} M frames/s, {:.2} of memory/sum; {expected:?} by class",
+            rate / 1e6,
+            rate / ceiling
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench);
+criterion_main!(benches);

@@ -1,0 +1,494 @@
+//! `e_detector`: the default judge. An averaged mixture of Shiryaev-Roberts e-detectors over errors and latency,
+//! on counts of candidate against concurrent control.
+//!
+//! Per frame and stream it asks how much likelier the counts are if the candidate is worse than a healthy release
+//! may be, than if it is not ([`statistics::Trial`]); multiplies that up over every frame at which the harm could
+//! have begun ([`statistics::Detector`]); averages over alternatives and streams, which is valid under any
+//! dependence between them; and fails the candidate at `ln(average) >= ln(H / alpha)`. By Doob's inequality a watch
+//! of H frames then has a false alarm with probability at most alpha, however often one looks, if the null holds.
+//!
+//! What makes it work on real services, greatest effect first: evidence is tempered by the noise that arms have
+//! beyond counting; the null is not equality but an indifference margin; the control is concurrent, so that causes
+//! from outside cancel; and the margin is wide while new pods are cold, and shrinks as they warm up.
+//!
+//! Streams: failed requests; requests above the bucket bound nearest the control's 97th percentile (the tail); and
+//! above the one nearest its 75th (the body), for shifts too small to show in the tail. The latency margin is a
+//! shift of log latency, which the past's own histogram turns into a ratio of slow requests.
+//!
+//! **Without a control** (none, or it serves nothing, as when a rolling or blue-green deploy is done) the same
+//! streams are compared with the service's own past: wider margins, noise of shared causes added, evidence muted
+//! while a dependency fails or traffic surges, and the verdict says `Reference::History`. Causes from outside do not
+//! cancel there; this is weaker, and slower, by nature. Where latency is recorded as p99 only, a before/after test
+//! on log p99 takes the place of the body stream.
+//!
+//! **Missing data**: no control or candidate scrape, no evidence, and no pass either. A candidate whose scrapes are
+//! missing while its control's are there is the engine's missing-data rule to answer.
+//!
+//! It never learns from the candidate, and leaves out business signals, single pods and interference between the
+//! arms (a candidate that poisons a shared database looks healthy next to a control that it made as sick).
+
+mod evidence;
+mod history;
+mod params;
+mod statistics;
+
+use libm::{exp, log};
+
+use crate::domain::frame::{ArmIncrements, Frame};
+use crate::domain::signal::SignalKind;
+use crate::domain::time::{Millis, MonoTime};
+use crate::domain::verdict::{Evidence, Reference, Verdict, VerdictClass};
+
+pub use params::Params;
+
+use super::inputs::{InputsSeen, fresh};
+use super::{Judge, Need, Needs};
+use history::{BODY_SLOW, Cut, Past, TAIL_SLOW, slow_requests, throughput};
+use statistics::{ALTERNATIVES, Detector, LogE, Trial, candidate_share, correlation, long_run};
+
+/// The judge.
+#[derive(Clone, Debug)]
+pub struct EDetector {
+    params: Params,
+    seen: InputsSeen,
+    past: Past,
+    watch: Watch,
+}
+
+/// What is known of the deploy being watched.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watch {
+    detectors: [Detector; STREAMS],
+    /// Counts since the deploy, for evidence.
+    tallies: [Tally; STREAMS],
+    /// Noise and past p99, fixed when the deploy begins.
+    fixed: Option<Fixed>,
+    warmth: Warmth,
+    gate: Gate,
+    candidate_requests: u64,
+    reference: Option<Reference>,
+    score: f64,
+}
+
+/// What is computed once per deploy.
+#[derive(Clone, Copy, Debug)]
+struct Fixed {
+    errors: Noise,
+    latency: Noise,
+    p99: Option<history::P99>,
+}
+
+/// Long-run variance per frame, on the log scale of the ratio in question.
+#[derive(Clone, Copy, Debug)]
+struct Noise {
+    /// Of one arm against another.
+    between_arms: f64,
+    /// Of the service against its past.
+    against_past: f64,
+}
+
+/// One stream's counts, candidate and reference, and the ratio it may have.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    hits: f64,
+    requests: f64,
+    reference_hits: f64,
+    reference_requests: f64,
+    margin: f64,
+}
+
+/// How cold the candidate's pods are: 1 new, 0 warm.
+#[derive(Clone, Copy, Debug, Default)]
+struct Warmth {
+    cold: f64,
+    pods_max: u16,
+}
+
+/// Muting of comparisons with the past (DS 4).
+#[derive(Clone, Copy, Debug, Default)]
+struct Gate {
+    closed_until: Option<MonoTime>,
+    muted: Millis,
+}
+
+const STREAMS: usize = 3;
+const ERRORS: usize = 0;
+const TAIL: usize = 1;
+const BODY: usize = 2;
+
+/// Alternatives, as multiples of the null's ratio: from just beyond the margin to total failure.
+const ERROR_RATIOS: LogE = [1.6, 2.5, 5.0, 12.0, 40.0, 150.0];
+const TAIL_RATIOS: LogE = [1.3, 1.8, 3.0, 6.0, 12.0, 30.0];
+const BODY_RATIOS: LogE = [1.15, 1.3, 1.6, 2.0, 2.6, 3.4];
+/// Alternatives for log p99, in standard deviations beyond the margin.
+const P99_SHIFTS: LogE = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0];
+/// A single p99 counts for at most this many standard deviations: one spike is not a shift.
+const P99_WINSOR: f64 = 3.0;
+/// Least number of frames of a watch, so that hourly recordings keep a threshold worth its name.
+const FRAMES_MIN: f64 = 12.0;
+/// Share of the requests below which a control arm is no longer one.
+const CONTROL_SHARE_MIN: f64 = 0.01;
+/// Requests that a fresh candidate should have had before having had none is odd (DS 1, counter resets).
+const EXPECTED_MIN: f64 = 30.0;
+
+impl EDetector {
+    /// A judge with these parameters.
+    pub fn new(params: &Params) -> Self {
+        Self {
+            params: params.clone(),
+            seen: InputsSeen::default(),
+            past: Past::default(),
+            watch: Watch::default(),
+        }
+    }
+
+    /// Score at which a candidate fails: `ln(H / alpha)`.
+    fn threshold(&self, interval: Millis) -> f64 {
+        let frames = self.params.watch_ms as f64 / interval.0.max(1) as f64;
+        log(frames.max(FRAMES_MIN) / self.params.alpha)
+    }
+
+    /// Noise as assumed, raised to what the past showed: lasting noise scales both parts of the assumption, since
+    /// one arm cannot tell them apart; noise that does not last is the arm's own.
+    fn fix(&self, interval: Millis) -> Fixed {
+        let p = &self.params;
+        let dt = interval.as_secs_f64();
+        let phi = correlation(dt, p.shared_correlation_s);
+        let noise = |arm: f64, shared: f64, learned: statistics::Learned| {
+            let assumed = arm * arm + shared * shared;
+            let scale =
+                if assumed > 0.0 { (learned.lasting / assumed).clamp(1.0, NOISE_SCALE_MAX) } else { 1.0 };
+            let own = scale * long_run(arm * arm, dt, p.arm_correlation_s) + learned.passing;
+            let common = scale * long_run(shared * shared, dt, p.shared_correlation_s);
+            Noise { between_arms: 2.0 * own, against_past: own + common }
+        };
+        let mut body = self.past.body_noise(phi);
+        if let Some(cut) = self.past.cut(BODY_SLOW) {
+            // From the share of slow requests to log latency.
+            let slope = self.slope(cut);
+            body.lasting /= slope * slope;
+            body.passing /= slope * slope;
+        }
+        Fixed {
+            errors: noise(p.error_arm_noise, p.error_shared_noise, self.past.error_noise(phi)),
+            latency: noise(p.latency_arm_noise, p.latency_shared_noise, body),
+            p99: self.past.p99(dt, p),
+        }
+    }
+
+    /// Relative change of the share above a cut for a small shift of log latency; at least 1, so that a histogram
+    /// with nothing just below the cut does not make its noise vanish.
+    fn slope(&self, cut: Cut) -> f64 {
+        (log(self.past.growth(cut, SLOPE_SHIFT)) / SLOPE_SHIFT).max(1.0)
+    }
+
+    /// Compares both arms at the same time.
+    fn compare_arms(&mut self, fixed: &Fixed, candidate: &ArmIncrements, control: &ArmIncrements) {
+        let p = &self.params;
+        let (n1, n0) = (f64::from(candidate.requests), f64::from(control.requests));
+        let cold = self.watch.warmth.cold;
+        let usual = self.past.error_ratio();
+        let errors = Margin {
+            ratio: (1.0 + p.error_points_margin / usual).max(p.error_margin) + p.warmup_errors * cold / usual,
+            noise: fixed.errors.between_arms,
+        };
+        let pair =
+            Pair { hits: [f64::from(candidate.errors), f64::from(control.errors)], requests: [n1, n0] };
+        self.watch.take_pair(ERRORS, pair, errors, &ERROR_RATIOS);
+        if !(candidate.has_latency_buckets() && control.has_latency_buckets()) {
+            return;
+        }
+        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &TAIL_RATIOS), (BODY, BODY_SLOW, &BODY_RATIOS)] {
+            let Some(cut) = self.past.cut(target) else { continue };
+            let slope = self.slope(cut);
+            let shift = p.latency_margin + p.warmup_latency * cold;
+            let margin = Margin {
+                ratio: self.past.growth(cut, shift).max(RATIO_MIN),
+                noise: slope * slope * fixed.latency.between_arms,
+            };
+            let pair = Pair {
+                hits: [slow_requests(candidate, cut), slow_requests(control, cut)],
+                requests: [n1, n0],
+            };
+            self.watch.take_pair(stream, pair, margin, ratios);
+        }
+    }
+
+    /// Compares the candidate with the service's own past.
+    fn compare_past(&mut self, fixed: &Fixed, frame: &Frame, candidate: &ArmIncrements) {
+        let p = &self.params;
+        let n = f64::from(candidate.requests);
+        let cold = self.watch.warmth.cold;
+        let noise = fixed.errors.against_past;
+        let usual = self.past.error_ratio() * self.past.doubt(self.past.errors(), noise);
+        let null =
+            (usual * p.history_error_margin).max(usual + p.error_points_margin) + p.warmup_errors * cold;
+        let past = [self.past.error_ratio(), null / self.past.error_ratio()];
+        let trial = Trial { hits: f64::from(candidate.errors), trials: n, null, noise };
+        self.watch.take_trial(ERRORS, trial, past, &ERROR_RATIOS);
+        if !candidate.has_latency_buckets() {
+            return;
+        }
+        let shift = self.past_latency_margin(frame);
+        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &TAIL_RATIOS), (BODY, BODY_SLOW, &BODY_RATIOS)] {
+            let Some(cut) = self.past.cut(target) else { continue };
+            let slope = self.slope(cut);
+            let noise = slope * slope * fixed.latency.against_past;
+            let doubt = self.past.doubt(cut.slow * self.past.timed(), noise);
+            let null = cut.slow * self.past.growth(cut, shift).max(RATIO_MIN) * doubt;
+            let trial = Trial { hits: slow_requests(candidate, cut), trials: n, null, noise };
+            self.watch.take_trial(stream, trial, [cut.slow, null / cut.slow], ratios);
+        }
+    }
+
+    /// The shift of log latency that is not held against a candidate when only the past can be compared with.
+    fn past_latency_margin(&self, frame: &Frame) -> f64 {
+        let p = &self.params;
+        let rate = self.past.rate();
+        let surge = if rate > 0.0 { (throughput(frame) / rate).max(1.0) } else { 1.0 };
+        p.history_latency_margin
+            + p.warmup_latency * self.watch.warmth.cold
+            + p.history_load_elasticity * log(surge)
+    }
+
+    /// Compares p99 with its past, where nothing better was recorded. Normal alternatives on a winsorised value,
+    /// tempered by `(1 - phi) / (1 + phi)` for its correlation.
+    fn compare_p99(&mut self, frame: &Frame, past: &history::P99, p99_ms: f64) {
+        let margin = self.past_latency_margin(frame);
+        let z = ((log(p99_ms) - past.centre - margin) / past.spread).min(P99_WINSOR);
+        let w = (1.0 - past.correlation) / (1.0 + past.correlation);
+        let mut log_e = [0.0; ALTERNATIVES];
+        for (l, shift) in log_e.iter_mut().zip(P99_SHIFTS) {
+            *l = w * (shift * z - 0.5 * shift * shift);
+        }
+        self.watch.detectors[BODY].step(&log_e);
+    }
+
+    /// What this frame can be compared with, having compared it; none if it says nothing.
+    fn compare(&mut self, frame: &Frame) -> Seen {
+        let fixed = match self.watch.fixed {
+            Some(fixed) => fixed,
+            None => *self.watch.fixed.insert(self.fix(frame.interval)),
+        };
+        let p99 = frame.signals[SignalKind::LatencyP99].usable().filter(|v| *v > 0.0).zip(fixed.p99);
+        let Some(candidate) = frame.candidate.as_ref() else {
+            // A recording of signals alone: the candidate is the service.
+            return match p99 {
+                Some((p99_ms, past)) if frame.control().is_none() && !self.is_muted(frame) => {
+                    self.compare_p99(frame, &past, p99_ms);
+                    Seen::Compared(Reference::History)
+                }
+                _ => Seen::Blind,
+            };
+        };
+        let Some(candidate) = fresh(candidate) else { return Seen::Blind };
+        self.watch.warmth.note(candidate.pods_ready);
+        self.watch.candidate_requests += u64::from(candidate.requests);
+        let total =
+            f64::from(candidate.requests) + frame.control().map_or(0.0, |arm| f64::from(arm.requests));
+        if candidate.requests == 0 {
+            let odd = total * frame.rollout.candidate_share > EXPECTED_MIN;
+            return if odd { Seen::Blind } else { Seen::NoNews };
+        }
+        match frame.control() {
+            Some(control) if fresh(control).is_none() => Seen::Blind,
+            Some(control) if f64::from(control.requests) >= CONTROL_SHARE_MIN * total => {
+                self.compare_arms(&fixed, candidate, control);
+                let seconds = frame.interval.as_secs_f64();
+                self.past.learn_from_control(control, seconds, &self.params);
+                Seen::Compared(Reference::ConcurrentArm)
+            }
+            _ => {
+                let outage = candidate.error_ratio().is_some_and(|ratio| ratio >= self.params.total_outage);
+                if !self.past.is_known() || (self.is_muted(frame) && !outage) {
+                    return Seen::Blind;
+                }
+                self.compare_past(&fixed, frame, candidate);
+                match p99 {
+                    Some((p99_ms, past)) if !candidate.has_latency_buckets() => {
+                        self.compare_p99(frame, &past, p99_ms);
+                    }
+                    _ => {}
+                }
+                Seen::Compared(Reference::History)
+            }
+        }
+    }
+
+    fn is_muted(&mut self, frame: &Frame) -> bool {
+        let p = &self.params;
+        let sick = frame.signals[SignalKind::DependencyHealth]
+            .usable()
+            .is_some_and(|health| health < p.gate_dependency_health);
+        let rate = self.past.rate();
+        let surge = rate > 0.0 && throughput(frame) > p.gate_surge * rate;
+        let gate = &mut self.watch.gate;
+        if sick || surge {
+            gate.closed_until = Some(frame.at + Millis(p.gate_after_ms));
+        }
+        let muted = gate.closed_until.is_some_and(|until| frame.at <= until) && gate.muted.0 < p.gate_max_ms;
+        gate.muted = if muted {
+            gate.muted + frame.interval
+        } else {
+            // A quarter of the time that is judged is regained, or one noisy minute would leave no patience for
+            // an outage half an hour later.
+            gate.muted.saturating_sub(Millis(frame.interval.0 / 4))
+        };
+        muted
+    }
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Seen {
+    /// It was compared.
+    Compared(Reference),
+    /// Everything is there, and nothing happened.
+    NoNews,
+    /// Something that should be there is not, or it is muted.
+    Blind,
+}
+
+/// Candidate first, control second.
+#[derive(Clone, Copy, Debug)]
+struct Pair {
+    hits: [f64; 2],
+    requests: [f64; 2],
+}
+
+/// The ratio a healthy candidate may have, and the noise around it.
+#[derive(Clone, Copy, Debug)]
+struct Margin {
+    ratio: f64,
+    noise: f64,
+}
+
+/// Learned noise is believed up to this multiple of the assumed one.
+const NOISE_SCALE_MAX: f64 = 25.0;
+/// Shift of log latency over which a slope is taken.
+const SLOPE_SHIFT: f64 = 0.2;
+/// Least margin on a share of slow requests: a histogram with few above the bound shows too small a growth.
+const RATIO_MIN: f64 = 1.1;
+
+impl Watch {
+    fn take_pair(&mut self, stream: usize, pair: Pair, margin: Margin, ratios: &LogE) {
+        let [n1, n0] = pair.requests;
+        let [x1, x0] = pair.hits;
+        let tally = &mut self.tallies[stream];
+        tally.hits += x1;
+        tally.requests += n1;
+        tally.reference_hits += x0;
+        tally.reference_requests += n0;
+        tally.margin = margin.ratio;
+        if x1 + x0 > 0.0 {
+            let null = candidate_share(n1, n0, margin.ratio);
+            let trial = Trial { hits: x1, trials: x1 + x0, null, noise: margin.noise };
+            self.detectors[stream].step(&trial.log_e(|k| candidate_share(n1, n0, margin.ratio * ratios[k])));
+        }
+    }
+
+    /// `past` is the past share and the ratio to it that the null allows.
+    fn take_trial(&mut self, stream: usize, trial: Trial, past: [f64; 2], ratios: &LogE) {
+        let tally = &mut self.tallies[stream];
+        tally.hits += trial.hits;
+        tally.requests += trial.trials;
+        tally.reference_hits += trial.trials * past[0];
+        tally.reference_requests += trial.trials;
+        tally.margin = past[1];
+        self.detectors[stream].step(&trial.log_e(|k| trial.null * ratios[k]));
+    }
+
+    /// The stream with the greatest statistic.
+    fn leading(&self) -> usize {
+        let means = self.detectors.map(|detector| detector.mean());
+        (1..STREAMS).fold(ERRORS, |best, stream| if means[stream] > means[best] { stream } else { best })
+    }
+
+    fn mean(&self) -> f64 {
+        self.detectors.iter().map(Detector::mean).sum::<f64>() / STREAMS as f64
+    }
+}
+
+impl Warmth {
+    /// Time passes: pods warm up.
+    fn warm(&mut self, interval: Millis, params: &Params) {
+        self.cold *= exp(-interval.as_secs_f64() / params.warmup_s);
+    }
+
+    /// New pods are cold, those that come back are not: a crash loop must not buy patience.
+    fn note(&mut self, pods_ready: u16) {
+        if pods_ready > self.pods_max {
+            let new = f64::from(pods_ready - self.pods_max) / f64::from(pods_ready);
+            self.cold = self.cold * (1.0 - new) + new;
+            self.pods_max = pods_ready;
+        }
+    }
+}
+
+impl Judge for EDetector {
+    fn name(&self) -> &'static str {
+        "e_detector"
+    }
+
+    fn needs(&self) -> Needs {
+        &[&[Need::ErrorCounts], &[Need::LatencyBuckets], &[Need::Signal(SignalKind::LatencyP99)]]
+    }
+
+    fn reset(&mut self) {
+        self.watch = Watch::default();
+    }
+
+    fn observe(&mut self, frame: &Frame) -> Verdict {
+        self.seen.note(frame);
+        let threshold = self.threshold(frame.interval);
+        let Some(since_deploy) = frame.rollout.since_deploy else {
+            let old = frame.control().and_then(fresh);
+            self.past.learn_before_deploy(frame, old, &self.params);
+            return Verdict::inconclusive(threshold);
+        };
+        if self.watch.fixed.is_none() {
+            // The frame's counts are as old as its middle.
+            let age = since_deploy.as_secs_f64() - 0.5 * frame.interval.as_secs_f64();
+            self.watch.warmth.cold = exp(-age.max(0.0) / self.params.warmup_s);
+        } else {
+            self.watch.warmth.warm(frame.interval, &self.params);
+        }
+        let seen = self.compare(frame);
+        if let Seen::Compared(reference) = seen {
+            self.watch.reference = Some(reference);
+            self.watch.score = log(self.watch.mean().max(1.0));
+        }
+        let score = self.watch.score;
+        let judged = seen != Seen::Blind && self.watch.reference.is_some() && self.seen.satisfy(self.needs());
+        let class = if score >= threshold {
+            // Evidence stands, whatever is missing now.
+            VerdictClass::Fail
+        } else if !judged {
+            VerdictClass::Inconclusive
+        } else if score >= self.params.marginal_share * threshold {
+            VerdictClass::Marginal
+        } else {
+            VerdictClass::Pass
+        };
+        let primary = (score > 0.0).then(|| match self.watch.leading() {
+            ERRORS => SignalKind::ErrorRatio,
+            _ => SignalKind::LatencyP99,
+        });
+        Verdict {
+            class,
+            score,
+            threshold,
+            primary,
+            reference: self.watch.reference.unwrap_or(Reference::None),
+        }
+    }
+
+    fn evidence(&self, frame: &Frame) -> Evidence {
+        evidence::of(self, frame)
+    }
+}
+
+#[cfg(test)]
+mod deploys;
+#[cfg(test)]
+mod tests;

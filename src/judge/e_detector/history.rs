@@ -1,0 +1,343 @@
+//! What the old version taught: its error ratio, its latency histogram, its noise, its traffic.
+//!
+//! Learned from every frame before the deploy and, after it, from the concurrent control, which is the old version
+//! too. Never from the candidate. Everything here is known before the frame that it is used on.
+
+use libm::{exp, log};
+
+use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use crate::domain::signal::SignalKind;
+
+use super::Params;
+use super::statistics::{Dispersion, Learned, correlation};
+
+/// The old version's past, with older frames counting less.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Past {
+    requests: f64,
+    errors: f64,
+    timed: f64,
+    buckets: [f64; LATENCY_BUCKETS],
+    /// Frames behind the sums, likewise discounted.
+    frames: f64,
+    /// Requests per second of the whole service, before the deploy.
+    rate: f64,
+    error_noise: Dispersion,
+    body_noise: Dispersion,
+    /// Log p99 before the deploy, as a ring, for recordings without buckets.
+    p99: [f64; P99_MAX],
+    p99_seen: usize,
+}
+
+/// How many values of p99 are kept.
+const P99_MAX: usize = 64;
+/// Weight and value of what is assumed before anything is seen: half a failure in 250 requests.
+const PRIOR_ERRORS: f64 = 0.5;
+const PRIOR_REQUESTS: f64 = 250.0;
+/// Frames before residuals are trusted to show noise rather than a wrong mean.
+const FRAMES_BEFORE_NOISE: f64 = 8.0;
+/// Timed requests before their histogram is used.
+const TIMED_MIN: f64 = 100.0;
+/// Timed requests that make a histogram which needs no help from a deploy's control.
+const TIMED_ENOUGH: f64 = 1000.0;
+
+impl Default for Past {
+    fn default() -> Self {
+        Self {
+            requests: 0.0,
+            errors: 0.0,
+            timed: 0.0,
+            buckets: [0.0; LATENCY_BUCKETS],
+            frames: 0.0,
+            rate: 0.0,
+            error_noise: Dispersion::default(),
+            body_noise: Dispersion::default(),
+            p99: [0.0; P99_MAX],
+            p99_seen: 0,
+        }
+    }
+}
+
+/// A latency that splits requests into fast and slow, with what the past says about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Cut {
+    /// First bucket above it.
+    pub first_slow: usize,
+    /// Share of the old version's requests above it.
+    pub slow: f64,
+}
+
+impl Past {
+    /// Learns from a frame in which only the old version serves.
+    pub(super) fn learn_before_deploy(
+        &mut self,
+        frame: &Frame,
+        arm: Option<&ArmIncrements>,
+        params: &Params,
+    ) {
+        let seconds = frame.interval.as_secs_f64();
+        if let Some(arm) = arm {
+            self.learn_noise(arm);
+            self.learn_levels(arm, seconds, params);
+            let keep = keep(seconds, params);
+            self.timed *= keep;
+            self.buckets.iter_mut().for_each(|sum| *sum *= keep);
+            self.learn_latency(arm);
+            let traffic = throughput(frame);
+            let share = 1.0 / self.frames.max(1.0);
+            self.rate += (traffic - self.rate) * share;
+        }
+        if let Some(p99) = frame.signals[SignalKind::LatencyP99].usable().filter(|v| *v > 0.0) {
+            self.p99[self.p99_seen % P99_MAX] = log(p99);
+            self.p99_seen += 1;
+        }
+    }
+
+    /// Learns from the concurrent control of a deploy. The histogram is left as it was before the deploy once there
+    /// is enough of it: mixed with that of a surge it would be no service's at any time, and its slope too small.
+    pub(super) fn learn_from_control(&mut self, arm: &ArmIncrements, seconds: f64, params: &Params) {
+        let learn_latency = self.timed < TIMED_ENOUGH;
+        self.learn_levels(arm, seconds, params);
+        if learn_latency {
+            self.learn_latency(arm);
+        }
+    }
+
+    fn learn_levels(&mut self, arm: &ArmIncrements, seconds: f64, params: &Params) {
+        let keep = keep(seconds, params);
+        self.frames = self.frames * keep + 1.0;
+        self.requests = self.requests * keep + f64::from(arm.requests);
+        self.errors = self.errors * keep + f64::from(arm.errors);
+    }
+
+    fn learn_latency(&mut self, arm: &ArmIncrements) {
+        for (sum, &n) in self.buckets.iter_mut().zip(&arm.latency_buckets) {
+            *sum += f64::from(n);
+            self.timed += f64::from(n);
+        }
+    }
+
+    fn learn_noise(&mut self, arm: &ArmIncrements) {
+        if self.frames < FRAMES_BEFORE_NOISE {
+            return;
+        }
+        let requests = f64::from(arm.requests);
+        let expected = requests * self.error_ratio();
+        self.error_noise.note(f64::from(arm.errors), expected, expected);
+        if let Some(cut) = self.cut(BODY_SLOW) {
+            let expected = requests * cut.slow;
+            self.body_noise.note(slow_requests(arm, cut), expected, expected * (1.0 - cut.slow));
+        }
+    }
+
+    /// Whether there is a past to compare with at all.
+    pub(super) fn is_known(&self) -> bool {
+        self.frames >= 3.0 && self.requests >= 50.0
+    }
+
+    /// Expected share of failed requests.
+    pub(super) fn error_ratio(&self) -> f64 {
+        (self.errors + PRIOR_ERRORS) / (self.requests + PRIOR_REQUESTS)
+    }
+
+    /// Factor between the estimated share of `hits` and an upper estimate of it, 1.3 standard errors up (90 %):
+    /// counting, and noise of variance `long_run` per frame, averaged over the frames of the past.
+    pub(super) fn doubt(&self, hits: f64, long_run: f64) -> f64 {
+        exp(1.3 * libm::sqrt(1.0 / (hits + 0.5) + long_run / self.frames.max(1.0)))
+    }
+
+    /// Failed requests behind [`Past::error_ratio`].
+    pub(super) fn errors(&self) -> f64 {
+        self.errors
+    }
+
+    /// Timed requests behind the histogram.
+    pub(super) fn timed(&self) -> f64 {
+        self.timed
+    }
+
+    /// Requests per second before the deploy; zero when unknown.
+    pub(super) fn rate(&self) -> f64 {
+        self.rate
+    }
+
+    /// The bucket bound above which the share of requests is nearest `target`, on the log scale.
+    pub(super) fn cut(&self, target: f64) -> Option<Cut> {
+        if self.timed < TIMED_MIN {
+            return None;
+        }
+        let mut best: Option<(f64, Cut)> = None;
+        let mut above = self.timed;
+        for (i, n) in self.buckets[..LATENCY_BUCKETS - 1].iter().enumerate() {
+            above -= n;
+            // Too few above the bound say nothing about its share; too many leave nothing to rise.
+            if above < 3.0 || above > 0.6 * self.timed {
+                continue;
+            }
+            let slow = above / self.timed;
+            // |log| is monotone in the ratio, so the nearest bound needs no logarithm.
+            let distance = (slow / target).max(target / slow);
+            if best.is_none_or(|(nearest, _)| distance < nearest) {
+                best = Some((distance, Cut { first_slow: i + 1, slow }));
+            }
+        }
+        best.map(|(_, cut)| cut)
+    }
+
+    /// By what factor the share above the cut grows if every request takes `e^shift` as long: the share above
+    /// `bound / e^shift`, log-linear inside its bucket. Only the past's own histogram enters.
+    pub(super) fn growth(&self, cut: Cut, shift: f64) -> f64 {
+        let target = LATENCY_BOUNDS_MS[cut.first_slow - 1] * exp(-shift);
+        let mut above = cut.slow * self.timed;
+        for i in (0..cut.first_slow).rev() {
+            let upper = LATENCY_BOUNDS_MS[i];
+            let lower = if i == 0 { upper / 2.0 } else { LATENCY_BOUNDS_MS[i - 1] };
+            if target < lower {
+                above += self.buckets[i];
+            } else {
+                above += self.buckets[i] * log(upper / target) / log(upper / lower);
+                break;
+            }
+        }
+        (above / self.timed / cut.slow).max(1.0)
+    }
+
+    /// Noise of the error counts beyond counting.
+    pub(super) fn error_noise(&self, phi: f64) -> Learned {
+        self.error_noise.learned(phi)
+    }
+
+    /// Noise of the share of requests slower than the body's cut, beyond counting.
+    pub(super) fn body_noise(&self, phi: f64) -> Learned {
+        self.body_noise.learned(phi)
+    }
+
+    /// Centre, spread and frame-to-frame correlation of log p99 before the deploy.
+    pub(super) fn p99(&self, interval_s: f64, params: &Params) -> Option<P99> {
+        let n = self.p99_seen.min(P99_MAX);
+        (n >= 3).then(|| P99::of(&self.p99, n, self.p99_seen, interval_s, params))
+    }
+}
+
+/// What a frame keeps of the past before it: at least 24 frames are remembered, however far apart they are.
+fn keep(seconds: f64, params: &Params) -> f64 {
+    exp(-(seconds / params.history_s).min(1.0 / 24.0))
+}
+
+/// Share of requests above the cut of the latency body, and of its tail (DS 1.8: the 97th percentile).
+pub(super) const BODY_SLOW: f64 = 0.25;
+/// See [`BODY_SLOW`].
+pub(super) const TAIL_SLOW: f64 = 0.03;
+
+/// Requests above a cut.
+pub(super) fn slow_requests(arm: &ArmIncrements, cut: Cut) -> f64 {
+    arm.latency_buckets[cut.first_slow..].iter().map(|&n| f64::from(n)).sum()
+}
+
+/// Requests per second of the whole service, from its signal or its arms.
+pub(super) fn throughput(frame: &Frame) -> f64 {
+    frame.signals[SignalKind::Throughput].usable().unwrap_or_else(|| {
+        let seconds = frame.interval.as_secs_f64();
+        let arms = [&frame.candidate, &frame.baseline, &frame.stable];
+        let requests: f64 = arms.into_iter().flatten().map(|arm| f64::from(arm.requests)).sum();
+        if seconds > 0.0 { requests / seconds } else { 0.0 }
+    })
+}
+
+/// What the past says about log p99, robustly: median, and the median distance from it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct P99 {
+    pub centre: f64,
+    pub spread: f64,
+    pub correlation: f64,
+}
+
+/// Assumed spread of log p99, and how many values it is worth: three samples must not claim to know the noise.
+const P99_SPREAD: f64 = 0.25;
+const P99_SPREAD_WEIGHT: f64 = 4.0;
+
+impl P99 {
+    fn of(ring: &[f64; P99_MAX], n: usize, seen: usize, interval_s: f64, params: &Params) -> Self {
+        let mut sorted = *ring;
+        let centre = median(&mut sorted[..n]);
+        let mut distances = *ring;
+        for d in &mut distances[..n] {
+            *d = (*d - centre).abs();
+        }
+        // 1.4826 times the median distance is the standard deviation of a normal (Hampel 1974).
+        let mad = 1.4826 * median(&mut distances[..n]);
+        let count = n as f64;
+        let variance =
+            (P99_SPREAD_WEIGHT * P99_SPREAD * P99_SPREAD + count * mad * mad) / (P99_SPREAD_WEIGHT + count);
+        let spread = libm::sqrt(variance * (1.0 + 2.0 / count));
+        let at = |i: usize| ((ring[i % P99_MAX] - centre) / spread).clamp(-3.0, 3.0);
+        let (mut lagged, mut square) = (0.0, 1e-9);
+        for i in (seen - n + 1)..seen {
+            lagged += at(i) * at(i - 1);
+            square += at(i) * at(i);
+        }
+        let assumed = correlation(interval_s, params.shared_correlation_s);
+        let learned = (lagged / square).clamp(0.0, 0.9) * count / (count + P99_SPREAD_WEIGHT);
+        Self { centre, spread, correlation: learned.max(assumed.min(0.9)) }
+    }
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    let half = values.len() / 2;
+    if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::signal::Quality;
+
+    fn arm(counts: &[(usize, u32)]) -> ArmIncrements {
+        let mut arm = ArmIncrements { quality: Quality::Fresh, ..ArmIncrements::default() };
+        for &(bucket, n) in counts {
+            arm.latency_buckets[bucket] = n;
+            arm.requests += n;
+        }
+        arm
+    }
+
+    #[test]
+    fn the_cut_is_the_bound_nearest_the_wanted_share() {
+        let mut past = Past::default();
+        assert_eq!(past.cut(TAIL_SLOW), None);
+        past.learn_latency(&arm(&[(5, 700), (8, 200), (12, 70), (16, 30)]));
+        let tail = past.cut(TAIL_SLOW).expect("enough requests");
+        assert!((tail.slow - 0.03).abs() < 1e-9);
+        let body = past.cut(BODY_SLOW).expect("enough requests");
+        assert!((body.slow - 0.3).abs() < 1e-9);
+        assert_eq!(slow_requests(&arm(&[(5, 7), (8, 2), (16, 1)]), body), 3.0);
+    }
+
+    #[test]
+    fn growth_follows_the_histogram() {
+        let mut past = Past::default();
+        past.learn_latency(&arm(&[(6, 500), (7, 400), (8, 100)]));
+        let cut = Cut { first_slow: 8, slow: 0.1 };
+        assert_eq!(past.growth(cut, 0.0), 1.0);
+        // One whole bucket down, from 115 to 90 ms.
+        assert!((past.growth(cut, log(115.0 / 90.0)) - 5.0).abs() < 1e-9);
+        assert!(past.growth(cut, 0.05) > 1.0 && past.growth(cut, 0.05) < past.growth(cut, 0.1));
+        assert!((past.growth(cut, 9.0) - 10.0).abs() < 1e-9, "no more than all");
+    }
+
+    #[test]
+    fn three_equal_values_of_p99_do_not_claim_certainty() {
+        let mut past = Past::default();
+        let mut frame = Frame::default();
+        let params = Params::default();
+        for i in 0..3 {
+            assert!(past.p99(60.0, &params).is_none(), "{i}");
+            frame.signals[SignalKind::LatencyP99] = crate::domain::signal::SignalSample::fresh(200.0, 1);
+            past.learn_before_deploy(&frame, None, &params);
+        }
+        let p99 = past.p99(60.0, &params).expect("three values");
+        assert!((p99.centre - log(200.0)).abs() < 1e-12);
+        assert!(p99.spread > 0.2 && p99.correlation >= 0.5);
+    }
+}

@@ -1,0 +1,133 @@
+//! Parameters of the e-detector. "DS n" in a source is section n of the decision science notes that the project
+//! was planned with; their figures are quoted where they are used.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::judge::{ParamError, check_range};
+
+/// Everything that can be tuned. Noise and margins are on the natural-log scale: 0.1 is about 10 %.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Probability of a false alarm that one watch may have, `1e-6..=0.5`; default 0.01.
+    pub alpha: f64,
+    /// Length of a watch, milliseconds, `60000..=86400000`; default one hour. With the frame interval it gives
+    /// the number of frames H, at least 12, and the threshold `ln(H / alpha)`.
+    pub watch_ms: u64,
+    /// Share of the threshold from which a verdict is marginal, `0..=1`; default 0.7.
+    pub marginal_share: f64,
+    /// Ratio of candidate to control error ratio that a healthy release may have, `1..=10`; default 1.25 (DS 1).
+    pub error_margin: f64,
+    /// Rise of the error ratio that is never held against a candidate, `0..=0.1`; default 0.0005. Keeps a
+    /// service that never fails from rolling back for one failure in ten thousand.
+    pub error_points_margin: f64,
+    /// Shift of log latency that a healthy release may have, `0..=1`; default 0.05 (DS 1).
+    pub latency_margin: f64,
+    /// How much slower new pods may be at first, log scale, `0..=4`; default 1.0 (DS 1).
+    pub warmup_latency: f64,
+    /// Error ratio that new pods may add at first, `0..=1`; default 0.02 (DS 1).
+    pub warmup_errors: f64,
+    /// Time constant with which pods warm up, seconds, `1..=3600`; default 60 (DS 1).
+    pub warmup_s: f64,
+    /// Noise of one arm's log error ratio beyond counting, standard deviation, `0..=2`; default 0.10 (DS 3). A
+    /// floor: the service's history can raise it.
+    pub error_arm_noise: f64,
+    /// The same of log latency; default 0.02 (DS 3).
+    pub latency_arm_noise: f64,
+    /// Noise of the log error ratio that both arms share, `0..=2`; default 0.15 (DS 3). Enters comparisons with
+    /// history, and splits what history shows into shared and own.
+    pub error_shared_noise: f64,
+    /// The same of log latency; default 0.10: DS 3 has 0.06, and traffic that wanders by 15 % adds 0.07 at half load.
+    pub latency_shared_noise: f64,
+    /// Correlation time of an arm's own noise, seconds, `0..=3600`; default 67 (0.8 from frame to frame at 15 s).
+    pub arm_correlation_s: f64,
+    /// Correlation time of shared noise, seconds, `0..=3600`; default 142 (0.9 at 15 s).
+    pub shared_correlation_s: f64,
+    /// Compared with history, the ratio of error ratios that may be anyone's, `1..=100`; default 1.5.
+    pub history_error_margin: f64,
+    /// Compared with history, the shift of log latency that may be anyone's, `0..=2`; default 0.15.
+    pub history_latency_margin: f64,
+    /// Compared with history, the shift of log latency allowed per unit of log throughput above the past's,
+    /// `0..=5`; default 1.0: more load is slower, and that is nobody's fault.
+    pub history_load_elasticity: f64,
+    /// How far back the old version's past counts, seconds (at least 24 frames), `60..=604800`; default 7200.
+    pub history_s: f64,
+    /// Dependency health below which comparisons with history are muted, `0..=1`; default 0.8 (DS 4).
+    pub gate_dependency_health: f64,
+    /// Multiple of the past throughput above which they are muted, `1..=100`; default 1.8 (DS 4).
+    pub gate_surge: f64,
+    /// How long they stay muted after the cause is gone, milliseconds, `0..=600000`; default 60000 (DS 4).
+    pub gate_after_ms: u64,
+    /// How long one deploy may be muted at a stretch, milliseconds, `0..=3600000`; default 300000 (DS 4). Time that
+    /// is judged gives a quarter of itself back.
+    pub gate_max_ms: u64,
+    /// Error ratio of a total outage, which is never muted, `0..=1`; default 0.9.
+    pub total_outage: f64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            alpha: 0.01,
+            watch_ms: 3_600_000,
+            marginal_share: 0.7,
+            error_margin: 1.25,
+            error_points_margin: 0.0005,
+            latency_margin: 0.05,
+            warmup_latency: 1.0,
+            warmup_errors: 0.02,
+            warmup_s: 60.0,
+            error_arm_noise: 0.10,
+            latency_arm_noise: 0.02,
+            error_shared_noise: 0.15,
+            latency_shared_noise: 0.10,
+            arm_correlation_s: 67.0,
+            shared_correlation_s: 142.0,
+            history_error_margin: 1.5,
+            history_latency_margin: 0.15,
+            history_load_elasticity: 1.0,
+            history_s: 7200.0,
+            gate_dependency_health: 0.8,
+            gate_surge: 1.8,
+            gate_after_ms: 60_000,
+            gate_max_ms: 300_000,
+            total_outage: 0.9,
+        }
+    }
+}
+
+impl Params {
+    /// Refuses numbers outside their ranges.
+    pub fn check(&self) -> Result<(), ParamError> {
+        for (name, got, min, max) in [
+            ("alpha", self.alpha, 1e-6, 0.5),
+            ("watch_ms", self.watch_ms as f64, 60_000.0, 86_400_000.0),
+            ("marginal_share", self.marginal_share, 0.0, 1.0),
+            ("error_margin", self.error_margin, 1.0, 10.0),
+            ("error_points_margin", self.error_points_margin, 0.0, 0.1),
+            ("latency_margin", self.latency_margin, 0.0, 1.0),
+            ("warmup_latency", self.warmup_latency, 0.0, 4.0),
+            ("warmup_errors", self.warmup_errors, 0.0, 1.0),
+            ("warmup_s", self.warmup_s, 1.0, 3600.0),
+            ("error_arm_noise", self.error_arm_noise, 0.0, 2.0),
+            ("latency_arm_noise", self.latency_arm_noise, 0.0, 2.0),
+            ("error_shared_noise", self.error_shared_noise, 0.0, 2.0),
+            ("latency_shared_noise", self.latency_shared_noise, 0.0, 2.0),
+            ("arm_correlation_s", self.arm_correlation_s, 0.0, 3600.0),
+            ("shared_correlation_s", self.shared_correlation_s, 0.0, 3600.0),
+            ("history_error_margin", self.history_error_margin, 1.0, 100.0),
+            ("history_latency_margin", self.history_latency_margin, 0.0, 2.0),
+            ("history_load_elasticity", self.history_load_elasticity, 0.0, 5.0),
+            ("history_s", self.history_s, 60.0, 604_800.0),
+            ("gate_dependency_health", self.gate_dependency_health, 0.0, 1.0),
+            ("gate_surge", self.gate_surge, 1.0, 100.0),
+            ("gate_after_ms", self.gate_after_ms as f64, 0.0, 600_000.0),
+            ("gate_max_ms", self.gate_max_ms as f64, 0.0, 3_600_000.0),
+            ("total_outage", self.total_outage, 0.0, 1.0),
+        ] {
+            check_range(name, got, min, max)?;
+        }
+        Ok(())
+    }
+}

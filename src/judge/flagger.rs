@@ -1,0 +1,306 @@
+//! `flagger`: Flagger's cumulative failed checks, the rule of `pkg/controller/scheduler.go` and
+//! `scheduler_metrics.go` in fluxcd/flagger.
+//!
+//! Every interval one tick, in this order: enough failed checks, then roll back; else the checks, success rate
+//! before latency, where the first failure ends the tick and adds one. Quirks that are kept on purpose:
+//!
+//! - a good check never takes a failed one back; only a new revision does ([`Judge::reset`]);
+//! - comparisons are strict: a value on its limit passes;
+//! - no value and not-a-number are failed checks, so a candidate without traffic is rolled back, and so is one
+//!   whose metrics are lost;
+//! - the roll back comes at the tick after the last failed check, hence one interval later than the count;
+//! - the tick at which the candidate has no traffic, the first one above all, looks at no metric;
+//! - once the candidate serves all, nothing is watched any more: Flagger has promoted it. A rollout that begins
+//!   with everything is never judged.
+//!
+//! Metrics are the built-in ones over one minute: the share of requests that did not fail, and p99 as
+//! `histogram_quantile` reads it from the candidate's buckets. Where a recording has no buckets, the p99 signal
+//! of the service stands in, and where it has no candidate arm at all, its error ratio. Left out: webhooks,
+//! readiness and the progress deadline, which are not for a judge to see.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use crate::domain::signal::SignalKind;
+use crate::domain::time::{Millis, MonoTime};
+use crate::domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
+
+use super::inputs::{InputsSeen, fresh};
+use super::{Judge, Need, Needs, ParamError, check_range};
+
+/// A canary's analysis as in its manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Params {
+    /// Between two ticks, milliseconds, `10000..=3600000`; default 60000, Flagger's own; 10 s is its floor.
+    pub interval_ms: u64,
+    /// Failed checks that roll back, `1..=1000`; default 5, as in Flagger's examples (unset means 1 there).
+    pub failed_checks_max: u32,
+    /// Success rate below which a check fails, `0..=1`; default 0.99 (Flagger's tutorials).
+    pub success_ratio_min: f64,
+    /// p99 above which a check fails, milliseconds, `0..=600000`; default 500 (Flagger's tutorials).
+    pub latency_p99_max_ms: f64,
+    /// How far back metrics look, milliseconds, `1000..=900000`; default 60000 (`1m`). At least the last frame.
+    pub window_ms: u64,
+}
+
+impl Default for Params {
+    fn default() -> Self {
+        Self {
+            interval_ms: 60_000,
+            failed_checks_max: 5,
+            success_ratio_min: 0.99,
+            latency_p99_max_ms: 500.0,
+            window_ms: 60_000,
+        }
+    }
+}
+
+impl Params {
+    /// Refuses numbers outside their ranges.
+    pub fn check(&self) -> Result<(), ParamError> {
+        check_range("interval_ms", self.interval_ms as f64, 10_000.0, 3_600_000.0)?;
+        check_range("failed_checks_max", f64::from(self.failed_checks_max), 1.0, 1000.0)?;
+        check_range("success_ratio_min", self.success_ratio_min, 0.0, 1.0)?;
+        check_range("latency_p99_max_ms", self.latency_p99_max_ms, 0.0, 600_000.0)?;
+        check_range("window_ms", self.window_ms as f64, 1000.0, 900_000.0)
+    }
+}
+
+/// The judge.
+#[derive(Clone, Debug)]
+pub struct Flagger {
+    params: Params,
+    seen: InputsSeen,
+    window: Window,
+    watch: Watch,
+}
+
+/// What was counted since the deploy.
+#[derive(Clone, Copy, Debug, Default)]
+struct Watch {
+    /// When the next tick is due, since the deploy.
+    next_tick: Millis,
+    failed_checks: u32,
+    checks: u32,
+    /// The check that failed last.
+    last_failed: Option<SignalKind>,
+    rolled_back: bool,
+}
+
+impl Flagger {
+    /// A judge with these parameters.
+    pub fn new(params: &Params) -> Self {
+        Self {
+            params: params.clone(),
+            seen: InputsSeen::default(),
+            window: Window::default(),
+            watch: Watch::default(),
+        }
+    }
+
+    fn tick(&mut self, frame: &Frame) {
+        if self.watch.failed_checks >= self.params.failed_checks_max {
+            self.watch.rolled_back = true;
+        } else if frame.rollout.candidate_share > 0.0 {
+            self.watch.checks += 1;
+            if let Some(failed) = self.first_failed_check(frame) {
+                self.watch.failed_checks += 1;
+                self.watch.last_failed = Some(failed);
+            }
+        }
+    }
+
+    fn first_failed_check(&self, frame: &Frame) -> Option<SignalKind> {
+        let sum = self.window.sum(frame.at, Millis(self.params.window_ms));
+        // Written so that no value and NaN fail.
+        let passes = |value: Option<f64>, good: &dyn Fn(f64) -> bool| value.is_some_and(good);
+        if !passes(success_ratio(frame, &sum), &|v| v >= self.params.success_ratio_min) {
+            return Some(SignalKind::ErrorRatio);
+        }
+        let latency = latency_p99(frame, &sum);
+        (!passes(latency, &|v| v <= self.params.latency_p99_max_ms)).then_some(SignalKind::LatencyP99)
+    }
+}
+
+impl Judge for Flagger {
+    fn name(&self) -> &'static str {
+        "flagger"
+    }
+
+    fn needs(&self) -> Needs {
+        const ERRORS: Need = Need::Signal(SignalKind::ErrorRatio);
+        const P99: Need = Need::Signal(SignalKind::LatencyP99);
+        &[
+            &[Need::ErrorCounts, Need::LatencyBuckets],
+            &[Need::ErrorCounts, P99],
+            &[ERRORS, Need::LatencyBuckets],
+            &[ERRORS, P99],
+        ]
+    }
+
+    fn reset(&mut self) {
+        self.window = Window::default();
+        self.watch = Watch::default();
+    }
+
+    fn observe(&mut self, frame: &Frame) -> Verdict {
+        let threshold = f64::from(self.params.failed_checks_max);
+        self.seen.note(frame);
+        let Some(since_deploy) = frame.rollout.since_deploy else {
+            return Verdict::inconclusive(threshold);
+        };
+        self.window.push(frame);
+        let promoted = frame.rollout.candidate_share >= 1.0;
+        if since_deploy >= self.watch.next_tick && !promoted && !self.watch.rolled_back {
+            // One tick however late the frame: a controller that overslept does not catch up.
+            let interval = self.params.interval_ms;
+            self.watch.next_tick = Millis((since_deploy.0 / interval + 1) * interval);
+            if self.seen.satisfy(self.needs()) && since_deploy.0 >= interval {
+                self.tick(frame);
+            }
+        }
+        let watch = &self.watch;
+        let class = if watch.rolled_back {
+            VerdictClass::Fail
+        } else if watch.checks == 0 {
+            VerdictClass::Inconclusive
+        } else if watch.failed_checks > 0 {
+            VerdictClass::Marginal
+        } else {
+            VerdictClass::Pass
+        };
+        let reference = if watch.checks == 0 { Reference::None } else { Reference::Limit };
+        Verdict {
+            class,
+            score: f64::from(watch.failed_checks),
+            threshold,
+            primary: watch.last_failed,
+            reference,
+        }
+    }
+
+    fn evidence(&self, frame: &Frame) -> Evidence {
+        let watch = &self.watch;
+        let sum = self.window.sum(frame.at, Millis(self.params.window_ms));
+        let contribution = |kind| if watch.last_failed == Some(kind) { 1.0 } else { 0.0 };
+        let mut factors = Vec::new();
+        if let Some(success) = success_ratio(frame, &sum) {
+            let (value, threshold) = (1.0 - success, 1.0 - self.params.success_ratio_min);
+            factors.push((SignalKind::ErrorRatio, value, threshold));
+        }
+        if let Some(value) = latency_p99(frame, &sum) {
+            factors.push((SignalKind::LatencyP99, value, self.params.latency_p99_max_ms));
+        }
+        let mut factors: Vec<_> = factors
+            .into_iter()
+            .map(|(kind, value, threshold)| Factor {
+                signal: kind.name().to_owned(),
+                value,
+                threshold,
+                impact: value / threshold,
+                contribution: contribution(kind),
+            })
+            .collect();
+        factors.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
+        let words = format!(
+            "{} of {} checks failed; {} roll back",
+            watch.failed_checks, watch.checks, self.params.failed_checks_max
+        );
+        Evidence { words, factors }
+    }
+}
+
+/// Share of the candidate's requests that did not fail; none without a value, NaN without requests.
+fn success_ratio(frame: &Frame, sum: &Counts) -> Option<f64> {
+    match (sum.any, frame.candidate) {
+        (true, _) => Some(1.0 - sum.errors as f64 / sum.requests as f64),
+        (false, Some(_)) => None,
+        (false, None) => frame.signals[SignalKind::ErrorRatio].usable().map(|ratio| 1.0 - ratio),
+    }
+}
+
+fn latency_p99(frame: &Frame, sum: &Counts) -> Option<f64> {
+    if sum.buckets.iter().any(|&n| n > 0) {
+        return Some(histogram_quantile(0.99, &sum.buckets));
+    }
+    frame.signals[SignalKind::LatencyP99].usable()
+}
+
+/// Prometheus' `histogram_quantile`: linear inside the bucket that holds the rank, from zero in the first one;
+/// a rank in the unbounded bucket gives that bucket's lower bound. NaN without observations.
+pub fn histogram_quantile(quantile: f64, buckets: &[u64; LATENCY_BUCKETS]) -> f64 {
+    let total: u64 = buckets.iter().sum();
+    if total == 0 {
+        return f64::NAN;
+    }
+    let rank = quantile * total as f64;
+    let mut below = 0.0;
+    for (i, (&count, &upper)) in buckets.iter().zip(&LATENCY_BOUNDS_MS).enumerate() {
+        let count = count as f64;
+        if count > 0.0 && below + count >= rank {
+            let lower = if i == 0 { 0.0 } else { LATENCY_BOUNDS_MS[i - 1] };
+            return lower + (upper - lower) * (rank - below) / count;
+        }
+        below += count;
+    }
+    LATENCY_BOUNDS_MS[LATENCY_BUCKETS - 2]
+}
+
+/// The candidate's counts, summed over a window.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counts {
+    /// Whether any frame in the window had a fresh candidate.
+    any: bool,
+    requests: u64,
+    errors: u64,
+    buckets: [u64; LATENCY_BUCKETS],
+}
+
+/// The last frames of the candidate. A window of more than [`FRAMES_MAX`] frames is cut to them.
+#[derive(Clone, Debug)]
+struct Window {
+    frames: [(MonoTime, Option<ArmIncrements>); FRAMES_MAX],
+    next: usize,
+    len: usize,
+}
+
+/// One minute of frames one second apart, with room.
+const FRAMES_MAX: usize = 64;
+
+impl Default for Window {
+    fn default() -> Self {
+        Self { frames: [(MonoTime::ZERO, None); FRAMES_MAX], next: 0, len: 0 }
+    }
+}
+
+impl Window {
+    fn push(&mut self, frame: &Frame) {
+        self.frames[self.next] = (frame.at, frame.candidate.as_ref().and_then(fresh).copied());
+        self.next = (self.next + 1) % FRAMES_MAX;
+        self.len = (self.len + 1).min(FRAMES_MAX);
+    }
+
+    /// Frames later than `now - window`, and always the newest.
+    fn sum(&self, now: MonoTime, window: Millis) -> Counts {
+        let mut sum = Counts::default();
+        for back in 1..=self.len {
+            let (at, arm) = &self.frames[(self.next + FRAMES_MAX - back) % FRAMES_MAX];
+            if back > 1 && now.since(*at) >= window {
+                break;
+            }
+            let Some(arm) = arm else { continue };
+            sum.any = true;
+            sum.requests += u64::from(arm.requests);
+            sum.errors += u64::from(arm.errors);
+            for (total, &n) in sum.buckets.iter_mut().zip(&arm.latency_buckets) {
+                *total += u64::from(n);
+            }
+        }
+        sum
+    }
+}
+
+#[cfg(test)]
+mod tests;
