@@ -6,6 +6,7 @@
 pub mod domain;
 pub mod engine;
 pub mod judge;
+pub mod policy;
 pub mod record;
 pub mod report;
 pub mod scenario;

@@ -1,0 +1,146 @@
+//! What is shipped: versions, the rollout, and the services around it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Check;
+use crate::domain::id::ServiceId;
+use crate::policy::document::Step;
+use crate::policy::document::nearest::{nearest, one_of};
+use crate::scenario::file::Rollout;
+use crate::scenario::rule::Rule;
+
+impl Check<'_> {
+    pub(super) fn versions(&mut self) {
+        let deploy = &self.scenario.deploy;
+        if deploy.from == deploy.version {
+            let path = [Step::Field("deploy"), Step::Field("from")];
+            let message = format!("a deploy must change the version, got `{}` twice", deploy.from);
+            self.report(Rule::SameVersion, &path, message, "name the version that serves before the deploy");
+            return;
+        }
+        let listed = &self.file().versions;
+        if !listed.is_empty() && !listed.iter().any(|version| version.name == deploy.from) {
+            let known: Vec<&str> = listed.iter().map(|version| version.name.as_str()).collect();
+            let message = format!(
+                "unknown version `{}`; `versions` lists {}",
+                deploy.from,
+                one_of(known.iter().copied())
+            );
+            let hint = nearest(deploy.from.as_str(), known.iter().copied())
+                .map_or_else(|| "list it in `versions`".to_owned(), |word| format!("did you mean `{word}`?"));
+            self.report(Rule::UnknownVersion, &[Step::Field("deploy"), Step::Field("from")], message, hint);
+            return;
+        }
+        for (n, version) in listed.iter().enumerate() {
+            let path = [Step::Field("versions"), Step::Item(n), Step::Field("name")];
+            if listed[..n].iter().any(|before| before.name == version.name) {
+                let message = format!("version `{}` is listed twice", version.name);
+                self.report(Rule::VersionOrder, &path, message, "keep one");
+            }
+            let (shipped, before) = (&self.scenario.service.versions, n.checked_sub(1));
+            let age = |n: usize| shipped.iter().find(|v| v.id == listed[n].name).map(|v| v.shipped_ago);
+            if let Some(before) = before
+                && age(before) < age(n)
+            {
+                let message = format!("`{}` was shipped before `{}`", version.name, listed[before].name);
+                self.report(Rule::VersionOrder, &path, message, "list versions oldest first");
+            }
+        }
+        let last_two = self.scenario.service.versions.iter().rev().take(2);
+        let last_two: Vec<_> = last_two.map(|v| &v.id).collect();
+        if last_two != [&deploy.version, &deploy.from] {
+            let message = format!("`{}` and `{}` must be the last two versions", deploy.from, deploy.version);
+            self.report(
+                Rule::VersionOrder,
+                &[Step::Field("versions")],
+                message,
+                "list versions oldest first",
+            );
+        }
+    }
+
+    pub(super) fn rollout(&mut self) {
+        let deploy = &self.file().deploy;
+        let can = self.scenario.service.capabilities;
+        let path = [Step::Field("deploy"), Step::Field("rollout")];
+        let (possible, word, need) = match deploy.rollout {
+            Rollout::Canary => (can.traffic_split, "canary", "traffic_split"),
+            Rollout::Rolling => (can.rolling_update, "rolling", "rolling_update"),
+            Rollout::BlueGreen => (can.blue_green, "blue_green", "blue_green"),
+        };
+        if !possible {
+            let message =
+                format!("a `{word}` rollout needs the capability `{need}`, which the service lacks");
+            let hint = format!("add `{need}` to `capabilities`, or choose another `rollout`");
+            self.report(Rule::RolloutImpossible, &path, message, hint);
+        }
+        let Some(steps) = &deploy.steps else { return };
+        let path = [Step::Field("deploy"), Step::Field("steps")];
+        if deploy.rollout != Rollout::Canary {
+            self.report(Rule::RolloutImpossible, &path, "`steps` belong to a canary", "leave them out");
+        } else if steps.is_empty() {
+            let message = "a canary needs at least one step";
+            self.report(Rule::StepsNotRising, &path, message, "write `- { after: 0s, share: 0.1 }`");
+        }
+        for (n, pair) in steps.windows(2).enumerate() {
+            let here = |name| [path[0], path[1], Step::Item(n + 1), Step::Field(name)];
+            if pair[1].after <= pair[0].after {
+                let message =
+                    format!("step {} must come after {}, got {}", n + 2, pair[0].after, pair[1].after);
+                self.report(Rule::StepsNotRising, &here("after"), message, "`after` counts from the deploy");
+            }
+            if pair[1].share <= pair[0].share {
+                let message =
+                    format!("step {} must have more than {}, got {}", n + 2, pair[0].share, pair[1].share);
+                self.report(Rule::StepsNotRising, &here("share"), message, "a canary's share only rises");
+            }
+        }
+    }
+
+    pub(super) fn graph(&mut self) {
+        let mut calls: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (from, to) in &self.file().graph {
+            calls.entry(from).or_default().extend(to.iter().map(ServiceId::as_str));
+        }
+        if let Some(dependency) = &self.file().dependency {
+            calls.entry(self.scenario.service.id.as_str()).or_default().insert(dependency.name.as_str());
+        }
+        if let Some(ring) = find_cycle(&calls) {
+            let message = format!("services call each other in a ring: {}", ring.join(" → "));
+            let path = if self.document.root.has(&["graph"]) {
+                vec![Step::Field("graph"), Step::Field(ring[0])]
+            } else {
+                vec![Step::Field("dependency"), Step::Field("name")]
+            };
+            self.report(Rule::Cycle, &path, message, "remove one of the calls");
+        }
+    }
+}
+
+/// A ring of calls, its first service repeated at the end; none if there is none. Depth first without
+/// recursion, so that a long chain cannot exhaust the stack.
+fn find_cycle<'a>(calls: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    for &start in calls.keys() {
+        let mut way: Vec<(&str, Vec<&str>)> = Vec::new();
+        let callees =
+            |name: &str| calls.get(name).map(|set| set.iter().rev().copied().collect()).unwrap_or_default();
+        if !done.contains(start) {
+            way.push((start, callees(start)));
+        }
+        while let Some((here, open)) = way.last_mut() {
+            let Some(next) = open.pop() else {
+                done.insert(here);
+                way.pop();
+                continue;
+            };
+            if let Some(place) = way.iter().position(|(name, _)| *name == next) {
+                return Some(way[place..].iter().map(|(name, _)| *name).chain([next]).collect());
+            }
+            if !done.contains(next) {
+                way.push((next, callees(next)));
+            }
+        }
+    }
+    None
+}

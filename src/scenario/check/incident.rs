@@ -1,0 +1,123 @@
+//! What goes wrong, and when.
+
+use super::Check;
+use crate::domain::id::FlagKey;
+use crate::domain::time::MonoTime;
+use crate::policy::document::nearest::nearest;
+use crate::policy::document::{Length, Step};
+use crate::scenario::file::{Event, FaultEntry, Harm};
+use crate::scenario::rule::Rule;
+
+impl Check<'_> {
+    /// A moment at or after the run's end never comes.
+    fn within(&mut self, path: &[Step<'_>], what: &str, at: MonoTime) {
+        let end = self.scenario.timing.end();
+        if at >= end {
+            let message = format!("`{what}` must lie before the run's end at {end}, got {at}");
+            self.report(Rule::OutsideRun, path, message, "times count from the run's first moment");
+        }
+    }
+
+    pub(super) fn incident(&mut self) {
+        for (n, event) in self.file().incident.0.iter().enumerate() {
+            let base = [Step::Field("incident"), Step::Item(n), Step::Field(event.name())];
+            let field = |name| [base[0], base[1], base[2], Step::Field(name)];
+            let at = match event {
+                Event::BadVersion(harm) => {
+                    self.harm(&base, harm);
+                    continue;
+                }
+                Event::BadFlag(bad) => {
+                    self.harm(&field("harm"), &bad.harm);
+                    let candidate = self.scenario.service.versions.last();
+                    let flags: Vec<&str> =
+                        candidate.iter().flat_map(|v| &v.flags).map(FlagKey::as_str).collect();
+                    if !flags.contains(&bad.flag.as_str()) {
+                        let message = format!("flag `{}` did not come with the candidate", bad.flag);
+                        let hint = nearest(bad.flag.as_str(), flags.iter().copied()).map_or_else(
+                            || format!("list the candidate in `versions` with `flags: [{}]`", bad.flag),
+                            |word| format!("did you mean `{word}`?"),
+                        );
+                        self.report(Rule::UnknownFlag, &field("flag"), message, hint);
+                    }
+                    continue;
+                }
+                Event::DependencyOutage(outage) => {
+                    if self.scenario.dependency.is_none() {
+                        let message = "the service calls no dependency that could fail";
+                        let hint = "add `dependency: { name: payments }`";
+                        self.report(Rule::NoDependency, &base, message, hint);
+                    }
+                    outage.at
+                }
+                Event::Surge(surge) => surge.at,
+                Event::NoisyNeighbour(noise) => noise.at,
+                Event::SecurityFinding(security) => {
+                    if MonoTime(security.at.0.0) < self.scenario.deploy.at {
+                        let message = format!(
+                            "a finding in the candidate cannot come before the deploy at {}, got {}",
+                            self.scenario.deploy.at, security.at
+                        );
+                        self.report(
+                            Rule::OutsideRun,
+                            &field("at"),
+                            message,
+                            "times count from the run's first moment",
+                        );
+                    }
+                    security.at
+                }
+            };
+            self.within(&field("at"), "at", MonoTime(at.0.0));
+        }
+    }
+
+    fn harm(&mut self, base: &[Step<'_>], harm: &Harm) {
+        let mut path = base.to_vec();
+        path.push(Step::Field("onset"));
+        if let Some(onset) = harm.onset {
+            let at = MonoTime(onset.0.0);
+            if at < self.scenario.deploy.at {
+                let message = format!(
+                    "harm of the candidate cannot begin before the deploy at {}, got {at}",
+                    self.scenario.deploy.at
+                );
+                let hint = "times count from the run's first moment; leave `onset` out for the deploy itself";
+                self.report(Rule::OutsideRun, &path, message, hint);
+            }
+            self.within(&path, "onset", at);
+        }
+        let unharmed = Harm { onset: harm.onset, grows_for: harm.grows_for, ..Harm::default() };
+        if same_harm(harm, &unharmed) {
+            let hint = "give one of its effects, such as `error_ratio: 0.05`";
+            self.report(Rule::NoHarm, base, "it does no harm", hint);
+        }
+    }
+
+    pub(super) fn faults(&mut self) {
+        for (n, fault) in self.file().faults.iter().enumerate() {
+            let (at, lasts) = match fault {
+                FaultEntry::MetricsGap(gap) => (gap.at, gap.lasts),
+                FaultEntry::MetricsDown(when)
+                | FaultEntry::RouterStuck(when)
+                | FaultEntry::FlagsDown(when) => (when.at, when.lasts),
+            };
+            let field =
+                |name| [Step::Field("faults"), Step::Item(n), Step::Field(fault.name()), Step::Field(name)];
+            self.within(&field("at"), "at", MonoTime(at.0.0));
+            if lasts == Length::secs(0) {
+                self.report(Rule::OutsideRun, &field("for"), "a fault must last, got 0s", "write `2m`");
+            }
+        }
+    }
+}
+
+fn same_harm(a: &Harm, b: &Harm) -> bool {
+    a.error_ratio == b.error_ratio
+        && a.latency_factor == b.latency_factor
+        && a.tail_share == b.tail_share
+        && a.hang_ratio == b.hang_ratio
+        && a.conversion_factor == b.conversion_factor
+        && a.cost_factor == b.cost_factor
+        && a.memory_leak_per_hour == b.memory_leak_per_hour
+}

@@ -1,0 +1,220 @@
+//! What goes wrong, in the world and between it and the engine.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::FlagKey;
+use crate::policy::document::{Length, Name};
+use crate::scenario::model::Arms;
+
+/// A cause in the world.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Event {
+    /// The candidate does harm.
+    BadVersion(Harm),
+    /// A flag of the candidate does harm while it is on.
+    BadFlag(BadFlag),
+    /// The dependency fails.
+    DependencyOutage(Outage),
+    /// More users come.
+    Surge(Surge),
+    /// Something else on the same machines slows every pod of both versions.
+    NoisyNeighbour(Noise),
+    /// A scanner reports findings in the candidate.
+    SecurityFinding(Security),
+}
+
+impl Event {
+    /// The name in files.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::BadVersion(_) => "bad_version",
+            Self::BadFlag(_) => "bad_flag",
+            Self::DependencyOutage(_) => "dependency_outage",
+            Self::Surge(_) => "surge",
+            Self::NoisyNeighbour(_) => "noisy_neighbour",
+            Self::SecurityFinding(_) => "security_finding",
+        }
+    }
+}
+
+/// What the candidate does to its users. At least one field must do harm.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Harm {
+    /// From when on. Default: the deploy.
+    pub onset: Option<Length>,
+    /// It grows linearly for this long until it has its full strength. Default: at once.
+    pub grows_for: Length,
+    /// Extra share of requests that fail at once.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub error_ratio: f64,
+    /// Factor on response times. Default 1.
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub latency_factor: f64,
+    /// Extra share of requests in the latency tail.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub tail_share: f64,
+    /// Extra share of requests that hang until the time-out.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub hang_ratio: f64,
+    /// Factor on the conversion of requests that went well. Default 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub conversion_factor: f64,
+    /// Factor on the work per request; a pod saturates that much earlier. Default 1.
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub cost_factor: f64,
+    /// Memory that a pod loses per hour, as a share of its limit.
+    #[schemars(range(min = 0.0, max = 1000.0))]
+    pub memory_leak_per_hour: f64,
+}
+
+impl Default for Harm {
+    fn default() -> Self {
+        Self {
+            onset: None,
+            grows_for: Length::secs(0),
+            error_ratio: 0.0,
+            latency_factor: 1.0,
+            tail_share: 0.0,
+            hang_ratio: 0.0,
+            conversion_factor: 1.0,
+            cost_factor: 1.0,
+            memory_leak_per_hour: 0.0,
+        }
+    }
+}
+
+/// Harm behind a flag.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BadFlag {
+    /// The flag; the candidate must list it.
+    #[schemars(with = "Name")]
+    pub flag: FlagKey,
+    /// What it does while it is on.
+    pub harm: Harm,
+}
+
+/// The dependency fails.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Outage {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Share of calls that fail. Default 1.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub error_ratio: f64,
+    /// Factor on the response times of requests that call it. Default 1.
+    #[serde(default = "one")]
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub latency_factor: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// More users come.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Surge {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Factor on the demand.
+    #[schemars(range(max = 1000.0), extend("exclusiveMinimum" = 0))]
+    pub factor: f64,
+}
+
+/// Something slows the machines.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Noise {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Factor on response times.
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub latency_factor: f64,
+}
+
+/// A scanner reports findings.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Security {
+    /// When.
+    pub at: Length,
+    /// How many. Default 1.
+    #[serde(default = "one_finding")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub findings: u32,
+}
+
+fn one_finding() -> u32 {
+    1
+}
+
+/// What goes wrong between the engine and the world.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FaultEntry {
+    /// Metrics of some arms are not scraped.
+    MetricsGap(Gap),
+    /// The metrics server does not answer at all.
+    MetricsDown(Interval),
+    /// The router accepts weights but does not put them in force.
+    RouterStuck(Interval),
+    /// The flag service refuses.
+    FlagsDown(Interval),
+}
+
+impl FaultEntry {
+    /// The name in files.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::MetricsGap(_) => "metrics_gap",
+            Self::MetricsDown(_) => "metrics_down",
+            Self::RouterStuck(_) => "router_stuck",
+            Self::FlagsDown(_) => "flags_down",
+        }
+    }
+}
+
+/// When a fault holds.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+}
+
+/// Whose metrics are missing, and when.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gap {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Whose. Default `all`.
+    #[serde(default = "all_arms")]
+    pub arms: Arms,
+}
+
+fn all_arms() -> Arms {
+    Arms::All
+}

@@ -1,0 +1,224 @@
+//! What stands in a scenario file. Every default is here; the JSON Schema is derived from these structs.
+//!
+//! All moments are since the run's first moment; all ratios are `0..=1`.
+
+mod incident;
+mod service;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::event::DecisionKind;
+use crate::domain::expectation::Never;
+use crate::domain::id::{ServiceId, VersionId};
+use crate::domain::plan::Strategy;
+use crate::domain::service::RolloutKind;
+use crate::domain::truth::Cause;
+use crate::policy::document::{Length, Name, OneOrMany};
+
+pub use incident::{BadFlag, Event, FaultEntry, Gap, Harm, Interval, Noise, Outage, Security, Surge};
+pub(crate) use service::capabilities;
+pub use service::{Capability, Dependency, Latency, Normal, Pods, Range, TierName, Traffic, Users, Version};
+
+/// A scenario: a service, a deploy, what goes wrong, and what is expected of the policy.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ScenarioFile {
+    /// Version of this format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+    /// Chooses the random draws in place of the file's name, so that renaming changes nothing. Give each
+    /// scenario its own, or two of them share their traffic.
+    #[serde(default)]
+    pub draw: u64,
+    /// The service that is deployed.
+    #[schemars(with = "Name")]
+    pub service: ServiceId,
+    /// Its layer.
+    #[serde(default)]
+    pub tier: TierName,
+    /// What can be done to it. Default: `traffic_split` and `rolling_update`.
+    #[serde(default = "service::default_capabilities")]
+    pub capabilities: Vec<Capability>,
+    /// When things are measured, and for how long.
+    #[serde(default)]
+    pub timing: TimingEntry,
+    /// Who calls the service.
+    #[serde(default)]
+    pub traffic: Traffic,
+    /// How users behave.
+    #[serde(default)]
+    pub users: Users,
+    /// The service's pods.
+    #[serde(default)]
+    pub pods: Pods,
+    /// Response times of a warm, idle pod.
+    #[serde(default)]
+    pub latency: Latency,
+    /// Other levels when nothing is wrong.
+    #[serde(default)]
+    pub normal: Normal,
+    /// The service it calls, if one matters.
+    #[serde(default)]
+    pub dependency: Option<Dependency>,
+    /// Who calls whom beyond that, as lists of names. Checked for cycles; not simulated.
+    #[serde(default)]
+    #[schemars(with = "std::collections::BTreeMap<String, Vec<Name>>")]
+    pub graph: std::collections::BTreeMap<String, Vec<ServiceId>>,
+    /// Versions, oldest first. Default: the deploy's two. If any is listed, `deploy.from` must be; the candidate is
+    /// added at the end when it is not.
+    #[serde(default)]
+    pub versions: Vec<Version>,
+    /// What is shipped, and how.
+    pub deploy: DeployEntry,
+    /// What goes wrong in the world: one cause or a list. Nothing goes wrong without it.
+    #[serde(default = "no_events")]
+    pub incident: OneOrMany<Event>,
+    /// What goes wrong between the engine and the world.
+    #[serde(default)]
+    pub faults: Vec<FaultEntry>,
+    /// What you hold to be true. Derived when absent; a contradiction with the rest of the file is an error.
+    #[serde(default)]
+    pub truth: Option<TruthFile>,
+    /// What is expected of the policy's judge. Without it the scenario is played but nothing is checked.
+    #[serde(default)]
+    pub expect: Option<Expect>,
+}
+
+fn no_events() -> OneOrMany<Event> {
+    OneOrMany(Vec::new())
+}
+
+/// When things are measured, and for how long.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TimingEntry {
+    /// Before the deploy. Default: `deploy.at`, else 30 minutes.
+    pub history: Option<Length>,
+    /// From the deploy on. Default 60 minutes.
+    pub watch: Length,
+    /// Step of the world, at least 100 ms. Default 1 s.
+    pub tick: Length,
+    /// Between scrapes; a multiple of the tick. Default 15 s, as most Prometheus servers.
+    pub scrape: Length,
+}
+
+impl Default for TimingEntry {
+    fn default() -> Self {
+        Self { history: None, watch: Length::mins(60), tick: Length::secs(1), scrape: Length::secs(15) }
+    }
+}
+
+/// What is shipped, and how.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeployEntry {
+    /// When it begins. Default: the end of the history.
+    #[serde(default)]
+    pub at: Option<Length>,
+    /// The version that is shipped.
+    #[schemars(with = "Name")]
+    pub version: VersionId,
+    /// The version it replaces.
+    #[schemars(with = "Name")]
+    pub from: VersionId,
+    /// The way to 100 %. Default `canary`.
+    #[serde(default)]
+    pub rollout: Rollout,
+    /// For a canary: which share of the traffic from when on; rising, and the last stays to the end. Default
+    /// 10 % at once, 25 % after 10 minutes, 50 % after 20.
+    #[serde(default)]
+    pub steps: Option<Vec<StepEntry>>,
+    /// For a canary: pods of the candidate at full share. Default: as many as the service has.
+    #[serde(default)]
+    #[schemars(range(min = 1.0, max = 10_000.0))]
+    pub surge: Option<f64>,
+}
+
+/// A canary's stage.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StepEntry {
+    /// How long after the deploy began.
+    pub after: Length,
+    /// Share of the traffic that the candidate gets, `0..=1`.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+}
+
+/// How a deploy gets to 100 %.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rollout {
+    /// By growing shares of traffic, the old version staying up beside it.
+    #[default]
+    Canary,
+    /// By replacing pods in batches.
+    Rolling,
+    /// By one switch from a standby environment.
+    BlueGreen,
+}
+
+impl From<Rollout> for RolloutKind {
+    fn from(rollout: Rollout) -> Self {
+        match rollout {
+            Rollout::Canary => Self::Canary,
+            Rollout::Rolling => Self::Rolling,
+            Rollout::BlueGreen => Self::BlueGreen,
+        }
+    }
+}
+
+/// What the author holds to be true.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TruthFile {
+    /// What is really the matter.
+    pub cause: Cause,
+    /// When users first feel harm that the deploy does. Derived when absent.
+    #[serde(default)]
+    pub onset: Option<Length>,
+    /// Whether going back to another version ends that harm. Derived when absent.
+    #[serde(default)]
+    pub rollback_helps: Option<bool>,
+}
+
+/// What is expected of the policy, over many seeds.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// The final decision; any one of a list will do. `hold`: nothing was rolled back and nobody called.
+    pub decision: OneOrMany<DecisionKind>,
+    /// The version that a rollback goes to.
+    #[serde(default)]
+    #[schemars(with = "Option<Name>")]
+    pub target: Option<VersionId>,
+    /// How it is rolled back.
+    #[serde(default)]
+    pub strategy: Option<Strategy>,
+    /// From the onset to the decision, at most.
+    #[serde(default)]
+    pub time_to_detect_max: Option<Length>,
+    /// From the onset until the harm is gone, at most.
+    #[serde(default)]
+    pub time_to_mitigate_max: Option<Length>,
+    /// What must not happen in any seed.
+    #[serde(default)]
+    pub never: Vec<Never>,
+    /// Share of seeds that must meet all of it. Default 0.95.
+    #[serde(default = "default_share_min")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share_min: f64,
+    /// Lower 95 % Wilson bound of that share, at least. Default 0.9.
+    #[serde(default = "default_lower_min")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub lower_min: f64,
+}
+
+fn default_share_min() -> f64 {
+    0.95
+}
+
+fn default_lower_min() -> f64 {
+    0.9
+}

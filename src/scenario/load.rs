@@ -1,0 +1,263 @@
+//! From a file to a checked scenario.
+
+use std::path::Path;
+
+use super::check;
+use super::file::{self, Event, FaultEntry, Harm, Rollout, ScenarioFile};
+use super::model::{
+    BadVersion, DependencyModel, DeployModel, Fault, LatencyModel, PodModel, Scenario, ServiceModel,
+    StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
+};
+use crate::domain::expectation::Expectation;
+use crate::domain::id::VersionId;
+use crate::domain::time::{Millis, MonoTime};
+use crate::policy::document::source::YAML_BYTES_MAX;
+use crate::policy::document::{self, FileKind, Length, Problems, Source};
+
+/// Reads and checks a scenario file. Its name is the file's without the ending, its family the folder's.
+pub fn load(path: &Path) -> Result<Scenario, Problems> {
+    let source = Source::open(FileKind::Scenario, path, YAML_BYTES_MAX)?;
+    let name =
+        path.file_stem().map_or_else(|| "scenario".to_owned(), |name| name.to_string_lossy().into_owned());
+    let folder = path.parent().and_then(Path::file_name);
+    let family = folder.map_or_else(|| "none".to_owned(), |name| name.to_string_lossy().into_owned());
+    parse(&source, &name, &family)
+}
+
+/// Checks a scenario's text: the scenario, or every problem in it.
+pub fn parse(source: &Source, name: &str, family: &str) -> Result<Scenario, Problems> {
+    let document = document::read::<ScenarioFile>(source).map_err(|list| source.fail(list))?;
+    let scenario = build(&document.value, name, family, first_comment(&source.text));
+    let problems = check::check(source, &document, &scenario);
+    if problems.is_empty() { Ok(scenario) } else { Err(source.fail(problems)) }
+}
+
+/// The JSON Schema of scenario files, for editors.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(ScenarioFile).to_value()
+}
+
+/// The first block of comment lines, as a sentence.
+fn first_comment(text: &str) -> String {
+    let comment = |line: &'_ str| line.trim_start().starts_with('#');
+    let block = text.lines().skip_while(|line| !comment(line)).take_while(|line| comment(line));
+    let words: Vec<&str> = block.map(|line| line.trim_start().trim_start_matches('#').trim()).collect();
+    words.join(" ").trim().to_owned()
+}
+
+/// Without rounding up to a ratio of busy pods, a service at rest is this busy: the utilisation of the
+/// generator that the judges were compared on (decision science, section 3).
+const BUSY: f64 = 0.45;
+
+/// The canary of the same generator.
+const DEFAULT_STEPS: [(Millis, f64); 3] =
+    [(Millis::ZERO, 0.10), (Millis::from_mins(10), 0.25), (Millis::from_mins(20), 0.50)];
+
+/// The checked model, with every default filled in. Total: what makes no sense is found by the checks.
+fn build(file: &ScenarioFile, name: &str, family: &str, shows: String) -> Scenario {
+    let history = file.timing.history.or(file.deploy.at).unwrap_or(Length::mins(30)).0;
+    let timing = Timing {
+        history,
+        watch: file.timing.watch.0,
+        tick: file.timing.tick.0,
+        scrape: file.timing.scrape.0,
+    };
+    let at = file.deploy.at.map_or(MonoTime(history.0), moment);
+    let mut scenario = Scenario {
+        name: name.to_owned(),
+        family: family.to_owned(),
+        shows,
+        draw: file.draw,
+        timing,
+        service: service(file),
+        dependency: file.dependency.as_ref().map(|dependency| DependencyModel {
+            id: dependency.name.clone(),
+            call_ratio: dependency.call_ratio,
+            error_ratio: dependency.error_ratio,
+        }),
+        traffic: TrafficModel {
+            rate_rps: file.traffic.rps,
+            daily_amplitude: file.traffic.daily_amplitude,
+            noise_sd: file.traffic.noise_sd,
+        },
+        users: UserModel {
+            retry_ratio: file.users.retry_ratio,
+            retries_max: file.users.retries_max,
+            complaints_per_good: file.users.complaints_per_good,
+            complaints_per_error: file.users.complaints_per_error,
+            complaint_delay: file.users.complaint_delay.0,
+            slow_conversion_loss: file.users.slow_conversion_loss,
+        },
+        deploy: deploy(file, at),
+        incident: file.incident.0.iter().map(|event| world_event(event, at)).collect(),
+        faults: file.faults.iter().map(fault).collect(),
+        stated_truth: None,
+        expect: file.expect.as_ref().map(expectation),
+    };
+    let derived = super::derive::truth(&scenario);
+    scenario.stated_truth = file.truth.map(|stated| StatedTruth {
+        cause: stated.cause,
+        onset: stated.onset.map(moment).or(derived.onset),
+        rollback_helps: stated.rollback_helps.unwrap_or(derived.rollback_helps),
+    });
+    scenario
+}
+
+fn moment(length: Length) -> MonoTime {
+    MonoTime(length.0.0)
+}
+
+fn service(file: &ScenarioFile) -> ServiceModel {
+    let pods = &file.pods;
+    let latency = &file.latency;
+    let capacity = file.traffic.rps / (f64::from(pods.replicas) * BUSY);
+    ServiceModel {
+        id: file.service.clone(),
+        tier: file.tier.into(),
+        capabilities: file::capabilities(&file.capabilities),
+        replicas: pods.replicas,
+        pod_capacity_rps: pods.capacity_rps.unwrap_or(capacity),
+        pods: PodModel {
+            pull_s: pods.pull.0.as_secs_f64(),
+            init_s: pods.init.0.as_secs_f64(),
+            warm_up: pods.warm_up,
+            warm_up_tau_s: pods.warm_up_tau.0.as_secs_f64(),
+            drain_s: pods.drain.0.as_secs_f64(),
+        },
+        latency: LatencyModel {
+            median_ms: latency.median_ms,
+            sigma: latency.sigma,
+            tail_share: latency.tail_share,
+            tail_median_ms: latency.tail_median_ms,
+            tail_sigma: latency.tail_sigma,
+            timeout_ms: latency.timeout_ms,
+        },
+        error_ratio: file.normal.error_ratio,
+        memory_ratio: file.normal.memory_ratio,
+        conversion_ratio: file.normal.conversion_ratio,
+        revenue_per_conversion: file.normal.revenue_per_conversion,
+        propagation_s: (pods.propagation.min.0.as_secs_f64(), pods.propagation.max.0.as_secs_f64()),
+        versions: versions(file),
+    }
+}
+
+/// The listed versions, and the deploy's two where they are not listed.
+fn versions(file: &ScenarioFile) -> Vec<VersionModel> {
+    const WEEK: Length = Length::mins(7 * 24 * 60);
+    let candidate = &file.deploy.version;
+    let model = |listed: &file::Version| {
+        let is_candidate = listed.name == *candidate;
+        let shipped = listed.shipped_ago.unwrap_or(if is_candidate { Length::secs(0) } else { WEEK });
+        let healthy = listed.healthy_for.unwrap_or(if is_candidate { Length::secs(0) } else { shipped });
+        VersionModel {
+            id: listed.name.clone(),
+            shipped_ago: shipped.0,
+            healthy_for: (healthy.0 > Millis::ZERO).then_some(healthy.0),
+            deployable: listed.deployable,
+            marked_bad: listed.marked_bad,
+            starts: listed.starts,
+            flags: listed.flags.clone(),
+        }
+    };
+    let plain = |name: &VersionId| {
+        model(&file::Version {
+            name: name.clone(),
+            shipped_ago: None,
+            healthy_for: None,
+            deployable: true,
+            marked_bad: false,
+            starts: true,
+            flags: Vec::new(),
+        })
+    };
+    let mut versions: Vec<VersionModel> = file.versions.iter().map(model).collect();
+    let listed = |versions: &[VersionModel], name: &VersionId| versions.iter().position(|v| v.id == *name);
+    if listed(&versions, &file.deploy.from).is_none() {
+        let place = listed(&versions, candidate).unwrap_or(versions.len());
+        versions.insert(place, plain(&file.deploy.from));
+    }
+    if listed(&versions, candidate).is_none() {
+        versions.push(plain(candidate));
+    }
+    versions
+}
+
+fn deploy(file: &ScenarioFile, at: MonoTime) -> DeployModel {
+    let steps = match (&file.deploy.steps, file.deploy.rollout) {
+        (Some(steps), _) => steps.iter().map(|step| (step.after.0, step.share)).collect(),
+        (None, Rollout::Canary) => DEFAULT_STEPS.to_vec(),
+        (None, Rollout::Rolling | Rollout::BlueGreen) => Vec::new(),
+    };
+    DeployModel {
+        at,
+        version: file.deploy.version.clone(),
+        from: file.deploy.from.clone(),
+        kind: file.deploy.rollout.into(),
+        steps,
+        surge: file.deploy.surge.unwrap_or_else(|| f64::from(file.pods.replicas)),
+    }
+}
+
+fn world_event(event: &Event, deployed: MonoTime) -> WorldEvent {
+    match event {
+        Event::BadVersion(harm) => WorldEvent::BadVersion(bad_version(harm, deployed)),
+        Event::BadFlag(bad) => {
+            WorldEvent::BadFlag { flag: bad.flag.clone(), harm: bad_version(&bad.harm, deployed) }
+        }
+        Event::DependencyOutage(outage) => WorldEvent::DependencyOutage {
+            at: moment(outage.at),
+            lasts: outage.lasts.0,
+            error_ratio: outage.error_ratio,
+            latency_factor: outage.latency_factor,
+        },
+        Event::Surge(surge) => {
+            WorldEvent::Surge { at: moment(surge.at), lasts: surge.lasts.0, factor: surge.factor }
+        }
+        Event::NoisyNeighbour(noise) => WorldEvent::NoisyNeighbour {
+            at: moment(noise.at),
+            lasts: noise.lasts.0,
+            latency_factor: noise.latency_factor,
+        },
+        Event::SecurityFinding(security) => {
+            WorldEvent::SecurityFinding { at: moment(security.at), findings: security.findings }
+        }
+    }
+}
+
+fn bad_version(harm: &Harm, deployed: MonoTime) -> BadVersion {
+    BadVersion {
+        onset: harm.onset.map_or(deployed, moment),
+        grows_for: harm.grows_for.0,
+        error_ratio: harm.error_ratio,
+        latency_factor: harm.latency_factor,
+        tail_share: harm.tail_share,
+        hang_ratio: harm.hang_ratio,
+        conversion_factor: harm.conversion_factor,
+        cost_factor: harm.cost_factor,
+        memory_leak_per_hour: harm.memory_leak_per_hour,
+    }
+}
+
+fn fault(entry: &FaultEntry) -> Fault {
+    match entry {
+        FaultEntry::MetricsGap(gap) => {
+            Fault::MetricsGap { at: moment(gap.at), lasts: gap.lasts.0, arms: gap.arms }
+        }
+        FaultEntry::MetricsDown(when) => Fault::MetricsDown { at: moment(when.at), lasts: when.lasts.0 },
+        FaultEntry::RouterStuck(when) => Fault::RouterStuck { at: moment(when.at), lasts: when.lasts.0 },
+        FaultEntry::FlagsDown(when) => Fault::FlagsDown { at: moment(when.at), lasts: when.lasts.0 },
+    }
+}
+
+fn expectation(expect: &file::Expect) -> Expectation {
+    Expectation {
+        decision: expect.decision.0.clone(),
+        target: expect.target.clone(),
+        strategy: expect.strategy,
+        time_to_detect_max: expect.time_to_detect_max.map(|length| length.0),
+        time_to_mitigate_max: expect.time_to_mitigate_max.map(|length| length.0),
+        never: expect.never.clone(),
+        share_min: expect.share_min,
+        lower_min: expect.lower_min,
+    }
+}
