@@ -45,7 +45,7 @@ pub fn first_difference(
 fn journal(entries: impl IntoIterator<Item = Entry>) -> impl Iterator<Item = Side> {
     (0..).zip(entries).filter_map(|(seq, entry)| match entry {
         Entry::Journal(at, entry) => Some(Side { seq, at, entry }),
-        Entry::Header(_) | Entry::Input(..) | Entry::Truth(..) | Entry::End(_) => None,
+        Entry::Header(_) | Entry::Input(..) | Entry::Woken(_) | Entry::Truth(..) | Entry::End(_) => None,
     })
 }
 

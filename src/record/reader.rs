@@ -87,7 +87,9 @@ impl<R: BufRead> RecordReader<R> {
             (Stage::Ended | Stage::Done, _) => return Err(RecordError::AfterEnd { line }),
             (Stage::Inside, Entry::Header(_)) => return Err(RecordError::SecondHeader { line }),
             (Stage::Inside, Entry::End(_)) => Stage::Ended,
-            (Stage::Inside, Entry::Input(..) | Entry::Journal(..) | Entry::Truth(..)) => Stage::Inside,
+            (Stage::Inside, Entry::Input(..) | Entry::Woken(_) | Entry::Journal(..) | Entry::Truth(..)) => {
+                Stage::Inside
+            }
         };
         Ok(())
     }

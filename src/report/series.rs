@@ -64,7 +64,7 @@ pub(super) fn series(entries: &[Entry]) -> Series {
         match entry {
             Entry::Header(_) => {}
             Entry::Input(_, Input::Collected { frame, .. }) => s.frame(frame, minute(frame.at)),
-            Entry::Input(..) => {}
+            Entry::Input(..) | Entry::Woken(_) => {}
             Entry::Journal(at, JournalEntry::Judged { verdict, .. }) => {
                 s.score.push((minute(*at), verdict.score.is_finite().then_some(verdict.score)));
                 if verdict.threshold.is_finite() {

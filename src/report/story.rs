@@ -90,7 +90,7 @@ pub(super) fn story(entries: &[Entry], deployed: MonoTime) -> Story {
                 moments.push((*at, what.into()));
             }
             Entry::End(at) => moments.push((*at, "The record ends.".into())),
-            Entry::Header(_) | Entry::Input(..) | Entry::Truth(_, TruthEntry::Tick(_)) => {}
+            Entry::Header(_) | Entry::Input(..) | Entry::Woken(_) | Entry::Truth(_, TruthEntry::Tick(_)) => {}
         }
     }
     moments.sort_by_key(|(at, _)| *at);

@@ -94,6 +94,7 @@ impl Scorer {
         match entry {
             Entry::Header(header) => self.header = Some(header.clone()),
             Entry::Input(_, input) => self.never.input(input),
+            Entry::Woken(_) => {}
             Entry::Journal(at, entry) => self.journal(*at, entry),
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 let scrapes = truth.watch.0 / truth.scrape.0.max(1);

@@ -1,0 +1,46 @@
+//! Which runs are shown in full: one per subject, played by the policy's own judge.
+
+use rayon::prelude::*;
+
+use super::{Campaign, CampaignError, RunKey, Subject};
+use crate::domain::entry::Entry;
+use crate::plane::{self, RunId};
+use crate::score::RunOutcome;
+
+/// A run with its full record.
+#[derive(Clone, Debug)]
+pub struct ChosenRun {
+    /// The record.
+    pub entries: Vec<Entry>,
+    /// Expected users harmed on the same seed if nobody had acted, from a second, paired run; none for a
+    /// recording, which cannot say.
+    pub users_harmed_untouched: Option<f64>,
+}
+
+/// One run per subject, by the first policy: the first seed whose expectation was not met, since that is what
+/// somebody will want to look at, else the first seed. `outcomes` are those of [`Campaign::play`].
+pub fn chosen(campaign: &Campaign<'_>, outcomes: &[RunOutcome]) -> Result<Vec<ChosenRun>, CampaignError> {
+    let keys = campaign.keys();
+    let mut first: Vec<Option<RunKey>> = vec![None; campaign.subjects.len()];
+    let mut unmet: Vec<Option<RunKey>> = first.clone();
+    for (key, outcome) in keys.iter().zip(outcomes).filter(|(key, _)| key.policy == 0) {
+        first[key.subject].get_or_insert(*key);
+        if outcome.met.as_ref().is_some_and(|met| !met.is_met()) {
+            unmet[key.subject].get_or_insert(*key);
+        }
+    }
+    let picked: Vec<RunKey> = first.into_iter().zip(unmet).filter_map(|(f, u)| u.or(f)).collect();
+    picked
+        .into_par_iter()
+        .map(|key| {
+            let users_harmed_untouched = match campaign.subjects[key.subject] {
+                Subject::Scenario(scenario) => {
+                    let id = RunId { campaign_seed: campaign.seed, seed_index: key.seed_index };
+                    Some(plane::direct::harm_untouched(scenario, id))
+                }
+                Subject::Recorded(_) => None,
+            };
+            Ok(ChosenRun { entries: campaign.record(&key)?, users_harmed_untouched })
+        })
+        .collect()
+}

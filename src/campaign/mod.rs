@@ -1,0 +1,143 @@
+//! Campaigns: scenarios × seeds × judges, each run on its own, in parallel, with results in order.
+//!
+//! Runs share nothing, and results are put in the order of their keys, so the number of cores cannot be seen in
+//! any result. Judges are paired: the same scenario and seed give each of them the same world up to its own
+//! first effect.
+
+pub mod explain;
+pub mod replay;
+
+mod choose;
+
+pub use choose::chosen;
+
+use rayon::prelude::*;
+
+use crate::domain::entry::Entry;
+use crate::plane::{self, PlaneError, RunId};
+use crate::policy::Policy;
+use crate::scenario::model::Scenario;
+use crate::scenario::recorded::RecordedCase;
+use crate::score::{RunOutcome, ScoreError, score_entries};
+
+/// What is played in one run.
+#[derive(Clone, Copy, Debug)]
+pub enum Subject<'a> {
+    /// A scenario, in the simulated world.
+    Scenario(&'a Scenario),
+    /// A recorded incident.
+    Recorded(&'a RecordedCase),
+}
+
+/// What to play.
+#[derive(Clone, Debug)]
+pub struct Campaign<'a> {
+    /// In the order of the results.
+    pub subjects: Vec<Subject<'a>>,
+    /// One policy per judge; the first is the one whose decisions count.
+    pub policies: Vec<Policy>,
+    /// From which every run's seed follows.
+    pub seed: u64,
+    /// Runs per scenario and judge; a recorded incident is played once.
+    pub seeds: u64,
+    /// Runs at once.
+    pub jobs: usize,
+}
+
+/// One run of a campaign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunKey {
+    /// Index of the subject.
+    pub subject: usize,
+    /// Index of the policy.
+    pub policy: usize,
+    /// Index of the seed.
+    pub seed_index: u64,
+}
+
+/// Why a campaign could not be played.
+#[derive(Debug, thiserror::Error)]
+pub enum CampaignError {
+    /// The threads could not be started.
+    #[error("cannot start {jobs} worker threads")]
+    Threads {
+        /// How many were asked for.
+        jobs: usize,
+        /// Why.
+        #[source]
+        source: rayon::ThreadPoolBuildError,
+    },
+    /// A plane could not be set up.
+    #[error("cannot play `{subject}`")]
+    Plane {
+        /// What was to be played.
+        subject: String,
+        /// Why.
+        #[source]
+        source: PlaneError,
+    },
+    /// A record does not tell a whole run.
+    #[error("cannot score a run of `{subject}`")]
+    Score {
+        /// What was played.
+        subject: String,
+        /// Why.
+        #[source]
+        source: ScoreError,
+    },
+}
+
+impl Campaign<'_> {
+    /// Every run, in order: by subject, then judge, then seed.
+    pub fn keys(&self) -> Vec<RunKey> {
+        let mut keys = Vec::new();
+        for (subject, what) in self.subjects.iter().enumerate() {
+            let seeds = match what {
+                Subject::Scenario(_) => self.seeds,
+                Subject::Recorded(_) => 1,
+            };
+            for policy in 0..self.policies.len() {
+                keys.extend((0..seeds).map(|seed_index| RunKey { subject, policy, seed_index }));
+            }
+        }
+        keys
+    }
+
+    /// Plays everything and scores each run; `done` is told after each, from any thread.
+    pub fn play(&self, done: impl Fn(&RunKey) + Sync) -> Result<Vec<RunOutcome>, CampaignError> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.jobs)
+            .build()
+            .map_err(|source| CampaignError::Threads { jobs: self.jobs, source })?;
+        let keys = self.keys();
+        pool.install(|| {
+            keys.par_iter()
+                .map(|key| {
+                    let outcome = score_entries(&self.record(key)?)
+                        .map_err(|source| CampaignError::Score { subject: self.name(key), source });
+                    done(key);
+                    outcome
+                })
+                .collect()
+        })
+    }
+
+    /// The full record of one run: the same bytes each time it is asked for.
+    pub fn record(&self, key: &RunKey) -> Result<Vec<Entry>, CampaignError> {
+        let policy = &self.policies[key.policy];
+        let id = RunId { campaign_seed: self.seed, seed_index: key.seed_index };
+        match self.subjects[key.subject] {
+            Subject::Scenario(scenario) => plane::direct::run(scenario, policy, id),
+            Subject::Recorded(case) => plane::recorded::run(case, policy, id),
+        }
+        .map_err(|source| CampaignError::Plane { subject: self.name(key), source })
+    }
+
+    /// What a run played, for messages.
+    fn name(&self, key: &RunKey) -> String {
+        match self.subjects[key.subject] {
+            Subject::Scenario(scenario) => scenario.name.clone(),
+            Subject::Recorded(case) => case.id.clone(),
+        }
+    }
+}

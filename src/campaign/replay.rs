@@ -1,0 +1,79 @@
+//! Replay: a record's inputs are fed to a fresh engine, and its journal is compared with the recorded one.
+
+use crate::domain::engine_io::{JournalEntry, Output};
+use crate::domain::entry::{Entry, RunHeader};
+use crate::domain::event::DecisionKind;
+use crate::domain::time::{MonoTime, Now, WallTime};
+use crate::policy::{Policy, document::Problems};
+use crate::record::{Difference, RecordError, first_difference};
+
+/// What a replay found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replayed {
+    /// The record's header.
+    pub header: RunHeader,
+    /// Journal entries that the fresh engine wrote.
+    pub entries: usize,
+    /// Decisions among them, in order.
+    pub decisions: Vec<(MonoTime, DecisionKind)>,
+    /// The first journal entry that differs, if any does.
+    pub difference: Option<Difference>,
+}
+
+/// Why a record cannot be replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// It cannot be read.
+    #[error("cannot read the record")]
+    Record(#[source] RecordError),
+    /// It does not begin with a header.
+    #[error("the record does not begin with a header")]
+    NoHeader,
+    /// The policy in its header is not one of this build.
+    #[error("the policy in the record's header cannot be used: {0}")]
+    Policy(Problems),
+}
+
+/// Replays a record.
+pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Result<Replayed, ReplayError> {
+    let mut entries = entries;
+    let header = match entries.next() {
+        Some(Ok(Entry::Header(header))) => *header,
+        Some(Ok(_)) | None => return Err(ReplayError::NoHeader),
+        Some(Err(error)) => return Err(ReplayError::Record(error)),
+    };
+    let policy = Policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
+    let mut engine = policy.engine(&header.signals);
+    let mut recorded = Vec::new();
+    let mut fresh = Vec::new();
+    for entry in entries {
+        let (mono, input) = match entry.map_err(ReplayError::Record)? {
+            Entry::Journal(at, entry) => {
+                recorded.push(Entry::Journal(at, entry));
+                continue;
+            }
+            Entry::Woken(at) => (at, None),
+            Entry::Input(at, input) => (at, Some(input)),
+            Entry::Header(_) | Entry::Truth(..) | Entry::End(_) => continue,
+        };
+        let now = Now { mono, wall: WallTime(header.wall_start.0 + mono.0 as i64) };
+        match input {
+            Some(input) => engine.handle_input(now, input),
+            None => engine.handle_timeout(now),
+        }
+        while let Some(output) = engine.poll_output() {
+            if let Output::Journal(entry) = output {
+                fresh.push(Entry::Journal(mono, entry));
+            }
+        }
+    }
+    let decisions = fresh
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Journal(at, JournalEntry::Decided { decision, .. }) => Some((*at, decision.kind())),
+            _ => None,
+        })
+        .collect();
+    let entries = fresh.len();
+    Ok(Replayed { header, entries, decisions, difference: first_difference(recorded, fresh) })
+}

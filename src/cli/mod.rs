@@ -1,0 +1,86 @@
+//! The command line: one file per verb, wiring only.
+//!
+//! Results go to stdout, progress and logs to stderr. Every way out has a documented [`exit`] code and a hint.
+
+pub mod exit;
+
+mod diagnose;
+mod explain;
+mod policy;
+mod progress;
+mod replay;
+mod run;
+mod scenario;
+mod select;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// A wind tunnel for automated rollback: would yours have caught this, how fast, at what price, and would the
+/// rollback itself have worked?
+#[derive(Debug, Parser)]
+#[command(
+    name = "backspin",
+    version,
+    about,
+    long_about = None,
+    before_help = "Five words: a JUDGE looks at signals and gives a VERDICT (pass, marginal, fail, inconclusive); the engine \
+        makes a DECISION of it (hold, pause, roll back, escalate); a STRATEGY is the way back; the POLICY is the \
+        file that says all this. Begin with `backspin run`, then `backspin explain`, then `backspin scenario new`.",
+    after_help = "Exit codes: 0 good · 1 expectation missed · 2 bad input or usage · 3 environment · 4 unknown · \
+        20 fault of backspin itself",
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    run: run::RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Play scenarios or recorded incidents and judge what the engine did (the default).
+    Run(Box<run::RunArgs>),
+    /// Tell, scrape by scrape, why the engine decided so.
+    Explain(explain::ExplainArgs),
+    /// Feed a record to a fresh engine and compare the decisions.
+    Replay(replay::ReplayArgs),
+    /// Make, check and describe scenario files.
+    #[command(subcommand)]
+    Scenario(scenario::ScenarioVerb),
+    /// Show, check and describe the policy file.
+    #[command(subcommand)]
+    Policy(policy::PolicyVerb),
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs; versioned.
+    Json,
+}
+
+/// Results, and nothing else, go to stdout. A reader that has gone away (`| head`) is not an error.
+fn out(text: &str) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Parses nothing itself: runs what was parsed.
+pub fn run(cli: Cli) -> exit::Code {
+    let done = match cli.verb {
+        None => run::run(&cli.run),
+        Some(Verb::Run(args)) => run::run(&args),
+        Some(Verb::Explain(args)) => explain::run(&args),
+        Some(Verb::Replay(args)) => replay::run(&args),
+        Some(Verb::Scenario(verb)) => scenario::run(&verb),
+        Some(Verb::Policy(verb)) => policy::run(&verb),
+    };
+    match done {
+        Ok(code) => code,
+        Err(failure) => diagnose::tell(&failure),
+    }
+}

@@ -1,0 +1,104 @@
+//! `backspin replay`: the same decisions from the record.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+
+use super::diagnose::{Failure, bad_input};
+use super::exit::Code;
+use super::select::open_record;
+use super::{Format, out};
+use crate::campaign::replay::{Replayed, replay};
+use crate::domain::time::MonoTime;
+use crate::record::{Difference, Side};
+
+/// Feeds the inputs of a record to a fresh engine and compares what it decides.
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// Records, as `run` writes them below `records/`.
+    #[arg(required = true, value_name = "RECORD")]
+    records: Vec<PathBuf>,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(super) fn run(args: &ReplayArgs) -> Result<Code, Failure> {
+    let mut code = Code::Good;
+    for path in &args.records {
+        let replayed = replay(open_record(path)?)
+            .with_context(|| format!("cannot replay `{}`", path.display()))
+            .map_err(|e| bad_input(e, "a record is JSON Lines, as `backspin run` writes it"))?;
+        if replayed.difference.is_some() {
+            code = Code::Nondeterminism;
+        }
+        match args.format {
+            Format::Text => out(&text(path.display().to_string().as_str(), &replayed)),
+            Format::Json => out(&json(path.display().to_string().as_str(), &replayed)),
+        }
+    }
+    Ok(code)
+}
+
+fn text(path: &str, replayed: &Replayed) -> String {
+    let header = &replayed.header;
+    let mut lines = vec![format!(
+        "{path}: scenario `{}`, judge `{}`, seed {} (index {})",
+        header.scenario, header.judge, header.campaign_seed, header.seed_index
+    )];
+    for (at, decision) in &replayed.decisions {
+        lines.push(format!("  {:>12}  {decision}", at.to_string()));
+    }
+    match &replayed.difference {
+        None => lines.push(format!(
+            "same decisions: all {} journal entries agree, {} decisions among them",
+            replayed.entries,
+            replayed.decisions.len()
+        )),
+        Some(difference) => lines.extend(tell_difference(difference)),
+    }
+    lines.join("\n")
+}
+
+fn tell_difference(difference: &Difference) -> Vec<String> {
+    let side = |name: &str, side: &Option<Side>| match side {
+        None => format!("  {name}: nothing"),
+        Some(side) => format!(
+            "  {name}: entry {} at {}: {}",
+            side.seq,
+            side.at,
+            serde_json::to_string(&side.entry).unwrap_or_else(|_| format!("{:?}", side.entry))
+        ),
+    };
+    vec![
+        format!("DIFFERENT from journal entry {} on", difference.index),
+        side("record", &difference.left),
+        side("replay", &difference.right),
+        "hint: the record was made by another build, or the engine depends on something that is not an input"
+            .to_owned(),
+    ]
+}
+
+fn json(path: &str, replayed: &Replayed) -> String {
+    let moment = |at: &MonoTime| at.0;
+    serde_json::json!({
+        "version": 1,
+        "record": path,
+        "scenario": replayed.header.scenario,
+        "judge": replayed.header.judge,
+        "same": replayed.difference.is_none(),
+        "journal_entries": replayed.entries,
+        "decisions": replayed
+            .decisions
+            .iter()
+            .map(|(at, decision)| serde_json::json!({ "at_ms": moment(at), "decision": decision }))
+            .collect::<Vec<_>>(),
+        "difference": replayed.difference.as_ref().map(|d| serde_json::json!({
+            "index": d.index,
+            "record": d.left.as_ref().map(|s| &s.entry),
+            "replay": d.right.as_ref().map(|s| &s.entry),
+        })),
+    })
+    .to_string()
+}

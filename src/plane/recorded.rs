@@ -1,0 +1,170 @@
+//! The recorded plane: the engine in process with the frames of a recorded incident, on virtual time.
+//!
+//! A recording cannot react, so the run ends with the first decision to roll back or the end of the watch, no step
+//! is carried out, and the truth says that recovery is unknown. What the engine must know and a recording does
+//! not tell is stated here once: the changed service is taken for one that can split traffic, with one healthy,
+//! deployable version before the change.
+
+use std::collections::VecDeque;
+
+use crate::domain::engine_io::{Input, Output};
+use crate::domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
+use crate::domain::id::{ServiceId, VersionId};
+use crate::domain::seed::Seed;
+use crate::domain::service::{
+    Capabilities, Deploy, Environment, Inventory, KnownVersion, RolloutKind, Tier,
+};
+use crate::domain::time::{Millis, MonoTime};
+use crate::domain::truth::TruthEntry;
+use crate::policy::Policy;
+use crate::policy::document::Problem;
+use crate::record::Recorder;
+use crate::scenario::recorded::{Frames, RecordedCase};
+
+use super::direct::WALL_START;
+use super::drive::{Span, Surroundings, drive};
+use super::{PlaneError, RunId};
+
+/// How long the version before the change is taken to have been healthy.
+const HEALTHY_BEFORE: Millis = Millis::from_mins(7 * 24 * 60);
+
+/// Plays one recorded incident with one policy.
+pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>, PlaneError> {
+    let mut around = Recording::new(case)?;
+    let mut policy = policy.clone();
+    policy.settings.collect_every = case.period;
+    let mut engine = policy.engine(case.signals());
+    let mut recorder = Recorder::new(header(case, &policy, id));
+    let end = case.change + case.watch;
+    let span = Span { end, end_max: end };
+    drive(&mut engine, &mut around, &mut recorder, span, WALL_START, crate::engine::Engine::is_executing);
+    match around.broken {
+        Some(problem) => Err(PlaneError::Recording(Box::new(problem))),
+        None => Ok(recorder.into_entries()),
+    }
+}
+
+fn header(case: &RecordedCase, policy: &Policy, id: RunId) -> RunHeader {
+    RunHeader {
+        version: RECORD_VERSION,
+        scenario: case.id.clone(),
+        family: case.source.clone(),
+        shows: format!("a recorded stretch of {} ({}), {}", case.origin, case.family, case.licence),
+        plane: PlaneKind::Recorded,
+        campaign_seed: id.campaign_seed,
+        seed_index: id.seed_index,
+        // Nothing is drawn: every run of a recording is the same.
+        seed: Seed(0),
+        wall_start: WALL_START,
+        judge: policy.judge_name().to_owned(),
+        policy: policy.to_json(),
+        policy_hash: policy.hash().to_owned(),
+        signals: case.signals().to_vec(),
+        expect: None,
+    }
+}
+
+/// A recording as the engine's surroundings.
+struct Recording {
+    frames: Frames,
+    service: ServiceId,
+    deploy: Option<Deploy>,
+    /// The next frame, already read, so that its time is known.
+    ahead: Option<Box<crate::domain::frame::Frame>>,
+    inputs: VecDeque<Input>,
+    truths: VecDeque<TruthEntry>,
+    broken: Option<Problem>,
+}
+
+impl Recording {
+    fn new(case: &RecordedCase) -> Result<Self, PlaneError> {
+        let (changed, before) = versions();
+        let deploy = Deploy {
+            service: case.service.clone(),
+            candidate: changed,
+            from: before,
+            kind: RolloutKind::Rolling,
+            at: case.change,
+            watch: case.watch,
+        };
+        let mut recording = Self {
+            frames: case.frames().map_err(PlaneError::Recordings)?,
+            service: case.service.clone(),
+            deploy: Some(deploy),
+            ahead: None,
+            inputs: VecDeque::from([Input::Inventory(Box::new(inventory(case)))]),
+            truths: VecDeque::from([TruthEntry::Known(case.truth())]),
+            broken: None,
+        };
+        recording.read_ahead();
+        Ok(recording)
+    }
+
+    fn read_ahead(&mut self) {
+        self.ahead = match self.frames.next() {
+            Some(Ok(frame)) => Some(Box::new(frame)),
+            Some(Err(problem)) => {
+                self.broken = Some(problem);
+                None
+            }
+            None => None,
+        };
+    }
+}
+
+/// The changed version and the one before it, by the names that stand for them.
+fn versions() -> (VersionId, VersionId) {
+    let name = |text| VersionId::new(text).expect("a valid name");
+    (name("changed"), name("before"))
+}
+
+fn inventory(case: &RecordedCase) -> Inventory {
+    let (changed, before) = versions();
+    let version = |id, healthy_for, replicas_ready| KnownVersion {
+        id,
+        shipped_ago: HEALTHY_BEFORE,
+        healthy_for,
+        deployable: true,
+        marked_bad: false,
+        flags: Vec::new(),
+        replicas_ready,
+    };
+    Inventory {
+        service: case.service.clone(),
+        tier: Tier::Application,
+        environment: Environment::Simulated,
+        capabilities: Capabilities { traffic_split: true, rolling_update: true, ..Default::default() },
+        replicas: 1,
+        depends_on: Vec::new(),
+        versions: vec![version(before, Some(HEALTHY_BEFORE), 1), version(changed, None, 0)],
+    }
+}
+
+impl Surroundings for Recording {
+    fn advance_to(&mut self, now: MonoTime) {
+        if self.deploy.as_ref().is_some_and(|deploy| deploy.at <= now) {
+            self.inputs.extend(self.deploy.take().map(Input::Deployed));
+        }
+        while let Some(frame) = self.ahead.take_if(|frame| frame.at <= now) {
+            self.inputs.push_back(Input::Collected { service: self.service.clone(), frame });
+            self.read_ahead();
+        }
+    }
+
+    fn next_moment(&self) -> Option<MonoTime> {
+        let deploy = self.deploy.as_ref().map(|deploy| deploy.at);
+        let frame = self.ahead.as_ref().map(|frame| frame.at);
+        deploy.into_iter().chain(frame).min()
+    }
+
+    fn poll_input(&mut self) -> Option<Input> {
+        self.inputs.pop_front()
+    }
+
+    fn poll_truth(&mut self) -> Option<TruthEntry> {
+        self.truths.pop_front()
+    }
+
+    /// Frames come at the recording's own pace, asked for or not, and nothing can be done to the past.
+    fn carry_out(&mut self, _output: Output) {}
+}
