@@ -30,12 +30,12 @@ const GAP: Role = Role { drawn: RGBColor(181, 1, 8), variable: "--gap", dashes: 
 const ROLES: [Role; 8] = [INK, FAINT, GRID, CANDIDATE, CONTROL, LIMIT, MARK, GAP];
 
 /// Size in user units; the page scales it to its width.
-const WIDTH: u32 = 960;
-const LABELS: u32 = 66;
-const RIGHT: u32 = 16;
-const PANEL: u32 = 158;
-const TITLE: u32 = 24;
-const AXIS: u32 = 40;
+const WIDTH: i32 = 960;
+const LABELS: i32 = 66;
+const RIGHT: i32 = 16;
+const PANEL: i32 = 158;
+const TITLE: i32 = 24;
+const AXIS: i32 = 40;
 const LABEL_ROW: i32 = 17;
 
 /// Font sizes as the library wants them: it divides by 1.24.
@@ -71,10 +71,11 @@ pub(super) fn draw(series: &Series, judge: &str, label: &str) -> Result<String, 
     let panels = panels(series, judge);
     let rows = mark_rows(&series.marks, series.span);
     let band = (rows.iter().copied().max().unwrap_or(0) + 1) * LABEL_ROW + 6;
-    let height = band as u32 + PANEL * panels.len() as u32 + AXIS;
+    let height = band + panels.iter().map(|_| PANEL).sum::<i32>() + AXIS;
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, (WIDTH.unsigned_abs(), height.unsigned_abs()))
+            .into_drawing_area();
         draw_all(&root, series, &panels, &rows, band).map_err(|error| error.to_string())?;
         root.present().map_err(|error| error.to_string())?;
     }
@@ -151,8 +152,9 @@ fn draw_all(root: &Area<'_>, s: &Series, panels: &[Panel<'_>], rows: &[i32], ban
         draw_panel(&area, s, panel, last)?;
         rest = below;
     }
+    let count = panels.iter().map(|_| 1).sum::<i32>();
     for (mark, row) in s.marks.iter().zip(rows) {
-        draw_mark(root, &top, s, mark, *row, (band, band + (PANEL as usize * panels.len()) as i32))?;
+        draw_mark(root, &top, s, mark, *row, (band, band + PANEL * count))?;
     }
     Ok(())
 }
@@ -200,7 +202,7 @@ fn draw_panel(area: &Area<'_>, s: &Series, panel: &Panel<'_>, last: bool) -> Dra
         }
     }
     if panel.is_empty() {
-        let (x, y) = ((LABELS + WIDTH - RIGHT) as i32 / 2, (TITLE + PANEL) as i32 / 2);
+        let (x, y) = ((LABELS + WIDTH - RIGHT) / 2, i32::midpoint(TITLE, PANEL));
         area.draw(&Text::new("no data in this record", (x, y), anchored(FAINT, HPos::Center)))?;
     }
     Ok(())
@@ -214,9 +216,9 @@ fn axis_words(s: &Series) -> String {
 
 fn draw_title(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
     let bold = ("sans-serif", TEXT, FontStyle::Bold).into_font().color(&INK.drawn);
-    area.draw(&Text::new(panel.title.clone(), (LABELS as i32, 5), bold))?;
+    area.draw(&Text::new(panel.title.clone(), (LABELS, 5), bold))?;
     // From the right, so that the legends of all panels stand below each other.
-    let mut x = (WIDTH - RIGHT) as i32;
+    let mut x = WIDTH - RIGHT;
     let mut entries: Vec<(String, Role)> = Vec::new();
     if let Some(limit) = panel.limit {
         let beyond = if limit > panel.top() { ", above the picture" } else { "" };
@@ -241,9 +243,9 @@ fn draw_mark(root: &Area<'_>, top: &Area<'_>, s: &Series, mark: &Mark, row: i32,
     let text_y = row * LABEL_ROW + 4;
     top.draw(&Text::new(mark.word, (x + 4, text_y), anchored(INK, HPos::Left)))?;
     root.draw(&PathElement::new(vec![(x, text_y), (x, y.0)], MARK.drawn.stroke_width(1)))?;
-    for panel in 0..(y.1 - y.0) / PANEL as i32 {
-        let from = y.0 + panel * PANEL as i32;
-        let line = vec![(x, from + TITLE as i32), (x, from + PANEL as i32 - 10)];
+    for panel in 0..(y.1 - y.0) / PANEL {
+        let from = y.0 + panel * PANEL;
+        let line = vec![(x, from + TITLE), (x, from + PANEL - 10)];
         root.draw(&PathElement::new(line, MARK.drawn.stroke_width(1)))?;
     }
     Ok(())
@@ -264,20 +266,16 @@ fn text_width(text: &str) -> i32 {
     (text.chars().count() as f64 * 6.7).ceil() as i32
 }
 
-/// Rows of the marks' words: each in the first row where it does not run into another.
+/// Rows of the marks' words: each below all words that reach beyond it, so that neither its word nor its line runs
+/// into another.
 fn mark_rows(marks: &[Mark], span: (f64, f64)) -> Vec<i32> {
-    let mut ends: Vec<i32> = Vec::new();
-    let rows = marks.iter().map(|mark| {
+    let mut placed: Vec<(i32, i32)> = Vec::new();
+    for mark in marks {
         let x = pixel(mark.at, span);
-        let row = ends.iter().position(|&end| end <= x).unwrap_or(ends.len());
-        if row == ends.len() {
-            ends.push(0);
-        }
-        ends[row] = x + text_width(mark.word) + 10;
-        row
-    });
-    // Later words stand lower, so that no line of a mark crosses a word before it.
-    rows.map(|row| row as i32).collect()
+        let row = placed.iter().filter(|(end, _)| *end > x).map(|(_, row)| row + 1).max().unwrap_or(0);
+        placed.push((x + text_width(mark.word) + 10, row));
+    }
+    placed.into_iter().map(|(_, row)| row).collect()
 }
 
 impl Panel<'_> {
@@ -338,7 +336,7 @@ fn runs(points: &Points, interval: f64, steps: bool) -> Vec<Vec<(f64, f64)>> {
 }
 
 /// Colours to variables, dashes to lines, and a frame that scales and can be read out.
-fn finish(svg: &str, height: u32, label: &str) -> String {
+fn finish(svg: &str, height: i32, label: &str) -> String {
     let mut out = svg.to_owned();
     for role in ROLES {
         let RGBColor(r, g, b) = role.drawn;

@@ -62,9 +62,7 @@ pub(super) fn series(entries: &[Entry]) -> Series {
     let mut decided: [bool; 4] = [false; 4];
     for entry in entries {
         match entry {
-            Entry::Header(_) => {}
             Entry::Input(_, Input::Collected { frame, .. }) => s.frame(frame, minute(frame.at)),
-            Entry::Input(..) => {}
             Entry::Journal(at, JournalEntry::Judged { verdict, .. }) => {
                 s.score.push((minute(*at), verdict.score.is_finite().then_some(verdict.score)));
                 if verdict.threshold.is_finite() {
@@ -80,7 +78,7 @@ pub(super) fn series(entries: &[Entry]) -> Series {
                     s.marks.push(Mark { at: minute(*at), word });
                 }
             }
-            Entry::Journal(..) => {}
+            Entry::Header(_) | Entry::Input(..) | Entry::Journal(..) => {}
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 s.interval = truth.scrape.as_secs_f64() / 60.0;
                 s.marks.extend(truth.onset.map(|onset| Mark { at: minute(onset), word: "onset" }));

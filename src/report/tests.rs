@@ -42,7 +42,7 @@ fn samples(judge: &'static str, seed_index: u64) -> Vec<Sample> {
         decided: (own && seed_index % 8 != 3).then_some((Millis::from_mins(25), DecisionKind::RollBack)),
         extra_error_ratio: 0.004,
         latency_factor: 1.05,
-        gap: 120..136,
+        gap: 60..76,
         expect: Some(Expectation {
             time_to_detect_max: Some(Millis::from_mins(15)),
             time_to_mitigate_max: Some(Millis::from_mins(20)),
