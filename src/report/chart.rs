@@ -160,7 +160,7 @@ fn draw_all(root: &Area<'_>, s: &Series, panels: &[Panel<'_>], rows: &[i32], ban
 }
 
 fn draw_panel(area: &Area<'_>, s: &Series, panel: &Panel<'_>, last: bool) -> Drawn {
-    draw_title(area, panel)?;
+    draw_title(area, panel, !s.gaps.is_empty())?;
     let top = panel.top();
     let mut chart = ChartBuilder::on(area)
         .margin_top(TITLE)
@@ -214,7 +214,7 @@ fn axis_words(s: &Series) -> String {
     format!("minutes since the deploy{rest}")
 }
 
-fn draw_title(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
+fn draw_title(area: &Area<'_>, panel: &Panel<'_>, gaps: bool) -> Drawn {
     let bold = ("sans-serif", TEXT, FontStyle::Bold).into_font().color(&INK.drawn);
     area.draw(&Text::new(panel.title.clone(), (LABELS, 5), bold))?;
     // From the right, so that the legends of all panels stand below each other.
@@ -228,11 +228,16 @@ fn draw_title(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
         let cut = if panel.is_cut() { " (cut off above)" } else { "" };
         entries.push((format!("{}{cut}", line.name), line.role));
     }
+    if gaps && panel.limit_name == "limit" {
+        entries.push(("no data of the candidate".into(), GAP));
+    }
     for (name, role) in entries {
         x -= text_width(&name);
         area.draw(&Text::new(name, (x, 5), anchored(INK, HPos::Left)))?;
+        // As thick as a field of its colour where the role is a field.
+        let width = if role.variable == GAP.variable { 12 } else { 2 };
         let sample = vec![(x - 30, 12), (x - 6, 12)];
-        area.draw(&PathElement::new(sample, role.drawn.stroke_width(2)))?;
+        area.draw(&PathElement::new(sample, role.drawn.stroke_width(width)))?;
         x -= 46;
     }
     Ok(())
@@ -357,12 +362,13 @@ fn finish(svg: &str, height: i32, label: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Limits;
     use super::super::series::series;
     use super::*;
     use crate::record::sample::Sample;
 
     fn picture(sample: &Sample) -> String {
-        draw(&series(&sample.entries()), "esr", "a <label>").expect("drawn")
+        draw(&series(&sample.entries(), Limits::default()), "esr", "a <label>").expect("drawn")
     }
 
     #[test]
@@ -381,7 +387,7 @@ mod tests {
         assert_eq!(picture(&Sample::default()).matches("no data in this record").count(), 0);
         let svg = picture(&Sample { latency_recorded: false, ..Sample::default() });
         assert_eq!(svg.matches("no data in this record").count(), 1);
-        let empty = draw(&series(&[]), "esr", "nothing").expect("drawn");
+        let empty = draw(&series(&[], Limits::default()), "esr", "nothing").expect("drawn");
         assert_eq!(empty.matches("no data in this record").count(), 4);
     }
 

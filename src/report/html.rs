@@ -6,7 +6,7 @@ use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 
 use super::error::ReportError;
-use super::model::{CampaignReport, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
+use super::model::{CampaignReport, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
 use super::series::series;
 use super::story::{Story, story};
 use super::summary::{ScenarioSummary, Summary};
@@ -101,7 +101,7 @@ struct Section {
 
 /// Renders the page.
 pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<String, ReportError> {
-    let sections = report.shown.iter().enumerate().map(|(index, shown)| section(index, shown));
+    let sections = report.shown.iter().enumerate().map(|(index, shown)| section(index, shown, report.limits));
     let sections = sections.collect::<Result<Vec<_>, _>>()?;
     let matrix: Vec<_> = summary.judges.iter().map(|judge| matrix_row(judge, summary)).collect();
     let scenarios: Vec<_> =
@@ -230,7 +230,7 @@ const fn tone(status: ExpectationStatus) -> &'static str {
     }
 }
 
-fn section(index: usize, shown: &Shown) -> Result<Section, ReportError> {
+fn section(index: usize, shown: &Shown, limits: Limits) -> Result<Section, ReportError> {
     let outcome = score_entries(&shown.entries).map_err(|source| ReportError::Shown { index, source })?;
     let story = story(&shown.entries, outcome.truth.deployed);
     let label = format!(
@@ -238,7 +238,7 @@ fn section(index: usize, shown: &Shown) -> Result<Section, ReportError> {
          deploy. {}.",
         outcome.scenario, outcome.judge, outcome.class
     );
-    let picture = chart::draw(&series(&shown.entries), &outcome.judge, &label)
+    let picture = chart::draw(&series(&shown.entries, limits), &outcome.judge, &label)
         .map_err(|reason| ReportError::Chart { scenario: outcome.scenario.clone(), reason })?;
     let met = outcome.met.as_ref();
     Ok(Section {

@@ -73,6 +73,7 @@ fn page(report: &CampaignReport) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let written = write(&folder.path().join("latest"), report).expect("written");
     let page = std::fs::read_to_string(written.html).expect("there");
+    // To look at the page in a browser: set this to a file's name and run these tests.
     if let Ok(keep) = std::env::var("BACKSPIN_KEEP_REPORT") {
         std::fs::write(keep, &page).expect("kept");
     }
@@ -132,7 +133,7 @@ fn the_story_has_its_parts() {
 #[test]
 fn tables_of_the_terminal_are_plain() {
     let report = campaign();
-    let judges = table::judges(&report, 160);
+    let judges = table::judges(&report, 170);
     assert!(!judges.contains('\u{1b}'));
     let reference = judges.lines().position(|line| line.contains("weighted (reference)"));
     let own = judges.lines().position(|line| line.contains("esr"));
