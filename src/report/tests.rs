@@ -138,6 +138,7 @@ fn tables_of_the_terminal_are_plain() {
     let reference = judges.lines().position(|line| line.contains("weighted (reference)"));
     let own = judges.lines().position(|line| line.contains("esr"));
     assert!(own < reference, "{judges}");
+    assert!(table::scenarios(&report, 80).contains("half_of_requests_slow"), "names are not broken");
     let scenarios = table::scenarios(&report, 200);
     assert!(scenarios.contains("slow_leak") && scenarios.contains("missed 35/40"), "{scenarios}");
     assert!(table::headlines(&report)[0].starts_with("320 runs of 4 scenarios"));
