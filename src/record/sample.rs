@@ -270,6 +270,9 @@ impl Sample {
     }
 
     fn milestones(&self, at: MonoTime, reached: &mut [bool; 2], entries: &mut Vec<Entry>) {
+        if self.plane == PlaneKind::Recorded {
+            return; // A recording does not know what would have followed.
+        }
         let (Some((decided, _)), Some(after)) = (self.decided, self.mitigated_after) else { return };
         let mitigated = DEPLOYED + decided + after;
         for (k, (when, what)) in

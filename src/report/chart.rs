@@ -30,12 +30,12 @@ const GAP: Role = Role { drawn: RGBColor(181, 1, 8), variable: "--gap", dashes: 
 const ROLES: [Role; 8] = [INK, FAINT, GRID, CANDIDATE, CONTROL, LIMIT, MARK, GAP];
 
 /// Size in user units; the page scales it to its width.
-const WIDTH: u32 = 960;
-const LABELS: u32 = 66;
-const RIGHT: u32 = 16;
-const PANEL: u32 = 158;
-const TITLE: u32 = 24;
-const AXIS: u32 = 40;
+const WIDTH: i32 = 960;
+const LABELS: i32 = 66;
+const RIGHT: i32 = 16;
+const PANEL: i32 = 158;
+const TITLE: i32 = 24;
+const AXIS: i32 = 40;
 const LABEL_ROW: i32 = 17;
 
 /// Font sizes as the library wants them: it divides by 1.24.
@@ -71,10 +71,11 @@ pub(super) fn draw(series: &Series, judge: &str, label: &str) -> Result<String, 
     let panels = panels(series, judge);
     let rows = mark_rows(&series.marks, series.span);
     let band = (rows.iter().copied().max().unwrap_or(0) + 1) * LABEL_ROW + 6;
-    let height = band as u32 + PANEL * panels.len() as u32 + AXIS;
+    let height = band + panels.iter().map(|_| PANEL).sum::<i32>() + AXIS;
     let mut svg = String::new();
     {
-        let root = SVGBackend::with_string(&mut svg, (WIDTH, height)).into_drawing_area();
+        let root = SVGBackend::with_string(&mut svg, (WIDTH.unsigned_abs(), height.unsigned_abs()))
+            .into_drawing_area();
         draw_all(&root, series, &panels, &rows, band).map_err(|error| error.to_string())?;
         root.present().map_err(|error| error.to_string())?;
     }
@@ -151,14 +152,15 @@ fn draw_all(root: &Area<'_>, s: &Series, panels: &[Panel<'_>], rows: &[i32], ban
         draw_panel(&area, s, panel, last)?;
         rest = below;
     }
+    let count = panels.iter().map(|_| 1).sum::<i32>();
     for (mark, row) in s.marks.iter().zip(rows) {
-        draw_mark(root, &top, s, mark, *row, (band, band + (PANEL as usize * panels.len()) as i32))?;
+        draw_mark(root, &top, s, mark, *row, (band, band + PANEL * count))?;
     }
     Ok(())
 }
 
 fn draw_panel(area: &Area<'_>, s: &Series, panel: &Panel<'_>, last: bool) -> Drawn {
-    draw_title(area, panel)?;
+    draw_title(area, panel, !s.gaps.is_empty())?;
     let top = panel.top();
     let mut chart = ChartBuilder::on(area)
         .margin_top(TITLE)
@@ -200,7 +202,7 @@ fn draw_panel(area: &Area<'_>, s: &Series, panel: &Panel<'_>, last: bool) -> Dra
         }
     }
     if panel.is_empty() {
-        let (x, y) = ((LABELS + WIDTH - RIGHT) as i32 / 2, (TITLE + PANEL) as i32 / 2);
+        let (x, y) = ((LABELS + WIDTH - RIGHT) / 2, i32::midpoint(TITLE, PANEL));
         area.draw(&Text::new("no data in this record", (x, y), anchored(FAINT, HPos::Center)))?;
     }
     Ok(())
@@ -212,11 +214,11 @@ fn axis_words(s: &Series) -> String {
     format!("minutes since the deploy{rest}")
 }
 
-fn draw_title(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
+fn draw_title(area: &Area<'_>, panel: &Panel<'_>, gaps: bool) -> Drawn {
     let bold = ("sans-serif", TEXT, FontStyle::Bold).into_font().color(&INK.drawn);
-    area.draw(&Text::new(panel.title.clone(), (LABELS as i32, 5), bold))?;
+    area.draw(&Text::new(panel.title.clone(), (LABELS, 5), bold))?;
     // From the right, so that the legends of all panels stand below each other.
-    let mut x = (WIDTH - RIGHT) as i32;
+    let mut x = WIDTH - RIGHT;
     let mut entries: Vec<(String, Role)> = Vec::new();
     if let Some(limit) = panel.limit {
         let beyond = if limit > panel.top() { ", above the picture" } else { "" };
@@ -226,11 +228,16 @@ fn draw_title(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
         let cut = if panel.is_cut() { " (cut off above)" } else { "" };
         entries.push((format!("{}{cut}", line.name), line.role));
     }
+    if gaps && panel.limit_name == "limit" {
+        entries.push(("no data of the candidate".into(), GAP));
+    }
     for (name, role) in entries {
         x -= text_width(&name);
         area.draw(&Text::new(name, (x, 5), anchored(INK, HPos::Left)))?;
+        // As thick as a field of its colour where the role is a field.
+        let width = if role.variable == GAP.variable { 12 } else { 2 };
         let sample = vec![(x - 30, 12), (x - 6, 12)];
-        area.draw(&PathElement::new(sample, role.drawn.stroke_width(2)))?;
+        area.draw(&PathElement::new(sample, role.drawn.stroke_width(width)))?;
         x -= 46;
     }
     Ok(())
@@ -241,9 +248,9 @@ fn draw_mark(root: &Area<'_>, top: &Area<'_>, s: &Series, mark: &Mark, row: i32,
     let text_y = row * LABEL_ROW + 4;
     top.draw(&Text::new(mark.word, (x + 4, text_y), anchored(INK, HPos::Left)))?;
     root.draw(&PathElement::new(vec![(x, text_y), (x, y.0)], MARK.drawn.stroke_width(1)))?;
-    for panel in 0..(y.1 - y.0) / PANEL as i32 {
-        let from = y.0 + panel * PANEL as i32;
-        let line = vec![(x, from + TITLE as i32), (x, from + PANEL as i32 - 10)];
+    for panel in 0..(y.1 - y.0) / PANEL {
+        let from = y.0 + panel * PANEL;
+        let line = vec![(x, from + TITLE), (x, from + PANEL - 10)];
         root.draw(&PathElement::new(line, MARK.drawn.stroke_width(1)))?;
     }
     Ok(())
@@ -264,20 +271,16 @@ fn text_width(text: &str) -> i32 {
     (text.chars().count() as f64 * 6.7).ceil() as i32
 }
 
-/// Rows of the marks' words: each in the first row where it does not run into another.
+/// Rows of the marks' words: each below all words that reach beyond it, so that neither its word nor its line runs
+/// into another.
 fn mark_rows(marks: &[Mark], span: (f64, f64)) -> Vec<i32> {
-    let mut ends: Vec<i32> = Vec::new();
-    let rows = marks.iter().map(|mark| {
+    let mut placed: Vec<(i32, i32)> = Vec::new();
+    for mark in marks {
         let x = pixel(mark.at, span);
-        let row = ends.iter().position(|&end| end <= x).unwrap_or(ends.len());
-        if row == ends.len() {
-            ends.push(0);
-        }
-        ends[row] = x + text_width(mark.word) + 10;
-        row
-    });
-    // Later words stand lower, so that no line of a mark crosses a word before it.
-    rows.map(|row| row as i32).collect()
+        let row = placed.iter().filter(|(end, _)| *end > x).map(|(_, row)| row + 1).max().unwrap_or(0);
+        placed.push((x + text_width(mark.word) + 10, row));
+    }
+    placed.into_iter().map(|(_, row)| row).collect()
 }
 
 impl Panel<'_> {
@@ -338,7 +341,7 @@ fn runs(points: &Points, interval: f64, steps: bool) -> Vec<Vec<(f64, f64)>> {
 }
 
 /// Colours to variables, dashes to lines, and a frame that scales and can be read out.
-fn finish(svg: &str, height: u32, label: &str) -> String {
+fn finish(svg: &str, height: i32, label: &str) -> String {
     let mut out = svg.to_owned();
     for role in ROLES {
         let RGBColor(r, g, b) = role.drawn;
@@ -359,12 +362,13 @@ fn finish(svg: &str, height: u32, label: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::Limits;
     use super::super::series::series;
     use super::*;
     use crate::record::sample::Sample;
 
     fn picture(sample: &Sample) -> String {
-        draw(&series(&sample.entries()), "esr", "a <label>").expect("drawn")
+        draw(&series(&sample.entries(), Limits::default()), "esr", "a <label>").expect("drawn")
     }
 
     #[test]
@@ -383,7 +387,7 @@ mod tests {
         assert_eq!(picture(&Sample::default()).matches("no data in this record").count(), 0);
         let svg = picture(&Sample { latency_recorded: false, ..Sample::default() });
         assert_eq!(svg.matches("no data in this record").count(), 1);
-        let empty = draw(&series(&[]), "esr", "nothing").expect("drawn");
+        let empty = draw(&series(&[], Limits::default()), "esr", "nothing").expect("drawn");
         assert_eq!(empty.matches("no data in this record").count(), 4);
     }
 

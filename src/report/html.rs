@@ -6,7 +6,7 @@ use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 
 use super::error::ReportError;
-use super::model::{CampaignReport, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
+use super::model::{CampaignReport, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
 use super::series::series;
 use super::story::{Story, story};
 use super::summary::{ScenarioSummary, Summary};
@@ -14,7 +14,7 @@ use super::words::{self, NOTHING};
 use super::{advice, chart, headline, table};
 use crate::score::{ExpectationStatus, Figures, RunOutcome, score_entries};
 
-/// The templates, in the binary. HTML is escaped by the file's name.
+/// The templates, in the binary. All but the style sheet are escaped as HTML.
 #[derive(rust_embed::RustEmbed)]
 #[folder = "reports/templates/"]
 struct Templates;
@@ -86,6 +86,7 @@ struct ScenarioRow {
 struct Section {
     anchor: String,
     scenario: String,
+    judge: String,
     shows: String,
     run: String,
     came_to: String,
@@ -100,10 +101,11 @@ struct Section {
 
 /// Renders the page.
 pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<String, ReportError> {
-    let sections = report.shown.iter().enumerate().map(|(index, shown)| section(index, shown));
+    let sections = report.shown.iter().enumerate().map(|(index, shown)| section(index, shown, report.limits));
     let sections = sections.collect::<Result<Vec<_>, _>>()?;
     let matrix: Vec<_> = summary.judges.iter().map(|judge| matrix_row(judge, summary)).collect();
-    let scenarios: Vec<_> = summary.scenarios.iter().map(|s| scenario_row(s, &sections)).collect();
+    let scenarios: Vec<_> =
+        summary.scenarios.iter().map(|s| scenario_row(s, &report.policy_judge, &sections)).collect();
     let context = Page {
         title: &report.title,
         seed: report.seed.to_string(),
@@ -139,7 +141,7 @@ fn environment() -> Environment<'static> {
         })
     });
     environment.set_auto_escape_callback(|name| {
-        if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None }
+        if name == "style.css" { AutoEscape::None } else { AutoEscape::Html }
     });
     environment.set_undefined_behavior(minijinja::UndefinedBehavior::Strict);
     if let Ok(syntax) = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build() {
@@ -190,12 +192,12 @@ const CAUGHT_BAD: f64 = 0.5;
 const FALSE_GOOD: f64 = 0.01;
 const FALSE_BAD: f64 = 0.1;
 
-fn scenario_row(scenario: &ScenarioSummary<'_>, sections: &[Section]) -> ScenarioRow {
+fn scenario_row(scenario: &ScenarioSummary<'_>, judge: &str, sections: &[Section]) -> ScenarioRow {
     let (tone, status, why) = match &scenario.expectation {
         None => ("none", NOTHING.to_owned(), String::new()),
         Some(e) => (tone(e.status), format!("{} ({} of {})", e.status, e.met.k, e.met.n), e.why.clone()),
     };
-    let section = sections.iter().find(|section| section.scenario == scenario.name);
+    let section = sections.iter().find(|s| s.scenario == scenario.name && s.judge == judge);
     let f = &scenario.figures;
     let reference = scenario.reference.as_ref().map_or_else(
         || NOTHING.to_owned(),
@@ -228,7 +230,7 @@ const fn tone(status: ExpectationStatus) -> &'static str {
     }
 }
 
-fn section(index: usize, shown: &Shown) -> Result<Section, ReportError> {
+fn section(index: usize, shown: &Shown, limits: Limits) -> Result<Section, ReportError> {
     let outcome = score_entries(&shown.entries).map_err(|source| ReportError::Shown { index, source })?;
     let story = story(&shown.entries, outcome.truth.deployed);
     let label = format!(
@@ -236,7 +238,7 @@ fn section(index: usize, shown: &Shown) -> Result<Section, ReportError> {
          deploy. {}.",
         outcome.scenario, outcome.judge, outcome.class
     );
-    let picture = chart::draw(&series(&shown.entries), &outcome.judge, &label)
+    let picture = chart::draw(&series(&shown.entries, limits), &outcome.judge, &label)
         .map_err(|reason| ReportError::Chart { scenario: outcome.scenario.clone(), reason })?;
     let met = outcome.met.as_ref();
     Ok(Section {
@@ -253,6 +255,7 @@ fn section(index: usize, shown: &Shown) -> Result<Section, ReportError> {
         recorded: !outcome.truth.recovery_known,
         advice: advice::advice(&outcome, &story),
         shows: outcome.shows,
+        judge: outcome.judge,
         scenario: outcome.scenario,
         picture,
         story,

@@ -25,5 +25,5 @@ mod write;
 
 pub use error::ReportError;
 pub use json::REPORT_VERSION;
-pub use model::{CampaignReport, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
+pub use model::{CampaignReport, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
 pub use write::{MARKER, Written, write};

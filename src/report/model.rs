@@ -27,10 +27,21 @@ pub struct CampaignReport {
     pub judges: Vec<String>,
     /// Every run's outcome.
     pub outcomes: Vec<RunOutcome>,
+    /// Limits of the policy, drawn where a run's own evidence names none.
+    pub limits: Limits,
     /// Runs that get a picture and a story, in order.
     pub shown: Vec<Shown>,
     /// What the reader must know before anything else: what was skipped, what failed to run.
     pub warnings: Vec<String>,
+}
+
+/// Limits of the policy that the pictures show.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Limits {
+    /// On the share of failed requests, `0..=1`.
+    pub error_ratio: Option<f64>,
+    /// On the 99th percentile of response times, milliseconds.
+    pub latency_p99_ms: Option<f64>,
 }
 
 /// A run that is shown in full.

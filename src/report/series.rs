@@ -1,5 +1,6 @@
 //! From a record to the lines of its picture.
 
+use super::model::Limits;
 use crate::domain::engine_io::{Input, JournalEntry};
 use crate::domain::entry::Entry;
 use crate::domain::event::{Decision, DecisionKind};
@@ -53,7 +54,7 @@ const AFTER_MIN: f64 = 15.0;
 const OVER: (&str, &str) = ("mitigated", "recovered");
 
 /// Reads a record's lines. The clock starts at the deploy, or with the record if it knows none.
-pub(super) fn series(entries: &[Entry]) -> Series {
+pub(super) fn series(entries: &[Entry], limits: Limits) -> Series {
     let deployed = deployed(entries);
     let minute = |at: MonoTime| (at.0 as f64 - deployed.0 as f64) / 60_000.0;
     let mut s = Series { interval: 0.25, ..Series::default() };
@@ -62,9 +63,7 @@ pub(super) fn series(entries: &[Entry]) -> Series {
     let mut decided: [bool; 4] = [false; 4];
     for entry in entries {
         match entry {
-            Entry::Header(_) => {}
             Entry::Input(_, Input::Collected { frame, .. }) => s.frame(frame, minute(frame.at)),
-            Entry::Input(..) | Entry::Woken(_) => {}
             Entry::Journal(at, JournalEntry::Judged { verdict, .. }) => {
                 s.score.push((minute(*at), verdict.score.is_finite().then_some(verdict.score)));
                 if verdict.threshold.is_finite() {
@@ -80,7 +79,7 @@ pub(super) fn series(entries: &[Entry]) -> Series {
                     s.marks.push(Mark { at: minute(*at), word });
                 }
             }
-            Entry::Journal(..) => {}
+            Entry::Header(_) | Entry::Input(..) | Entry::Woken(_) | Entry::Journal(..) => {}
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 s.interval = truth.scrape.as_secs_f64() / 60.0;
                 s.marks.extend(truth.onset.map(|onset| Mark { at: minute(onset), word: "onset" }));
@@ -102,6 +101,8 @@ pub(super) fn series(entries: &[Entry]) -> Series {
     if !real {
         s.share_real = counted_share(entries, minute);
     }
+    s.error_limit = s.error_limit.or(limits.error_ratio);
+    s.latency_limit = s.latency_limit.or(limits.latency_p99_ms);
     s.trim();
     s
 }
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn marks_come_in_order_of_time() {
-        let s = series(&Sample::default().entries());
+        let s = series(&Sample::default().entries(), Limits::default());
         let words: Vec<_> = s.marks.iter().map(|m| (m.at, m.word)).collect();
         assert_eq!(
             words,
@@ -274,8 +275,19 @@ mod tests {
     }
 
     #[test]
+    fn limits_of_the_policy_stand_in_where_evidence_names_none() {
+        let limits = Limits { error_ratio: Some(0.02), latency_p99_ms: Some(500.0) };
+        let held = Sample { decided: None, ..Sample::default() };
+        let s = series(&held.entries(), limits);
+        assert_eq!((s.error_limit, s.latency_limit), (Some(0.02), Some(500.0)));
+        let s = series(&Sample::default().entries(), limits);
+        assert_eq!((s.error_limit, s.latency_limit), (Some(0.05), Some(2000.0)), "evidence comes first");
+    }
+
+    #[test]
     fn lost_scrapes_are_gaps_and_not_zeros() {
-        let s = series(&Sample { gap: 20..28, decided: None, ..Sample::default() }.entries());
+        let s =
+            series(&Sample { gap: 20..28, decided: None, ..Sample::default() }.entries(), Limits::default());
         assert_eq!(s.gaps, [(4.75, 6.75)]);
         let lost = s.candidate_errors.iter().filter(|(at, value)| *at > 0.1 && value.is_none()).count();
         assert_eq!(lost, 8);
@@ -284,8 +296,8 @@ mod tests {
     #[test]
     fn a_recording_without_buckets_has_no_percentiles() {
         let sample = Sample { plane: PlaneKind::Recorded, latency_recorded: false, ..Sample::default() };
-        let s = series(&sample.entries());
+        let s = series(&sample.entries(), Limits::default());
         assert!(s.candidate_p99.iter().all(|(_, value)| value.is_none()));
-        assert!(series(&[]).score.is_empty());
+        assert!(series(&[], Limits::default()).score.is_empty());
     }
 }

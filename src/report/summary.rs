@@ -81,10 +81,12 @@ impl ScenarioSummary<'_> {
         let Some(expect) = self.expect else { return super::words::NOTHING.into() };
         let mut words = expect.decision.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
         if let Some(target) = &expect.target {
-            words.push_str(&format!(" to {target}"));
+            words += " to ";
+            words += target.as_str();
         }
         if let Some(strategy) = &expect.strategy {
-            words.push_str(&format!(", {strategy}"));
+            words += ", ";
+            words += &strategy.to_string();
         }
         words
     }

@@ -1,6 +1,6 @@
 //! Tables for a terminal: plain text, no colour, readable through a pipe.
 
-use comfy_table::{LineStyle, Table, TableStyle, presets};
+use comfy_table::{ColumnConstraint, LineStyle, Table, TableStyle, presets};
 
 use super::headline;
 use super::model::{CampaignReport, REFERENCE_JUDGE};
@@ -38,7 +38,7 @@ pub fn judges(report: &CampaignReport, width: u16) -> String {
             words::quantile(figures.delay_ratio.median, words::times),
         ]);
     }
-    finish(&table)
+    finish(table)
 }
 
 /// Scenarios under the policy's judge. `width`: columns of the terminal.
@@ -57,7 +57,7 @@ pub fn scenarios(report: &CampaignReport, width: u16) -> String {
         row.extend(times(&scenario.figures));
         table.add_row(row);
     }
-    finish(&table)
+    finish(table)
 }
 
 /// TTD, TTM, TTR, × D*, users harmed.
@@ -86,7 +86,11 @@ fn plain(width: u16, header: &[&str]) -> Table {
 /// One rule below the header, and nothing else.
 const RULED: TableStyle = presets::NOTHING.header_separator(LineStyle::new(' ', '─', '─', ' '));
 
-fn finish(table: &Table) -> String {
+fn finish(mut table: Table) -> String {
+    // Names are not broken, however narrow the terminal; once the rows are known.
+    if let Some(names) = table.column_mut(0) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
+    }
     // Trailing blanks would only wrap.
     table.to_string().lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

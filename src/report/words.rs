@@ -16,7 +16,7 @@ pub(super) fn percent(ratio: f64) -> String {
     if value > 0.0 && value < 0.005 {
         return "below 0.01 %".into();
     }
-    if value < 100.0 && value >= 99.995 {
+    if (99.995..100.0).contains(&value) {
         return "above 99.99 %".into();
     }
     let fine = (value > 0.0 && value < 0.1) || (value > 99.9 && value < 100.0);
@@ -78,7 +78,7 @@ pub(super) fn users(value: f64) -> String {
     let digits = whole.to_string();
     let mut out = String::new();
     for (n, digit) in digits.chars().enumerate() {
-        if n > 0 && (digits.len() - n) % 3 == 0 {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
             out.push('\u{202f}'); // narrow space: neither comma nor point, which mean different things abroad
         }
         out.push(digit);

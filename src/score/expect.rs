@@ -245,7 +245,10 @@ fn judge(
     lower_min: f64,
 ) -> (ExpectationStatus, String) {
     use ExpectationStatus::{Met, Missed, Unknown};
-    let percent = |x: f64| format!("{:.1} %", x * 100.0);
+    let percent = |x: f64| {
+        let text = format!("{:.1}", x * 100.0);
+        format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
+    };
     if let Some(seed) = never {
         return (Missed, format!("what must never happen did, first in seed {seed}"));
     }

@@ -63,7 +63,7 @@ pub struct RunOutcome {
     pub ttr: Elapsed,
     /// What users felt.
     pub harm: Harm,
-    /// Everything of SPEC's nevers that happened, expected or not.
+    /// Every [`Never`] that happened, whether or not the scenario forbids it.
     pub never_broken: Vec<Never>,
     /// What the scenario expects.
     pub expect: Option<Expectation>,
