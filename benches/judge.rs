@@ -44,7 +44,7 @@ fn frames(count: u64) -> Vec<Frame> {
                 arm
             };
             let since_deploy = (i % DEPLOY).checked_sub(HISTORY).map(|n| Millis((n + 1) * 15_000));
-            let bad = i / DEPLOY % 10 == 0;
+            let bad = (i / DEPLOY).is_multiple_of(10);
             let mut frame = Frame {
                 at: MonoTime(i * 15_000),
                 interval: Millis(15_000),

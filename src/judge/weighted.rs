@@ -161,7 +161,7 @@ impl Weighted {
         // A value that is not a number is above nothing.
         let above = |kind: SignalKind, threshold: f64| {
             let sample = &frame.signals[kind];
-            usize::from((sample.quality == Quality::Fresh) & (sample.value > threshold))
+            usize::from(sample.quality == Quality::Fresh && sample.value > threshold)
         };
         let sum = self.sums[above(SignalKind::ErrorRatio, p.error_ratio)
             | above(SignalKind::LatencyP99, p.latency_p99_ms) << 1
