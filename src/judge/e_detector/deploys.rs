@@ -1,4 +1,4 @@
-//! Deploys drawn from a seed, and what the e-detector makes of them. The generator follows DS 3: 15 s frames, 30 min
+//! Deploys drawn from a seed, and what the e-detector makes of them. The generator is the design study's: 15 s frames, 30 min
 //! of history, one hour of watch, canary shares of 10, 25 and 50 % from 0, 10 and 20 minutes. Run with
 //! `cargo test --release --lib judge::e_detector::deploys -- --nocapture --include-ignored` for the full table.
 
@@ -166,7 +166,7 @@ fn is_bad(kind: Kind) -> bool {
     matches!(kind, Kind::Errors(_) | Kind::Latency(_) | Kind::Tail)
 }
 
-#[expect(clippy::too_many_lines, reason = "one deploy from start to end, in the order of DS 3")]
+#[expect(clippy::too_many_lines, reason = "one deploy from start to end, in the generator's order")]
 fn run(case: Case, params: &Params, seed: Seed) -> Outcome {
     let mut draw = Draw(Xoshiro256PlusPlus::seed_from_u64(seed.0));
     let base_errors = exp(log(0.002) + 0.5 * draw.normal());
@@ -334,19 +334,23 @@ const TEST_CAMPAIGN: u64 = 9001;
 
 /// At most `alarms_max` false alarms in `deploys` at each rate.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "for people, under --nocapture")]
 fn check_false_alarms(kind: Kind, rollout: Rollout, deploys: usize, alarms_max: usize) {
     let mut alarms = 0;
     for rate in [0.2, 2.0, 20.0, 200.0, 5000.0] {
         alarms += score(Case { kind, rollout, rate }, &Params::default(), TEST_CAMPAIGN, deploys).alarms;
     }
+    println!("{kind:?} {rollout:?}: {alarms} false alarms in {} deploys", 5 * deploys);
     assert!(alarms <= alarms_max, "{kind:?} {rollout:?}: {alarms} false alarms in {} deploys", 5 * deploys);
 }
 
 /// At each rate at least this recall, and at most this median delay.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "for people, under --nocapture")]
 fn check_recall(kind: Kind, rollout: Rollout, expected: &[(f64, f64, f64)]) {
     for &(rate, recall, delay_s) in expected {
         let s = score(Case { kind, rollout, rate }, &Params::default(), TEST_CAMPAIGN, 60);
+        println!("{kind:?} {rollout:?} at {rate}/s: recall {}, median {:?} s", s.share(), s.median_s);
         assert!(s.share() >= recall, "{kind:?} {rollout:?} at {rate}/s: recall {}", s.share());
         assert!(s.early <= 1, "{kind:?} at {rate}/s: {} alarms before the onset", s.early);
         let median = s.median_s.expect("more than half were found");
