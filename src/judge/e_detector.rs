@@ -104,7 +104,7 @@ struct Warmth {
     pods_max: u16,
 }
 
-/// Muting of comparisons with the past (DS 4).
+/// Muting of comparisons with the past (DS).
 #[derive(Clone, Copy, Debug, Default)]
 struct Gate {
     closed_until: Option<MonoTime>,
@@ -128,7 +128,7 @@ const P99_WINSOR: f64 = 3.0;
 const FRAMES_MIN: f64 = 12.0;
 /// Share of the requests below which a control arm is no longer one.
 const CONTROL_SHARE_MIN: f64 = 0.01;
-/// Requests that a fresh candidate should have had before having had none is odd (DS 1, counter resets).
+/// Requests that a fresh candidate should have had before having had none is odd (DS, counter resets).
 const EXPECTED_MIN: f64 = 30.0;
 
 impl EDetector {

@@ -99,3 +99,37 @@ pub enum ParamError {
 fn check_range(name: &'static str, got: f64, min: f64, max: f64) -> Result<(), ParamError> {
     if (min..=max).contains(&got) { Ok(()) } else { Err(ParamError::OutOfRange { name, got, min, max }) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::verdict::VerdictClass;
+
+    #[test]
+    fn every_judge_has_valid_defaults_and_is_inconclusive_about_nothing() {
+        for (params, name) in [
+            (JudgeParams::Weighted(weighted::Params::default()), "weighted"),
+            (JudgeParams::Flagger(flagger::Params::default()), "flagger"),
+            (JudgeParams::EDetector(e_detector::Params::default()), "e_detector"),
+        ] {
+            assert_eq!(params.check(), Ok(()));
+            let mut judge = params.build(&[]);
+            assert_eq!(judge.name(), name);
+            assert!(!judge.needs().is_empty());
+            assert_eq!(judge.observe(&Frame::default()).class, VerdictClass::Inconclusive, "{name}");
+        }
+    }
+
+    #[test]
+    fn refusals_name_field_value_and_range() {
+        let refused = check_range("alpha", 70.0, 0.0, 1.0).expect_err("out of range");
+        assert_eq!(refused.to_string(), "`alpha` must be between 0 and 1, got 70");
+    }
+
+    #[test]
+    fn unknown_fields_in_a_policy_are_refused_and_absent_ones_are_defaults() {
+        let parsed: Result<e_detector::Params, _> = serde_json::from_str(r#"{"alpha": 0.05}"#);
+        assert_eq!(parsed.ok(), Some(e_detector::Params { alpha: 0.05, ..Default::default() }));
+        assert!(serde_json::from_str::<weighted::Params>(r#"{"error": 0.05}"#).is_err());
+    }
+}

@@ -1,4 +1,4 @@
-//! Deploys drawn from a seed, and what the e-detector makes of them. The generator follows DS 3: 15 s frames, 30 min
+//! Deploys drawn from a seed, and what the e-detector makes of them. The generator is the design study's: 15 s frames, 30 min
 //! of history, one hour of watch, canary shares of 10, 25 and 50 % from 0, 10 and 20 minutes. Run with
 //! `cargo test --release --lib judge::e_detector::deploys -- --nocapture --include-ignored` for the full table.
 
@@ -22,6 +22,8 @@ enum Kind {
     Healthy,
     /// Slow cold pods: latency times 1 + 1.5 exp(-age / 60 s).
     WarmUp,
+    /// Healthy, with twice the arm noise that the defaults assume.
+    Noisy,
     /// Three times the traffic for ten minutes.
     Surge,
     /// A dependency fails in both arms: 8 % more errors, a third slower, for so many frames.
@@ -164,14 +166,16 @@ fn is_bad(kind: Kind) -> bool {
     matches!(kind, Kind::Errors(_) | Kind::Latency(_) | Kind::Tail)
 }
 
-#[expect(clippy::too_many_lines, reason = "one deploy from start to end, in the order of DS 3")]
+#[expect(clippy::too_many_lines, reason = "one deploy from start to end, in the generator's order")]
 fn run(case: Case, params: &Params, seed: Seed) -> Outcome {
     let mut draw = Draw(Xoshiro256PlusPlus::seed_from_u64(seed.0));
     let base_errors = exp(log(0.002) + 0.5 * draw.normal());
     let (amplitude, phase) = (0.3 * draw.uniform(), std::f64::consts::TAU * draw.uniform());
     let mut traffic = Ar::new(0.15, 0.9, &mut draw);
     let mut shared = [Ar::new(0.15, 0.9, &mut draw), Ar::new(0.06, 0.9, &mut draw)];
-    let mut own = [0; 2].map(|_| [Ar::new(0.10, 0.8, &mut draw), Ar::new(0.02, 0.8, &mut draw)]);
+    let noisy = if case.kind == Kind::Noisy { 2.0 } else { 1.0 };
+    let mut own =
+        [0; 2].map(|_| [Ar::new(0.10 * noisy, 0.8, &mut draw), Ar::new(0.02 * noisy, 0.8, &mut draw)]);
     let offset = [0.10 * draw.normal(), 0.02 * draw.normal()];
     let late = draw.uniform() < 0.5;
     let onset = if late { (draw.uniform() * 100.0) as usize } else { 0 };
@@ -217,7 +221,7 @@ fn run(case: Case, params: &Params, seed: Seed) -> Outcome {
                 Kind::Errors(p) => law.errors += p,
                 Kind::Latency(factor) => law.shift += log(factor),
                 Kind::Tail => law.slow = 0.08,
-                Kind::Healthy | Kind::WarmUp | Kind::Surge | Kind::Dependency(_) => {}
+                Kind::Healthy | Kind::WarmUp | Kind::Noisy | Kind::Surge | Kind::Dependency(_) => {}
             }
         }
         let stable = (share < 1.0).then(|| arm(&mut draw, mean * (1.0 - share), laws[0]));
@@ -283,8 +287,9 @@ fn score(case: Case, params: &Params, campaign: u64, deploys: usize) -> Score {
     score
 }
 
-const KINDS: [Kind; 11] = [
+const KINDS: [Kind; 12] = [
     Kind::Healthy,
+    Kind::Noisy,
     Kind::WarmUp,
     Kind::Surge,
     Kind::Dependency(16),
@@ -317,31 +322,35 @@ fn table(rollout: Rollout, campaign: u64, deploys: usize, healthy: usize) {
 #[ignore = "prints the whole table; minutes without optimisation"]
 fn whole_table() {
     for rollout in [Rollout::Canary, Rollout::AllAtOnce] {
-        table(rollout, TABLE_CAMPAIGN, 150, 400);
+        table(rollout, TABLE_CAMPAIGN, 200, 1000);
     }
 }
 
-/// Seeds of the printed table; the tests below use others.
-const TABLE_CAMPAIGN: u64 = 11;
+/// Seeds of the printed table. Defaults were tuned on campaign 11; the tests below use yet others.
+const TABLE_CAMPAIGN: u64 = 2027;
 
 /// Seeds that no default was tuned on.
 const TEST_CAMPAIGN: u64 = 9001;
 
 /// At most `alarms_max` false alarms in `deploys` at each rate.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "for people, under --nocapture")]
 fn check_false_alarms(kind: Kind, rollout: Rollout, deploys: usize, alarms_max: usize) {
     let mut alarms = 0;
     for rate in [0.2, 2.0, 20.0, 200.0, 5000.0] {
         alarms += score(Case { kind, rollout, rate }, &Params::default(), TEST_CAMPAIGN, deploys).alarms;
     }
+    println!("{kind:?} {rollout:?}: {alarms} false alarms in {} deploys", 5 * deploys);
     assert!(alarms <= alarms_max, "{kind:?} {rollout:?}: {alarms} false alarms in {} deploys", 5 * deploys);
 }
 
 /// At each rate at least this recall, and at most this median delay.
 #[track_caller]
+#[expect(clippy::print_stdout, reason = "for people, under --nocapture")]
 fn check_recall(kind: Kind, rollout: Rollout, expected: &[(f64, f64, f64)]) {
     for &(rate, recall, delay_s) in expected {
         let s = score(Case { kind, rollout, rate }, &Params::default(), TEST_CAMPAIGN, 60);
+        println!("{kind:?} {rollout:?} at {rate}/s: recall {}, median {:?} s", s.share(), s.median_s);
         assert!(s.share() >= recall, "{kind:?} {rollout:?} at {rate}/s: recall {}", s.share());
         assert!(s.early <= 1, "{kind:?} at {rate}/s: {} alarms before the onset", s.early);
         let median = s.median_s.expect("more than half were found");
@@ -353,18 +362,23 @@ use Rollout::{AllAtOnce, Canary};
 
 #[test]
 fn healthy_deploys_stay() {
-    check_false_alarms(Kind::Healthy, Canary, 60, 3);
+    check_false_alarms(Kind::Healthy, Canary, 120, 6);
 }
 
 #[test]
 fn cold_pods_stay() {
-    check_false_alarms(Kind::WarmUp, Canary, 60, 3);
+    check_false_alarms(Kind::WarmUp, Canary, 120, 6);
+}
+
+#[test]
+fn twice_the_assumed_noise_is_borne() {
+    check_false_alarms(Kind::Noisy, Canary, 60, 9);
 }
 
 #[test]
 fn surges_and_outages_of_dependencies_are_nobodys_fault() {
-    check_false_alarms(Kind::Surge, Canary, 30, 3);
-    check_false_alarms(Kind::Dependency(40), Canary, 30, 3);
+    check_false_alarms(Kind::Surge, Canary, 60, 3);
+    check_false_alarms(Kind::Dependency(40), Canary, 60, 3);
 }
 
 #[test]
@@ -388,7 +402,7 @@ fn slowness_is_found() {
 
 #[test]
 fn without_a_control_the_healthy_stay_and_loud_faults_are_found() {
-    check_false_alarms(Kind::Healthy, AllAtOnce, 30, 2);
+    check_false_alarms(Kind::Healthy, AllAtOnce, 60, 3);
     check_false_alarms(Kind::Surge, AllAtOnce, 20, 3);
     check_false_alarms(Kind::Dependency(16), AllAtOnce, 20, 3);
     check_recall(Kind::Errors(0.5), AllAtOnce, &[(0.2, 0.98, 120.0), (200.0, 0.98, 30.0)]);

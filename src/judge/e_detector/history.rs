@@ -224,7 +224,7 @@ fn keep(seconds: f64, params: &Params) -> f64 {
     exp(-(seconds / params.history_s).min(1.0 / 24.0))
 }
 
-/// Share of requests above the cut of the latency body, and of its tail (DS 1.8: the 97th percentile).
+/// Share of requests above the cut of the latency body, and of its tail (DS: the 97th percentile).
 pub(super) const BODY_SLOW: f64 = 0.25;
 /// See [`BODY_SLOW`].
 pub(super) const TAIL_SLOW: f64 = 0.03;

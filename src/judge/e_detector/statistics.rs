@@ -18,7 +18,7 @@ const STATISTIC_MAX: f64 = 1e100;
 const CERTAIN: f64 = 0.999;
 
 /// Shiryaev-Roberts statistics, one per alternative: `R = (1 + R) e`. Each is the sum, over every frame at which the
-/// harm could have begun, of the evidence since then (Shin, Ramdas, Rinaldo, NEJSDS 2024). `R - t` is a
+/// harm could have begun, of the evidence since then (Shin, Ramdas, Rinaldo, NEJSDS). `R - t` is a
 /// supermartingale under the null, so by Doob's inequality `P(max R >= H / alpha) <= alpha` over `H` frames,
 /// whatever the dependence between the streams whose average is taken (Vovk, Wang 2021).
 #[derive(Clone, Copy, Debug, Default)]
