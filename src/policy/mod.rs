@@ -1,6 +1,221 @@
 //! Policies: the file that says how a rollback is decided and done, read and checked.
 //!
+//! [`load`] reads a file into a [`Policy`] or reports every problem in it; what a file leaves out has the
+//! default of [`file`]. `policies/default.yaml` spells all defaults out, is carried by the binary, and is what
+//! runs without a file. A policy's hash covers everything that is effective, so two files that differ in
+//! comments, order or spelled-out defaults have the same.
+//!
 //! [`document`] is how every file of ours is read (scenarios too): one spanned tree, one schema, every problem
 //! at once. A policy never reads a clock, a socket or the environment; only its loader opens files.
 
+mod check;
+mod convert;
 pub mod document;
+pub mod file;
+mod load;
+pub mod queries;
+mod rule;
+#[cfg(test)]
+mod tests;
+
+use sha2::{Digest, Sha256};
+
+use crate::domain::signal::{CustomSignal, SignalKind};
+use crate::engine::settings::{Attribution, MissingAction, MissingData, Settings, SeverityRule};
+use crate::judge::{JudgeParams, e_detector, flagger, weighted};
+use document::nearest::nearest;
+
+pub use load::{default_policy, from_json, load, parse, schema};
+pub use rule::Rule;
+
+/// A checked policy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Which judge decides, with its parameters.
+    pub judge: JudgeParams,
+    /// Everything of the engine.
+    pub settings: Settings,
+    /// One query per named signal, in the order of [`SignalKind::ALL`], then one per user-defined signal.
+    pub queries: Vec<NamedQuery>,
+    /// The user-defined signals, in the order of `Frame::queries`.
+    pub custom: Vec<CustomSignal>,
+    /// SHA-256 of the effective policy's canonical JSON, hexadecimal.
+    pub hash: String,
+}
+
+/// What a query is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// A signal that has a name.
+    Signal(SignalKind),
+    /// The user-defined signal with this index.
+    Custom(usize),
+}
+
+/// A query in PromQL, as it stands in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedQuery {
+    /// What for.
+    pub asks: Asks,
+    /// The text, with `$service` where the service's name goes.
+    pub text: String,
+}
+
+impl NamedQuery {
+    /// The query for one service.
+    pub fn for_service(&self, service: &crate::domain::id::ServiceId) -> String {
+        self.text.replace(queries::SERVICE, service.as_str())
+    }
+}
+
+/// A judge, by the name it has in files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JudgeName {
+    /// The default: anytime-valid comparison with the control.
+    EDetector,
+    /// The reference judge.
+    Weighted,
+    /// Flagger's cumulative failed checks.
+    Flagger,
+}
+
+impl JudgeName {
+    /// All, the default first.
+    pub const ALL: [Self; 3] = [Self::EDetector, Self::Weighted, Self::Flagger];
+
+    /// The name in files.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::EDetector => "e_detector",
+            Self::Weighted => "weighted",
+            Self::Flagger => "flagger",
+        }
+    }
+
+    /// Which judge these parameters are of.
+    pub const fn of(params: &JudgeParams) -> Self {
+        match params {
+            JudgeParams::EDetector(_) => Self::EDetector,
+            JudgeParams::Weighted(_) => Self::Weighted,
+            JudgeParams::Flagger(_) => Self::Flagger,
+        }
+    }
+}
+
+/// Why a text names no judge.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown judge `{found}`; it must be `e_detector`, `weighted` or `flagger`{}", did_you_mean(.nearest.as_deref()))]
+pub struct UnknownJudge {
+    /// What was found.
+    pub found: String,
+    /// The nearest name.
+    pub nearest: Option<String>,
+}
+
+fn did_you_mean(nearest: Option<&str>) -> String {
+    nearest.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default()
+}
+
+impl std::str::FromStr for JudgeName {
+    type Err = UnknownJudge;
+
+    fn from_str(text: &str) -> Result<Self, UnknownJudge> {
+        Self::ALL.into_iter().find(|judge| judge.name() == text).ok_or_else(|| UnknownJudge {
+            found: text.to_owned(),
+            nearest: nearest(text, Self::ALL.map(Self::name)).map(str::to_owned),
+        })
+    }
+}
+
+impl Policy {
+    /// The same policy with another judge, acting as that judge's original does: the reference judge and
+    /// Flagger know no attribution and no rule for missing data, and the reference maps its score to severity.
+    /// The policy's own judge keeps the policy as it is.
+    pub fn with_judge(&self, judge: JudgeName) -> Self {
+        if JudgeName::of(&self.judge) == judge {
+            return self.clone();
+        }
+        let default = Settings::default();
+        let mut other = self.clone();
+        match judge {
+            JudgeName::EDetector => {
+                other.judge = JudgeParams::EDetector(e_detector::Params::default());
+                other.settings.attribution = default.attribution;
+                other.settings.missing_data = default.missing_data;
+                other.settings.severity = default.severity;
+            }
+            JudgeName::Weighted => {
+                other.judge = JudgeParams::Weighted(weighted::Params::default());
+                other.settings.severity = SeverityRule::Score { critical: 0.9, high: 0.8, medium: 0.7 };
+            }
+            JudgeName::Flagger => {
+                other.judge = JudgeParams::Flagger(flagger::Params::default());
+                other.settings.severity = default.severity;
+            }
+        }
+        match judge {
+            JudgeName::EDetector => {}
+            JudgeName::Weighted | JudgeName::Flagger => {
+                other.settings.attribution = Attribution::Off;
+                other.settings.missing_data =
+                    MissingData { then: MissingAction::Ignore, ..self.settings.missing_data };
+            }
+        }
+        other.hash = other.compute_hash();
+        other
+    }
+
+    /// The effective policy as JSON, for a record's header; [`from_json`] reads it back.
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self.to_file()).expect("a policy file has text keys and finite numbers only")
+    }
+
+    /// The effective policy as YAML, every default spelled out.
+    pub fn show(&self) -> String {
+        serde_saphyr::to_string(&self.to_file()).expect("a policy file has nothing that YAML cannot say")
+    }
+
+    /// JSON with sorted fields and no spaces: the same text for the same policy, whatever the file looked like.
+    pub fn canonical_json(&self) -> String {
+        let mut text = String::new();
+        canonical(&self.to_json(), &mut text);
+        text
+    }
+
+    /// SHA-256 of [`Policy::canonical_json`].
+    fn compute_hash(&self) -> String {
+        let digest = Sha256::digest(self.canonical_json().as_bytes());
+        let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+        digest.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    }
+}
+
+fn canonical(value: &serde_json::Value, out: &mut String) {
+    match value {
+        serde_json::Value::Object(map) => {
+            let mut fields: Vec<_> = map.iter().collect();
+            fields.sort_by_key(|(name, _)| name.as_str());
+            out.push('{');
+            for (n, (name, value)) in fields.into_iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                out.push_str(&serde_json::Value::from(name.as_str()).to_string());
+                out.push(':');
+                canonical(value, out);
+            }
+            out.push('}');
+        }
+        serde_json::Value::Array(items) => {
+            out.push('[');
+            for (n, item) in items.iter().enumerate() {
+                if n > 0 {
+                    out.push(',');
+                }
+                canonical(item, out);
+            }
+            out.push(']');
+        }
+        other => out.push_str(&other.to_string()),
+    }
+}

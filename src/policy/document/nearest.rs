@@ -1,19 +1,25 @@
 //! The valid word that a writer probably meant.
 
 /// The nearest of `words` to `found`, unless all are too far to be what was meant: more than a third of the
-/// letters, at least one edit, would have to change.
+/// letters, at least one edit, would have to change; or unless it is the beginning of one.
 pub fn nearest<'a>(found: &str, words: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let found = normal(found);
     if found.len() > LONGEST {
         return None;
     }
-    words
-        .into_iter()
-        .map(|word| (distance(&found, &normal(word)), word))
-        .filter(|&(edits, word)| edits <= (word.chars().count().max(found.len()) / 3).max(1))
-        .min_by_key(|&(edits, word)| (edits, word))
-        .map(|(_, word)| word)
+    let rate = |word: &str| {
+        let word = normal(word);
+        if found.len() >= ABBREVIATION_MIN && word.starts_with(&found) {
+            return Some(1);
+        }
+        let edits = distance(&found, &word);
+        (edits <= (word.len().max(found.len()) / 3).max(1)).then_some(edits)
+    };
+    words.into_iter().filter_map(|word| Some((rate(word)?, word))).min().map(|(_, word)| word)
 }
+
+/// A word's beginning of this many letters counts as one slip, as `prod` for `production`.
+const ABBREVIATION_MIN: usize = 3;
 
 /// Longer words are never a slip of the pen; bounds the work.
 const LONGEST: usize = 64;
@@ -66,6 +72,8 @@ mod tests {
         check("Error_Ratio", Some("error_ratio"));
         check("onste", Some("onset"));
         check("error_rate", Some("error_ratio"));
+        check("lat", Some("latency_factor"));
+        check("la", None);
         check("threshold", None);
         check("", None);
     }

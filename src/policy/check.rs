@@ -1,0 +1,190 @@
+//! What a policy must keep beyond its shape.
+
+use backspin_mocks::promql::{self, Refusal};
+
+use super::convert::{moment, query};
+use super::document::{Document, Problem, Source, Step};
+use super::file::{JudgeEntry, PolicyFile, SeverityEntry};
+use super::rule::Rule;
+use super::{JudgeName, Policy};
+use crate::domain::service::Environment;
+use crate::domain::signal::SignalKind;
+use crate::judge::ParamError;
+
+/// Checks all rules.
+pub(super) fn check(source: &Source, document: &Document<PolicyFile>, policy: &Policy) -> Vec<Problem> {
+    let mut check = Check { source, document, problems: Vec::new() };
+    check.judge(policy);
+    check.queries();
+    check.severity();
+    check.waits();
+    check.planning();
+    check.approvals();
+    check.problems
+}
+
+struct Check<'a> {
+    source: &'a Source,
+    document: &'a Document<PolicyFile>,
+    problems: Vec<Problem>,
+}
+
+impl<'a> Check<'a> {
+    fn file(&self) -> &'a PolicyFile {
+        &self.document.value
+    }
+
+    fn report(&mut self, rule: Rule, path: &[Step<'_>], message: impl Into<String>, hint: Option<String>) {
+        let span = self.document.root.at(path).span.clone();
+        let mut problem = self.source.problem(rule.number(), span, message);
+        problem.hint = hint;
+        self.problems.push(problem);
+    }
+
+    fn judge(&mut self, policy: &Policy) {
+        let Err(error) = policy.judge.check() else { return };
+        let ParamError::OutOfRange { name, got, min, max } = &error;
+        let percent = *min == 0.0 && *max == 1.0 && *got > 1.0 && *got <= 100.0;
+        let hint = percent.then(|| format!("write `{}`; a ratio is not a percentage", got / 100.0));
+        let judge = match &self.file().judge {
+            JudgeEntry::EDetector(_) => JudgeName::EDetector,
+            JudgeEntry::Weighted(_) => JudgeName::Weighted,
+            JudgeEntry::Flagger(_) => JudgeName::Flagger,
+        };
+        let path = [Step::Field("judge"), Step::Field(judge.name()), Step::Field(name)];
+        self.report(Rule::JudgeParameter, &path, error.to_string(), hint);
+    }
+
+    fn queries(&mut self) {
+        for kind in SignalKind::ALL {
+            let path = [Step::Field("signals"), Step::Field(kind.name())];
+            self.query(&path, query(&self.file().signals, kind));
+        }
+        for (n, custom) in self.file().custom.iter().enumerate() {
+            let field = |name| [Step::Field("custom"), Step::Item(n), Step::Field(name)];
+            self.query(&field("query"), &custom.query);
+            let known = SignalKind::ALL.iter().any(|kind| kind.name() == custom.name);
+            if known || self.file().custom[..n].iter().any(|before| before.name == custom.name) {
+                let message = format!("there is already a signal `{}`", custom.name);
+                let hint =
+                    known.then(|| format!("change its query under `signals: {{ {}: … }}`", custom.name));
+                self.report(Rule::CustomName, &field("name"), message, hint);
+            }
+        }
+    }
+
+    /// Parses a query and, where it fails, finds the place inside the file.
+    fn query(&mut self, path: &[Step<'_>], text: &str) {
+        let Err(error) = promql::check(text) else { return };
+        let span = self.document.root.at(path).span.clone();
+        let raw = self.source.text.get(span.clone()).unwrap_or_default();
+        let start = span.start + place_in_raw(raw, text, error.offset);
+        let end = span.start + place_in_raw(raw, text, error.offset + error.len);
+        let rule = match error.refusal {
+            Refusal::Syntax => Rule::BadQuery,
+            Refusal::UnknownShape | Refusal::WrongKind | Refusal::ManyElements => Rule::UnknownShape,
+        };
+        let message = format!("query: found {}, allowed is {}", error.found, error.allowed);
+        let mut problem = self.source.problem(rule.number(), start..end.max(start), message);
+        problem.hint = error.hint;
+        self.problems.push(problem);
+    }
+
+    fn severity(&mut self) {
+        let (variant, limits) = match self.file().severity {
+            SeverityEntry::Effect(e) => (
+                "effect",
+                [
+                    ("critical_points", e.critical_points),
+                    ("high_points", e.high_points),
+                    ("medium_points", e.medium_points),
+                ],
+            ),
+            SeverityEntry::Score(s) => {
+                ("score", [("critical", s.critical), ("high", s.high), ("medium", s.medium)])
+            }
+        };
+        for pair in limits.windows(2) {
+            let [(above, most), (name, limit)] = pair else { continue };
+            if limit > most {
+                let message = format!("`{name}` must be at most `{above}` of {most}, got {limit}");
+                let path = [Step::Field("severity"), Step::Field(variant), Step::Field(name)];
+                self.report(Rule::SeverityOrder, &path, message, None);
+            }
+        }
+    }
+
+    fn waits(&mut self) {
+        let file = self.file();
+        if file.collect_every.0.0 < 1000 {
+            let message = format!("`collect_every` must be at least 1s, got {}", file.collect_every);
+            self.report(
+                Rule::Waits,
+                &[Step::Field("collect_every")],
+                message,
+                Some("write `15s`".to_owned()),
+            );
+        }
+        if file.missing_data.escalate_after < file.missing_data.tolerate {
+            let message = format!(
+                "`escalate_after` must not come before `tolerate` of {}, got {}",
+                file.missing_data.tolerate, file.missing_data.escalate_after
+            );
+            let path = [Step::Field("missing_data"), Step::Field("escalate_after")];
+            self.report(Rule::Waits, &path, message, None);
+        }
+    }
+
+    fn planning(&mut self) {
+        let factors = &self.file().planning.stage_factors;
+        for (n, pair) in factors.windows(2).enumerate() {
+            if pair[1] >= pair[0] {
+                let message = format!("stage {} must be below {}, got {}", n + 2, pair[0], pair[1]);
+                let path = [Step::Field("planning"), Step::Field("stage_factors"), Step::Item(n + 1)];
+                let hint = "a canary rollback only takes traffic off the candidate".to_owned();
+                self.report(Rule::StagesNotFalling, &path, message, Some(hint));
+            }
+        }
+    }
+
+    fn approvals(&mut self) {
+        for (n, standing) in self.file().approvals.standing.iter().enumerate() {
+            if standing.environment != Environment::Simulated && standing.expires.is_none() {
+                let path = [Step::Field("approvals"), Step::Field("standing"), Step::Item(n)];
+                let message = "a standing approval for a real environment must end";
+                let hint = "add `expires: 2031-12-20T08:00:00Z`".to_owned();
+                self.report(Rule::ApprovalForEver, &path, message, Some(hint));
+            }
+        }
+        for (n, freeze) in self.file().freezes.iter().enumerate() {
+            if moment(&freeze.until) <= moment(&freeze.from) {
+                let message = format!(
+                    "`{}` must end after it begins at {}, got {}",
+                    freeze.name, freeze.from, freeze.until
+                );
+                let path = [Step::Field("freezes"), Step::Item(n), Step::Field("until")];
+                self.report(Rule::EmptyFreeze, &path, message, None);
+            }
+        }
+    }
+}
+
+/// Where a byte of a YAML text's value stands in its raw form. Exact for plain, quoted and literal texts; in a
+/// folded one line breaks and spaces stand for each other, and an escape for its letter.
+fn place_in_raw(raw: &str, value: &str, offset: usize) -> usize {
+    if let Some(start) = raw.find(value) {
+        return start + offset;
+    }
+    let mut place = 0;
+    for (at, letter) in value.char_indices() {
+        let found = raw[place..]
+            .char_indices()
+            .find(|(_, c)| *c == letter || letter.is_whitespace() && c.is_whitespace());
+        let Some((skip, c)) = found else { return place };
+        if at >= offset {
+            return place + skip;
+        }
+        place += skip + c.len_utf8();
+    }
+    place
+}

@@ -1,0 +1,246 @@
+//! Between a policy's file and what it means. Both ways, so that a policy can be shown, hashed and recorded
+//! with every default filled in.
+
+use super::document::Length;
+use super::file::{
+    ApprovalsEntry, AttributionEntry, CustomEntry, EffectEntry, ExecutionEntry, FreezeEntry, JudgeEntry,
+    MissingDataEntry, OutsideCauses, PlanningEntry, PolicyFile, ScoreEntry, SeverityEntry, SignalQueries,
+    StandingEntry, TargetEntry,
+};
+use super::{Asks, NamedQuery, Policy};
+use crate::domain::signal::{CustomSignal, SignalKind};
+use crate::domain::time::WallTime;
+use crate::engine::settings::{
+    Approvals, Attribution, ExecutionRules, Freeze, MissingData, Planning, Settings, SeverityRule,
+    StandingApproval, TargetRule,
+};
+use crate::judge::JudgeParams;
+
+/// A file's meaning. Moments were checked to be moments.
+pub(super) fn policy(file: &PolicyFile) -> Policy {
+    let custom: Vec<CustomSignal> = file
+        .custom
+        .iter()
+        .map(|entry| CustomSignal {
+            name: entry.name.clone(),
+            worse: Some(entry.worse),
+            threshold: entry.threshold,
+            weight: entry.weight,
+        })
+        .collect();
+    let named = SignalKind::ALL
+        .iter()
+        .map(|kind| NamedQuery { asks: Asks::Signal(*kind), text: query(&file.signals, *kind).to_owned() });
+    let own = file.custom.iter().enumerate();
+    let own = own.map(|(n, entry)| NamedQuery { asks: Asks::Custom(n), text: entry.query.clone() });
+    let mut policy = Policy {
+        judge: match &file.judge {
+            JudgeEntry::EDetector(params) => JudgeParams::EDetector(params.clone()),
+            JudgeEntry::Weighted(params) => JudgeParams::Weighted(params.clone()),
+            JudgeEntry::Flagger(params) => JudgeParams::Flagger(params.clone()),
+        },
+        settings: settings(file),
+        queries: named.chain(own).collect(),
+        custom,
+        hash: String::new(),
+    };
+    policy.hash = policy.compute_hash();
+    policy
+}
+
+/// The query of a named signal.
+pub(super) fn query(queries: &SignalQueries, kind: SignalKind) -> &str {
+    match kind {
+        SignalKind::ErrorRatio => &queries.error_ratio,
+        SignalKind::LatencyP99 => &queries.latency_p99,
+        SignalKind::Throughput => &queries.throughput,
+        SignalKind::Cpu => &queries.cpu,
+        SignalKind::Memory => &queries.memory,
+        SignalKind::ConversionDrop => &queries.conversion_drop,
+        SignalKind::RevenueImpact => &queries.revenue_impact,
+        SignalKind::ComplaintsPerHour => &queries.complaints_per_hour,
+        SignalKind::DependencyHealth => &queries.dependency_health,
+        SignalKind::SecurityFindings => &queries.security_findings,
+    }
+}
+
+/// A moment as files write it.
+pub(super) fn moment(text: &str) -> Option<WallTime> {
+    text.parse::<jiff::Timestamp>().ok().map(|at| WallTime(at.as_millisecond()))
+}
+
+fn moment_text(at: WallTime) -> String {
+    jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| at.to_string())
+}
+
+fn settings(file: &PolicyFile) -> Settings {
+    let (missing, planning, execution) = (&file.missing_data, &file.planning, &file.execution);
+    Settings {
+        collect_every: file.collect_every.0,
+        severity: match file.severity {
+            SeverityEntry::Effect(effect) => SeverityRule::Effect {
+                critical_points: effect.critical_points,
+                high_points: effect.high_points,
+                medium_points: effect.medium_points,
+            },
+            SeverityEntry::Score(score) => {
+                SeverityRule::Score { critical: score.critical, high: score.high, medium: score.medium }
+            }
+        },
+        missing_data: MissingData {
+            tolerate: missing.tolerate.0,
+            then: missing.then,
+            escalate_after: missing.escalate_after.0,
+        },
+        attribution: match file.attribution {
+            AttributionEntry::Off => Attribution::Off,
+            AttributionEntry::On(causes) => Attribution::On {
+                dependency_health_min: causes.dependency_health_min,
+                surge_factor_max: causes.surge_factor_max,
+                mute_max: causes.mute_max.0,
+            },
+        },
+        target: TargetRule { healthy_min: file.target.healthy_min.0 },
+        planning: Planning {
+            stage_factors: planning.stage_factors.clone(),
+            stage_hold: planning.stage_hold.0,
+            error_ratio_max: planning.error_ratio_max,
+            error_ratio_slack: planning.error_ratio_slack,
+            settle: planning.settle.0,
+        },
+        execution: ExecutionRules {
+            executions_max: execution.executions_max as usize,
+            attempts_max: execution.attempts_max,
+            backoff: execution.backoff.0,
+            cool_down: execution.cool_down.0,
+        },
+        approvals: approvals(&file.approvals),
+        freezes: file.freezes.iter().filter_map(freeze).collect(),
+        notify: file.notify.clone(),
+    }
+}
+
+fn approvals(entry: &ApprovalsEntry) -> Approvals {
+    let standing = entry.standing.iter().map(|standing| StandingApproval {
+        environment: standing.environment,
+        services: standing.services.clone(),
+        expires: standing.expires.as_deref().and_then(moment),
+        approver: standing.approver.clone(),
+    });
+    Approvals { standing: standing.collect(), escalation: entry.escalation.clone(), wait: entry.wait.0 }
+}
+
+fn freeze(entry: &FreezeEntry) -> Option<Freeze> {
+    Some(Freeze { name: entry.name.clone(), from: moment(&entry.from)?, until: moment(&entry.until)? })
+}
+
+impl Policy {
+    /// The file that says all of this policy.
+    pub(super) fn to_file(&self) -> PolicyFile {
+        let settings = &self.settings;
+        PolicyFile {
+            version: 1,
+            judge: match &self.judge {
+                JudgeParams::EDetector(params) => JudgeEntry::EDetector(params.clone()),
+                JudgeParams::Weighted(params) => JudgeEntry::Weighted(params.clone()),
+                JudgeParams::Flagger(params) => JudgeEntry::Flagger(params.clone()),
+            },
+            signals: self.signal_queries(),
+            custom: self.custom_entries(),
+            collect_every: settings.collect_every.into(),
+            severity: match settings.severity {
+                SeverityRule::Effect { critical_points, high_points, medium_points } => {
+                    SeverityEntry::Effect(EffectEntry { critical_points, high_points, medium_points })
+                }
+                SeverityRule::Score { critical, high, medium } => {
+                    SeverityEntry::Score(ScoreEntry { critical, high, medium })
+                }
+            },
+            missing_data: MissingDataEntry {
+                tolerate: settings.missing_data.tolerate.into(),
+                then: settings.missing_data.then,
+                escalate_after: settings.missing_data.escalate_after.into(),
+            },
+            attribution: match settings.attribution {
+                Attribution::Off => AttributionEntry::Off,
+                Attribution::On { dependency_health_min, surge_factor_max, mute_max } => {
+                    let mute_max = Length(mute_max);
+                    AttributionEntry::On(OutsideCauses { dependency_health_min, surge_factor_max, mute_max })
+                }
+            },
+            target: TargetEntry { healthy_min: settings.target.healthy_min.into() },
+            planning: PlanningEntry {
+                stage_factors: settings.planning.stage_factors.clone(),
+                stage_hold: settings.planning.stage_hold.into(),
+                error_ratio_max: settings.planning.error_ratio_max,
+                error_ratio_slack: settings.planning.error_ratio_slack,
+                settle: settings.planning.settle.into(),
+            },
+            execution: ExecutionEntry {
+                executions_max: u32::try_from(settings.execution.executions_max).unwrap_or(u32::MAX),
+                attempts_max: settings.execution.attempts_max,
+                backoff: settings.execution.backoff.into(),
+                cool_down: settings.execution.cool_down.into(),
+            },
+            approvals: self.approvals_entry(),
+            freezes: settings.freezes.iter().map(freeze_entry).collect(),
+            notify: settings.notify.clone(),
+        }
+    }
+
+    fn signal_queries(&self) -> SignalQueries {
+        let text = |kind| {
+            let found = self.queries.iter().find(|query| query.asks == Asks::Signal(kind));
+            found.map(|query| query.text.clone()).unwrap_or_default()
+        };
+        SignalQueries {
+            error_ratio: text(SignalKind::ErrorRatio),
+            latency_p99: text(SignalKind::LatencyP99),
+            throughput: text(SignalKind::Throughput),
+            cpu: text(SignalKind::Cpu),
+            memory: text(SignalKind::Memory),
+            conversion_drop: text(SignalKind::ConversionDrop),
+            revenue_impact: text(SignalKind::RevenueImpact),
+            complaints_per_hour: text(SignalKind::ComplaintsPerHour),
+            dependency_health: text(SignalKind::DependencyHealth),
+            security_findings: text(SignalKind::SecurityFindings),
+        }
+    }
+
+    fn custom_entries(&self) -> Vec<CustomEntry> {
+        let entry = |(n, signal): (usize, &CustomSignal)| {
+            let query = self.queries.iter().find(|query| query.asks == Asks::Custom(n));
+            CustomEntry {
+                name: signal.name.clone(),
+                query: query.map(|query| query.text.clone()).unwrap_or_default(),
+                worse: signal.worse.unwrap_or(crate::domain::signal::Worse::Higher),
+                threshold: signal.threshold,
+                weight: signal.weight,
+            }
+        };
+        self.custom.iter().enumerate().map(entry).collect()
+    }
+
+    fn approvals_entry(&self) -> ApprovalsEntry {
+        let approvals = &self.settings.approvals;
+        let standing = approvals.standing.iter().map(|standing| StandingEntry {
+            environment: standing.environment,
+            services: standing.services.clone(),
+            expires: standing.expires.map(moment_text),
+            approver: standing.approver.clone(),
+        });
+        ApprovalsEntry {
+            standing: standing.collect(),
+            escalation: approvals.escalation.clone(),
+            wait: approvals.wait.into(),
+        }
+    }
+}
+
+fn freeze_entry(freeze: &Freeze) -> FreezeEntry {
+    FreezeEntry {
+        name: freeze.name.clone(),
+        from: moment_text(freeze.from),
+        until: moment_text(freeze.until),
+    }
+}

@@ -1,0 +1,88 @@
+//! Who must agree, and when.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::id::{ActorId, ServiceId};
+use crate::domain::service::Environment;
+use crate::policy::document::{Length, Name};
+
+/// Who must agree.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApprovalsEntry {
+    /// Agreements given in advance. Default: for simulated services only.
+    pub standing: Vec<StandingEntry>,
+    /// Whom to ask, in order, each time the wait runs out.
+    #[schemars(with = "Vec<Name>")]
+    pub escalation: Vec<ActorId>,
+    /// How long each is waited for. Default 5 minutes.
+    pub wait: Length,
+}
+
+impl Default for ApprovalsEntry {
+    fn default() -> Self {
+        let actor = |name| ActorId::new(name).expect("a literal of valid characters");
+        Self {
+            standing: vec![StandingEntry {
+                environment: Environment::Simulated,
+                services: Vec::new(),
+                expires: None,
+                approver: actor("policy"),
+            }],
+            // SPEC 3.7.
+            escalation: ["on-call-engineer", "platform-lead", "engineering-director", "cto"]
+                .map(actor)
+                .to_vec(),
+            wait: Length::mins(5),
+        }
+    }
+}
+
+/// An agreement given in advance.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandingEntry {
+    /// Where it holds.
+    #[schemars(with = "EnvironmentName")]
+    pub environment: Environment,
+    /// For which services; empty means all of that environment.
+    #[serde(default)]
+    #[schemars(with = "Vec<Name>")]
+    pub services: Vec<ServiceId>,
+    /// Until when. Only simulated services may do without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "date-time"))]
+    pub expires: Option<String>,
+    /// Who gave it.
+    #[schemars(with = "Name")]
+    pub approver: ActorId,
+}
+
+/// The schema of [`Environment`].
+#[derive(JsonSchema)]
+#[schemars(rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum EnvironmentName {
+    /// In the simulated world.
+    Simulated,
+    /// A real one that no customer sees.
+    Staging,
+    /// A real one that customers see.
+    Production,
+}
+
+/// A time in which only critical rollbacks run.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FreezeEntry {
+    /// Its name.
+    #[schemars(length(min = 1))]
+    pub name: String,
+    /// From.
+    #[schemars(extend("format" = "date-time"))]
+    pub from: String,
+    /// Until.
+    #[schemars(extend("format" = "date-time"))]
+    pub until: String,
+}

@@ -1,0 +1,164 @@
+//! The default policy, what people read when a policy is wrong, and that nothing makes the loader panic.
+
+use proptest::prelude::*;
+
+use super::document::{FileKind, Problems, Source};
+use super::{Asks, JudgeName, Policy, default_policy, from_json, parse, schema};
+use crate::domain::id::ServiceId;
+use crate::engine::settings::{Attribution, MissingAction, Settings, SeverityRule};
+
+const FULL: &str = include_str!("../../policies/default.yaml");
+
+fn read(text: &str) -> Result<Policy, Problems> {
+    parse(&Source::new(FileKind::Policy, "policy.yaml", text))
+}
+
+#[track_caller]
+fn good(text: &str) -> Policy {
+    read(text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+#[track_caller]
+fn problems(text: &str) -> String {
+    read(text).expect_err("this file is wrong").to_string()
+}
+
+#[test]
+fn the_shipped_default_is_what_an_empty_file_means() {
+    let shipped = default_policy().unwrap_or_else(|problems| panic!("{problems}"));
+    let empty = good("version: 1\n");
+    assert_eq!(shipped.settings, empty.settings);
+    assert_eq!(shipped.judge, empty.judge);
+    assert_eq!(shipped.queries, empty.queries);
+    assert_eq!(shipped.hash, empty.hash);
+}
+
+#[test]
+fn defaults_are_the_engines_own_but_for_approvals() {
+    let mut settings = good("version: 1\n").settings;
+    assert_eq!(settings.approvals.standing.len(), 1, "simulated services only");
+    settings.approvals = Settings::default().approvals;
+    assert_eq!(settings, Settings::default());
+}
+
+#[test]
+fn what_is_shown_reads_back_as_the_same_policy() {
+    let text = "version: 1\njudge: { weighted: { rollback_score: 0.6 } }\nattribution: off\n\
+        severity: { score: {} }\nnotify: [slack, pagerduty]\n\
+        freezes: [{ name: winter, from: 2031-12-20T00:00:00Z, until: 2032-01-02T00:00:00Z }]\n\
+        approvals: { standing: [{ environment: staging, services: [cart], expires: 2031-01-01T00:00:00Z, approver: ann }] }\n\
+        custom: [{ name: depth, query: 'max(queue_depth{service=\"$service\"})', worse: higher, threshold: 9, weight: 0.1 }]\n";
+    let text = text.replace("pagerduty", "pager_duty");
+    let policy = good(&text);
+    assert_eq!(good(&policy.show()), policy);
+    assert_eq!(from_json(&policy.to_json()).unwrap_or_else(|p| panic!("{p}")), policy);
+    assert_ne!(policy.hash, good("version: 1\n").hash);
+    let last = policy.queries.last().expect("has queries");
+    assert_eq!(last.asks, Asks::Custom(0));
+    let cart = ServiceId::new("cart").expect("valid");
+    assert_eq!(last.for_service(&cart), "max(queue_depth{service=\"cart\"})");
+}
+
+#[test]
+fn a_hash_is_of_what_is_effective() {
+    let (a, b) = (good("version: 1\nexecution: { attempts_max: 3 }\n"), good("# hello\nversion: 1\n"));
+    assert_eq!(a.hash, b.hash);
+    assert_eq!(a.hash.len(), 64);
+    assert_ne!(a.hash, good("version: 1\nexecution: { attempts_max: 4 }\n").hash);
+}
+
+#[test]
+fn another_judge_acts_as_its_original_does() {
+    let own = good("version: 1\n");
+    let weighted = own.with_judge(JudgeName::Weighted);
+    assert_eq!(weighted.settings.attribution, Attribution::Off);
+    assert_eq!(weighted.settings.missing_data.then, MissingAction::Ignore);
+    assert!(matches!(weighted.settings.severity, SeverityRule::Score { .. }));
+    assert_ne!(weighted.hash, own.hash);
+    let flagger = own.with_judge(JudgeName::Flagger);
+    assert_eq!(flagger.settings.attribution, Attribution::Off);
+    assert!(matches!(flagger.settings.severity, SeverityRule::Effect { .. }));
+    assert_eq!(own.with_judge(JudgeName::EDetector), own);
+    assert_eq!(weighted.with_judge(JudgeName::EDetector), own);
+    assert_eq!("flager".parse::<JudgeName>().map_err(|e| e.nearest), Err(Some("flagger".to_owned())));
+}
+
+#[test]
+fn the_effective_default_is_known() {
+    insta::assert_snapshot!(good("version: 1\n").show());
+}
+
+#[test]
+fn the_schema_accepts_the_default() {
+    let schema = schema();
+    let valid = jsonschema::validator_for(&schema).expect("a valid schema");
+    assert!(valid.is_valid(&good(FULL).to_json()));
+}
+
+#[test]
+fn structural_problems_are_said_at_once() {
+    insta::assert_snapshot!(problems(
+        "version: 1\njudge: { e_detectr: {} }\ncolect_every: 15s\nmissing_data: { then: rollback, tolerate: 60 }\n\
+         attribution: { on: { dependency_health_min: 80 } }\nplanning: { stage_factors: [0.5, 1] }\n\
+         approvals: { standing: [{ environment: prod, approver: ann }] }\n\
+         freezes: [{ name: winter, from: tomorrow, until: 2032-01-02T00:00:00Z }]\nnotify: [slak]\n"
+    ));
+}
+
+#[test]
+fn broken_rules_are_said_at_once() {
+    insta::assert_snapshot!(problems(
+        "version: 1\njudge: { weighted: { error_ratio: 5 } }\ncollect_every: 10ms\n\
+         severity: { effect: { critical_points: 5, high_points: 20 } }\n\
+         missing_data: { tolerate: 20m }\nplanning: { stage_factors: [0.5, 0.7] }\n\
+         approvals: { standing: [{ environment: production, approver: ann }] }\n\
+         freezes: [{ name: winter, from: 2032-01-02T00:00:00Z, until: 2031-12-20T00:00:00Z }]\n\
+         custom:\n  - { name: cpu, query: max(cpu), worse: higher }\n"
+    ));
+}
+
+#[test]
+fn a_bad_query_is_pointed_at_inside_the_file() {
+    insta::assert_snapshot!(problems(
+        "version: 1\nsignals:\n  error_ratio: sum(rate(http_requests_total[15m])\n  cpu: 'max(container_cpu_ratio{pod=''x''}'\n\
+           \x20 throughput: >-\n    sum(\n      rat(http_requests_total[15m]))\n  memory: \"\"\n  latency_p99: topk(3, up)\n"
+    ));
+}
+
+/// A valid policy, or problems of which each has a place in the text.
+fn answers(text: &str) {
+    if let Err(found) = read(text) {
+        assert!(!found.list.is_empty());
+        for problem in &found.list {
+            let span = problem.span.clone().expect("every problem of a text has a place");
+            assert!(span.start <= span.end && span.end <= text.len(), "{problem:?}");
+            assert!(problem.line >= 1 && problem.column >= 1);
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_text_is_answered(text in "\\PC{0,200}") {
+        answers(&text);
+    }
+
+    #[test]
+    fn arbitrary_queries_are_answered(query in "[a-z(){}\\[\\]0-9m\"'=,é /+*-]{0,40}") {
+        let quoted = query.replace('\'', "''");
+        answers(&format!("version: 1\nsignals: {{ cpu: '{quoted}' }}\n"));
+    }
+
+    #[test]
+    fn mutilated_files_are_answered(
+        at in 0usize..5000,
+        cut in 0usize..40,
+        with in prop::sample::select(vec!["", ":", "\n", "  ", "{", "]", "-1", "1e300", "null", "é", "*a", "0s", "9999999d", "\"", "'", "[15m", ")"]),
+    ) {
+        let mut start = at.min(FULL.len());
+        while !FULL.is_char_boundary(start) { start -= 1; }
+        let mut end = (start + cut).min(FULL.len());
+        while !FULL.is_char_boundary(end) { end -= 1; }
+        answers(&format!("{}{with}{}", &FULL[..start], &FULL[end.max(start)..]));
+    }
+}
