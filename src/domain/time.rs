@@ -133,7 +133,8 @@ impl FromStr for Millis {
 
     fn from_str(text: &str) -> Result<Self, BadDuration> {
         let bad = || BadDuration { text: text.to_owned() };
-        let parsed: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+        let span: jiff::Span = text.parse().map_err(|_| bad())?;
+        let parsed = span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).map_err(|_| bad())?;
         u64::try_from(parsed.as_millis()).map(Self).map_err(|_| bad())
     }
 }
