@@ -63,6 +63,8 @@ pub enum FailureReason {
     Refused(String),
     /// The other side did not answer; it may or may not have been done.
     Unreachable(String),
+    /// What the engine watched itself got worse; in words.
+    Unhealthy(String),
 }
 
 impl fmt::Display for FailureReason {
@@ -73,6 +75,7 @@ impl fmt::Display for FailureReason {
             Self::NotFound(words) => write!(f, "not found: {words}"),
             Self::Refused(words) => write!(f, "refused: {words}"),
             Self::Unreachable(words) => write!(f, "unreachable: {words}"),
+            Self::Unhealthy(words) => write!(f, "unhealthy: {words}"),
         }
     }
 }

@@ -72,8 +72,9 @@ impl MonoTime {
 
 impl Add<Millis> for MonoTime {
     type Output = Self;
+    /// Stops at the end of time instead of overflowing: `watch` and time-outs come from outside.
     fn add(self, rhs: Millis) -> Self {
-        Self(self.0 + rhs.0)
+        Self(self.0.saturating_add(rhs.0))
     }
 }
 
@@ -87,7 +88,7 @@ impl Sub<Millis> for MonoTime {
 impl Add for Millis {
     type Output = Self;
     fn add(self, rhs: Self) -> Self {
-        Self(self.0 + rhs.0)
+        Self(self.0.saturating_add(rhs.0))
     }
 }
 
