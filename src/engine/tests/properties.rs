@@ -33,7 +33,7 @@ enum Event {
     Command(Command),
     Answer { execution: u32, approved: bool, by: &'static str },
     Report { execution: u32, step: u16, attempt: u16, outcome: StepOutcome },
-    Odd(Frame),
+    Odd(Box<Frame>),
     Inventory { bad_versions: bool, ready: u32, known: bool },
     Rollout(RolloutState),
 }
@@ -118,7 +118,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(execution, approved, by)| Event::Answer { execution, approved, by }),
         1 => (0_u32..4, 0_u16..8, 0_u16..4, prop_oneof![Just(StepOutcome::Succeeded), Just(StepOutcome::Unknown)])
             .prop_map(|(execution, step, attempt, outcome)| Event::Report { execution, step, attempt, outcome }),
-        1 => odd_frame().prop_map(Event::Odd),
+        1 => odd_frame().prop_map(|frame| Event::Odd(Box::new(frame))),
         1 => (any::<bool>(), 0_u32..12, any::<bool>())
             .prop_map(|(bad_versions, ready, known)| Event::Inventory { bad_versions, ready, known }),
         1 => prop_oneof![
@@ -156,7 +156,7 @@ fn happen(bench: &mut Bench, event: &Event) {
             bench.input(Input::StepReported { attempt, outcome });
         }
         Event::Odd(frame) => {
-            bench.input(Input::Collected { service: service(), frame: Box::new(frame) });
+            bench.input(Input::Collected { service: service(), frame });
         }
         Event::Inventory { bad_versions, ready, known } => {
             let mut inventory = inventory();
