@@ -137,9 +137,9 @@ pub struct ExecutionRules {
 /// Who must agree.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Approvals {
-    /// Agreements given in advance.
+    /// Agreements given in advance. Default: one for all simulated services.
     pub standing: Vec<StandingApproval>,
-    /// Whom to ask, in order, each time the wait runs out.
+    /// Whom to ask, in order, each time the wait runs out; empty asks `on-call-engineer`.
     pub escalation: Vec<ActorId>,
     /// How long each is waited for. Default 5 min.
     pub wait: Millis,
@@ -214,7 +214,16 @@ impl Default for Settings {
                 backoff: Millis::from_secs(2),
                 cool_down: Millis::from_mins(15),
             },
-            approvals: Approvals { standing: Vec::new(), escalation: Vec::new(), wait: Millis::from_mins(5) },
+            approvals: Approvals {
+                standing: vec![StandingApproval {
+                    environment: Environment::Simulated,
+                    services: Vec::new(),
+                    expires: None,
+                    approver: ActorId::new("policy").expect("letters are a valid name"),
+                }],
+                escalation: Vec::new(),
+                wait: Millis::from_mins(5),
+            },
             freezes: Vec::new(),
             notify: Vec::new(),
         }

@@ -1,0 +1,296 @@
+//! Whose fault it is (SPEC 2.9). A rollback cannot help against a dependency, a surge or an incident that was
+//! there before the deploy.
+//!
+//! The rule, for a failed verdict that was not itself reached by concurrent comparison:
+//!
+//! 1. The candidate is shown to be no worse than its concurrent control: not the deploy's fault.
+//! 2. A fixed limit failed it, there is no control, and it is shown to be no worse than the service was just
+//!    before the deploy: the incident is older than the deploy.
+//! 3. An outside cause is plain (dependency out, traffic surge), and a control, if there is one, does not show
+//!    the candidate to be worse: muted, for a bounded time, and never for a candidate that is down entirely.
+//!
+//! What it leaves out: causes that hit only the candidate's machines; they need a view per pod.
+
+use crate::domain::frame::Frame;
+use crate::domain::signal::SignalKind;
+use crate::domain::time::{Millis, MonoTime};
+use crate::domain::verdict::{Reference, Verdict};
+use crate::engine::settings::Attribution;
+
+use super::counts::{Counts, Ring, Sample};
+use super::effect::worse;
+use super::history::History;
+use super::stat::{Difference, Share};
+
+/// Spans of newest frames over which "no worse" must hold, each: the short one so that good frames before the
+/// fault cannot hide it, the long one for certainty.
+const SPANS: [usize; 2] = [4, 8];
+
+/// An outside cause counts for this long after it was last seen: its effects outlive it.
+const LINGER: Millis = Millis::from_secs(60);
+
+/// No worse means: beyond the other by less than this share of requests ...
+const MARGIN_ABSOLUTE: f64 = 0.005;
+
+/// ... or less than this part of the other's own level, the tolerance of Kayenta's judge.
+const MARGIN_RELATIVE: f64 = 0.25;
+
+/// From this share of failed requests on, an arm is down.
+const DOWN: f64 = 0.9;
+
+/// Fewer requests than this do not show that an arm is down.
+const DOWN_REQUESTS_MIN: u64 = 10;
+
+/// Who is to blame for a failed verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The deploy, as far as can be told.
+    Deploy,
+    /// Something else.
+    Outside,
+}
+
+/// The memory of outside causes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outside {
+    last_seen: Option<MonoTime>,
+    muted_since: Option<MonoTime>,
+}
+
+impl Outside {
+    /// Looks for outside causes in a frame.
+    pub(crate) fn observe(&mut self, frame: &Frame, sample: &Sample, history: &History, rule: Attribution) {
+        let Attribution::On { dependency_health_min, surge_factor_max, .. } = rule else { return };
+        let out = frame.signals[SignalKind::DependencyHealth]
+            .usable()
+            .is_some_and(|health| health < dependency_health_min);
+        let counted = || {
+            let seconds = frame.interval.as_secs_f64();
+            sample.total().filter(|_| seconds > 0.0).map(|c| c.requests() as f64 / seconds)
+        };
+        let rate = frame.signals[SignalKind::Throughput].usable().or_else(counted);
+        let surge =
+            rate.zip(history.requests_per_sec()).is_some_and(|(now, before)| now > before * surge_factor_max);
+        if out || surge {
+            self.last_seen = Some(frame.at);
+        }
+    }
+
+    /// The candidate is well again: once no outside cause is plain, the next one is muted afresh.
+    pub(crate) fn clear(&mut self, now: MonoTime) {
+        if !self.plain(now) {
+            self.muted_since = None;
+        }
+    }
+
+    fn plain(&self, now: MonoTime) -> bool {
+        self.last_seen.is_some_and(|seen| now.since(seen) <= LINGER)
+    }
+
+    /// Who is to blame for `verdict`, which failed the candidate. `before` is the service just before the deploy.
+    pub(crate) fn blame(
+        &mut self,
+        now: MonoTime,
+        rule: Attribution,
+        verdict: &Verdict,
+        ring: &Ring,
+        before: Counts,
+    ) -> Blame {
+        let Attribution::On { mute_max, .. } = rule else { return Blame::Deploy };
+        if verdict.reference == Reference::ConcurrentArm {
+            return Blame::Deploy;
+        }
+        let control = |s: &Sample| s.control.counts();
+        if no_worse(verdict, ring, |span| ring.sum(span, control)) {
+            return Blame::Outside;
+        }
+        let alone = ring.sum(SPANS[1], control).requests() == 0;
+        if alone && verdict.reference == Reference::Limit && no_worse(verdict, ring, |_| before) {
+            return Blame::Outside;
+        }
+        if !self.plain(now) || candidate_down(ring) || shown_worse(ring) {
+            return Blame::Deploy;
+        }
+        let since = *self.muted_since.get_or_insert(now);
+        if now.since(since) <= mute_max { Blame::Outside } else { Blame::Deploy }
+    }
+}
+
+/// Whether the candidate is shown to be no worse than `other`, in what the verdict is about.
+fn no_worse(verdict: &Verdict, ring: &Ring, other: impl Fn(usize) -> Counts) -> bool {
+    SPANS.iter().all(|&span| {
+        let candidate = ring.sum(span, |s| s.candidate.counts());
+        let other = other(span);
+        match verdict.primary {
+            Some(SignalKind::ConversionDrop | SignalKind::RevenueImpact | SignalKind::ComplaintsPerHour) => {
+                let converted = 1.0 - other.unconverted().ratio().unwrap_or(1.0);
+                other.has_conversions() && below(candidate.unconverted(), other.unconverted(), converted)
+            }
+            // What loads or breaks a machine is not seen in the requests of an arm.
+            Some(SignalKind::Cpu | SignalKind::Memory | SignalKind::SecurityFindings) => false,
+            Some(
+                SignalKind::ErrorRatio
+                | SignalKind::LatencyP99
+                | SignalKind::Throughput
+                | SignalKind::DependencyHealth,
+            )
+            | None => {
+                let level = |share: Share| share.ratio().unwrap_or(0.0);
+                let timed = candidate.slow().of > 0 && other.slow().of > 0;
+                below(candidate.failed(), other.failed(), level(other.failed()))
+                    && (!timed || below(candidate.slow(), other.slow(), level(other.slow())))
+            }
+        }
+    })
+}
+
+/// Whether `a` exceeds `b` by less than the margin, with confidence. The margin is the slack for noise.
+fn below(a: Share, b: Share, level: f64) -> bool {
+    Difference::counted(a, b).is_some_and(|d| d.upper < (level * MARGIN_RELATIVE).max(MARGIN_ABSOLUTE))
+}
+
+/// Whether a concurrent control shows the candidate to be worse, with confidence.
+fn shown_worse(ring: &Ring) -> bool {
+    SPANS.iter().any(|&span| {
+        let control = ring.sum(span, |s| s.control.counts());
+        worse(ring.sum(span, |s| s.candidate.counts()), control).is_some_and(|d| d.lower > MARGIN_ABSOLUTE)
+    })
+}
+
+/// Whether the candidate answers hardly anything well, and its control, if any, does.
+fn candidate_down(ring: &Ring) -> bool {
+    let down = |counts: Counts| {
+        counts.requests() >= DOWN_REQUESTS_MIN && counts.failed().ratio().is_some_and(|r| r >= DOWN)
+    };
+    down(ring.sum(2, |s| s.candidate.counts())) && !down(ring.sum(2, |s| s.control.counts()))
+}
+
+/// How sure it is that the candidate is worse than its concurrent control; none without one.
+pub(crate) fn confidence(ring: &Ring) -> Option<f64> {
+    let control = ring.sum(SPANS[1], |s| s.control.counts());
+    worse(ring.sum(SPANS[1], |s| s.candidate.counts()), control).map(Difference::confidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counts::Reading;
+    use super::*;
+    use crate::domain::signal::SignalSample;
+    use crate::domain::verdict::VerdictClass;
+    use crate::engine::settings::Settings;
+
+    const HEALTHY: (u64, u64) = (3000, 3);
+    const ILL: (u64, u64) = (3000, 600);
+    const DEAD: (u64, u64) = (3000, 2990);
+
+    struct Case {
+        reference: Reference,
+        candidate: (u64, u64),
+        control: Option<(u64, u64)>,
+        before: (u64, u64),
+        outside: bool,
+    }
+
+    const CASE: Case =
+        Case { reference: Reference::Limit, candidate: ILL, control: None, before: HEALTHY, outside: false };
+
+    fn counts((requests, errors): (u64, u64)) -> Counts {
+        Counts::new(requests, errors, 0, 0, 0)
+    }
+
+    fn verdict(reference: Reference) -> Verdict {
+        Verdict { class: VerdictClass::Fail, score: 1.0, threshold: 0.5, primary: None, reference }
+    }
+
+    fn blame_after(case: &Case, minutes: u64) -> Blame {
+        let rule = Settings::default().attribution;
+        let mut ring = Ring::default();
+        let control = case.control.map_or(Reading::Absent, |c| Reading::Counted(counts(c)));
+        for _ in 0..8 {
+            let candidate = Reading::Counted(counts(case.candidate));
+            ring.push(Sample { candidate, control, old: control, ..Sample::default() });
+        }
+        let mut outside = Outside::default();
+        let mut last = Blame::Deploy;
+        for minute in 0..=minutes {
+            let at = MonoTime::ZERO + Millis::from_mins(minute);
+            let mut frame = Frame { at, ..Frame::default() };
+            let health = if case.outside { 0.5 } else { 1.0 };
+            frame.signals[SignalKind::DependencyHealth] = SignalSample::fresh(health, 100);
+            outside.observe(&frame, &Sample::default(), &History::default(), rule);
+            last = outside.blame(at, rule, &verdict(case.reference), &ring, counts(case.before));
+        }
+        last
+    }
+
+    #[track_caller]
+    fn check(case: &Case, expected: Blame) {
+        assert_eq!(blame_after(case, 0), expected);
+    }
+
+    #[test]
+    fn a_bad_candidate_is_blamed() {
+        check(&CASE, Blame::Deploy);
+        check(&Case { control: Some(HEALTHY), ..CASE }, Blame::Deploy);
+        check(&Case { control: Some(HEALTHY), outside: true, ..CASE }, Blame::Deploy);
+    }
+
+    #[test]
+    fn a_concurrent_finding_stands() {
+        let concurrent = Case { reference: Reference::ConcurrentArm, control: Some(ILL), ..CASE };
+        check(&concurrent, Blame::Deploy);
+        check(&Case { outside: true, ..concurrent }, Blame::Deploy);
+    }
+
+    #[test]
+    fn a_cause_that_the_control_shares_is_not_the_deploys() {
+        check(&Case { control: Some(ILL), ..CASE }, Blame::Outside);
+        check(&Case { candidate: DEAD, control: Some(DEAD), ..CASE }, Blame::Outside);
+    }
+
+    #[test]
+    fn an_incident_older_than_the_deploy_is_not_the_deploys() {
+        check(&Case { before: ILL, ..CASE }, Blame::Outside);
+        check(&Case { before: ILL, reference: Reference::History, ..CASE }, Blame::Deploy);
+    }
+
+    #[test]
+    fn a_plain_outside_cause_mutes_for_a_bounded_time() {
+        let case = Case { outside: true, ..CASE };
+        assert_eq!(blame_after(&case, 0), Blame::Outside);
+        assert_eq!(blame_after(&case, 5), Blame::Outside);
+        assert_eq!(blame_after(&case, 6), Blame::Deploy);
+    }
+
+    #[test]
+    fn a_candidate_that_is_down_is_never_muted() {
+        check(&Case { candidate: DEAD, outside: true, ..CASE }, Blame::Deploy);
+    }
+
+    #[test]
+    fn off_blames_the_deploy() {
+        let mut outside = Outside::default();
+        let verdict = verdict(Reference::Limit);
+        let blame = outside.blame(MonoTime(0), Attribution::Off, &verdict, &Ring::default(), counts(HEALTHY));
+        assert_eq!(blame, Blame::Deploy);
+    }
+
+    #[test]
+    fn a_surge_is_seen_against_the_history() {
+        let rule = Settings::default().attribution;
+        let mut history = History::default();
+        let arm = crate::domain::frame::ArmIncrements {
+            quality: crate::domain::signal::Quality::Fresh,
+            requests: 1500,
+            ..Default::default()
+        };
+        history.learn(&Frame { stable: Some(arm), interval: Millis::from_secs(15), ..Frame::default() });
+        for (rate, seen) in [(180.0, false), (180.1, true)] {
+            let mut outside = Outside::default();
+            let mut frame = Frame::default();
+            frame.signals[SignalKind::Throughput] = SignalSample::fresh(rate, 1);
+            outside.observe(&frame, &Sample::default(), &history, rule);
+            assert_eq!(outside.last_seen.is_some(), seen, "{rate}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! All rules on one frame, in order of precedence: security, pods, the verdict with its attribution, gaps,
+//! and what remains of the verdict.
+
+use crate::domain::event::Effect;
+use crate::domain::frame::Frame;
+use crate::domain::signal::SignalKind;
+use crate::domain::time::{Millis, MonoTime};
+use crate::domain::verdict::{Verdict, VerdictClass};
+use crate::engine::settings::{MissingAction, Settings};
+
+use super::attribution::{Blame, Outside};
+use super::counts::{Counts, Reading, Ring, Sample};
+use super::history::History;
+use super::missing::{Gap, GapFinding};
+use super::pods::{PodFinding, PodRule};
+use super::severity::Cause;
+use super::stance::Finding;
+
+/// Frames just before a deploy that tell what the service was like then: two minutes at the default interval.
+const BEFORE_FRAMES: usize = 8;
+
+/// What one frame comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weighed {
+    /// Roll back, for this.
+    RollBack(Cause),
+    /// Something milder.
+    Milder(Finding),
+}
+
+/// What is remembered of one service's frames.
+#[derive(Debug, Default)]
+pub(crate) struct Observed {
+    /// The last frames.
+    pub(crate) ring: Ring,
+    /// The time before the deploy.
+    pub(crate) history: History,
+    before: Counts,
+    pods: PodRule,
+    gap: Gap,
+    outside: Outside,
+    /// When the candidate was last read, or the deploy began.
+    read_until: MonoTime,
+}
+
+impl Observed {
+    /// A deploy begins: what the service was like just before it is kept, what was found about the last one
+    /// is not.
+    pub(crate) fn deployed(&mut self, at: MonoTime) {
+        self.before = self.ring.sum(BEFORE_FRAMES, |s| s.old.counts());
+        self.ring.clear();
+        self.pods = PodRule::default();
+        self.gap = Gap::default();
+        self.outside = Outside::default();
+        self.read_until = at;
+    }
+
+    /// Counts a frame, before or after the deploy.
+    pub(crate) fn count(&mut self, frame: &Frame, after_deploy: bool) -> Sample {
+        let sample = Sample::of(frame, self.history.slow_from());
+        if !after_deploy {
+            self.history.learn(frame);
+        }
+        self.ring.push(sample);
+        sample
+    }
+
+    /// Weighs a frame after the deploy.
+    pub(crate) fn weigh(
+        &mut self,
+        frame: &Frame,
+        sample: &Sample,
+        verdict: &Verdict,
+        settings: &Settings,
+    ) -> Weighed {
+        self.gap.observe(sample.candidate != Reading::Unread, self.read_until);
+        if !self.gap.is_open() {
+            self.read_until = frame.at;
+        }
+        self.outside.observe(frame, sample, &self.history, settings.attribution);
+        let pods = self.pods.observe(frame);
+        if frame.signals[SignalKind::SecurityFindings].usable().is_some_and(|n| n > 0.0) {
+            return Weighed::RollBack(Cause::Security);
+        }
+        match pods {
+            PodFinding::NotReady => return Weighed::RollBack(Cause::NotReady),
+            PodFinding::Restarting => return Weighed::RollBack(Cause::Restarting),
+            PodFinding::Fine | PodFinding::Shared => {}
+        }
+        if verdict.class == VerdictClass::Fail {
+            let blame = self.outside.blame(frame.at, settings.attribution, verdict, &self.ring, self.before);
+            return match blame {
+                Blame::Deploy => Weighed::RollBack(Cause::Judge),
+                Blame::Outside => Weighed::Milder(Finding::Outside),
+            };
+        }
+        if pods == PodFinding::Shared {
+            return Weighed::Milder(Finding::Outside);
+        }
+        self.gap_finding(frame.at, settings).unwrap_or_else(|| {
+            if verdict.class == VerdictClass::Pass {
+                self.outside.clear(frame.at);
+            }
+            Weighed::Milder(match verdict.class {
+                VerdictClass::Pass => Finding::Healthy,
+                VerdictClass::Marginal | VerdictClass::Fail => Finding::Suspicious,
+                VerdictClass::Inconclusive => Finding::Unsure,
+            })
+        })
+    }
+
+    /// No frame came at all: that is a gap like any other.
+    pub(crate) fn weigh_silence(&mut self, now: MonoTime, settings: &Settings) -> Option<Weighed> {
+        if now.since(self.read_until) <= Millis(settings.collect_every.0.saturating_mul(2)) {
+            return None;
+        }
+        self.gap.observe(false, self.read_until);
+        self.gap_finding(now, settings)
+    }
+
+    /// The harm as measured now.
+    pub(crate) fn effect(&self, configured_share: f64) -> Effect {
+        super::effect::effect(&self.ring, &self.history, configured_share)
+    }
+
+    fn gap_finding(&self, now: MonoTime, settings: &Settings) -> Option<Weighed> {
+        match self.gap.finding(now, settings.missing_data) {
+            GapFinding::None => None,
+            GapFinding::Tolerated => Some(Weighed::Milder(Finding::GapTolerated)),
+            GapFinding::Due(MissingAction::RollBack) => Some(Weighed::RollBack(Cause::Silent)),
+            GapFinding::Due(MissingAction::Hold | MissingAction::Ignore) => {
+                Some(Weighed::Milder(Finding::GapPause))
+            }
+            GapFinding::Due(MissingAction::Escalate) | GapFinding::Overdue => {
+                Some(Weighed::Milder(Finding::GapEscalate))
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Measuring a check (SPEC 3.3, 7.1): by what was counted, never by what was configured or promised.
+//!
+//! A limit on a share is widened by what chance allows at the requests counted; the result names the widened
+//! limit, so that what it says it held against is what it did. What cannot be measured does not pass.
+
+use crate::domain::id::VersionId;
+use crate::domain::plan::{Check, CheckResult};
+use crate::engine::decide::counts::{Counts, Sample};
+use crate::engine::decide::stat::{Share, chance_allows};
+use crate::engine::state::Service;
+
+/// Makes one check, on a frame if there is one.
+pub(super) fn measure(
+    check: Check,
+    target: &VersionId,
+    service: &Service,
+    sample: Option<&Sample>,
+) -> CheckResult {
+    let total = || sample.and_then(Sample::total);
+    match check {
+        Check::TargetReady { pods_min } => {
+            let ready = service.ready(target);
+            let passed = ready.is_some_and(|n| n >= pods_min);
+            CheckResult { check, measured: ready.map(f64::from), passed }
+        }
+        Check::CandidateShareAtMost { limit } => {
+            at_most(sample.and_then(Sample::candidate_share), limit, |limit| Check::CandidateShareAtMost {
+                limit,
+            })
+        }
+        Check::ErrorRatioAtMost { limit } => {
+            at_most(total().map(Counts::failed), limit, |limit| Check::ErrorRatioAtMost { limit })
+        }
+        Check::SlowRatioAtMost { limit } => {
+            at_most(total().map(Counts::slow), limit, |limit| Check::SlowRatioAtMost { limit })
+        }
+    }
+}
+
+/// Makes all of them into `results`.
+pub(super) fn measure_all(
+    checks: &[Check],
+    target: &VersionId,
+    service: &Service,
+    sample: Option<&Sample>,
+    results: &mut Vec<CheckResult>,
+) {
+    results.clear();
+    results.extend(checks.iter().map(|&check| measure(check, target, service, sample)));
+}
+
+fn at_most(share: Option<Share>, limit: f64, check: impl Fn(f64) -> Check) -> CheckResult {
+    let Some((counted, ratio)) = share.and_then(|s| Some((s.of, s.ratio()?))) else {
+        return CheckResult { check: check(limit), measured: None, passed: false };
+    };
+    let widened = chance_allows(limit, counted);
+    CheckResult { check: check(widened), measured: Some(ratio), passed: ratio <= widened }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(hits: u64, of: u64, passed: bool) {
+        let result = at_most(Some(Share { hits, of }), 0.02, |limit| Check::ErrorRatioAtMost { limit });
+        assert_eq!(result.passed, passed, "{result:?}");
+    }
+
+    #[test]
+    fn a_limit_is_widened_by_chance_and_no_further() {
+        check(20_000, 1_000_000, true);
+        check(20_500, 1_000_000, false);
+        check(3, 100, true);
+        check(8, 100, false);
+    }
+
+    #[test]
+    fn what_was_not_measured_does_not_pass() {
+        check(0, 0, false);
+        let result = at_most(None, 0.5, |limit| Check::SlowRatioAtMost { limit });
+        assert_eq!((result.measured, result.passed), (None, false));
+    }
+}

@@ -1,0 +1,116 @@
+//! From an event to a plan: strategy, steps, checks, risks, approval (SPEC 3).
+//!
+//! Pure. A plan never raises the candidate's share, never names a strategy that the service cannot do, and
+//! shifts traffic only to a version that has pods or is first given some.
+
+mod approval;
+mod canary;
+mod choose;
+mod closing;
+mod flags;
+mod immediate;
+mod risks;
+mod steps;
+
+use crate::domain::event::RollbackEvent;
+use crate::domain::id::ServiceId;
+use crate::domain::plan::{Check, RollbackPlan, StepAction, Strategy};
+use crate::domain::service::{Inventory, KnownVersion};
+use crate::domain::time::Now;
+
+use super::guard;
+use super::settings::Settings;
+
+pub(super) use steps::SHARE_SLACK;
+
+/// What a plan is made of.
+pub(super) struct Request<'a> {
+    /// What is answered.
+    pub(super) event: RollbackEvent,
+    /// The service as it stands.
+    pub(super) inventory: &'a Inventory,
+    /// The version to go back to.
+    pub(super) target: &'a KnownVersion,
+    /// Pods of the target that are ready, as best known.
+    pub(super) target_ready: u32,
+    /// Share of traffic that the candidate is configured to get, `0..=1`.
+    pub(super) candidate_share: f64,
+    /// Share of failed requests that still counts as recovered, `0..=1`.
+    pub(super) error_limit: f64,
+    /// Share of slow requests that still does; none where the history tells nothing.
+    pub(super) slow_limit: Option<f64>,
+    /// Strategies that were tried and did not help.
+    pub(super) tried: &'a [Strategy],
+    /// Services that call this one.
+    pub(super) callers: Vec<ServiceId>,
+    /// Settings of the engine.
+    pub(super) settings: &'a Settings,
+    /// Both clocks.
+    pub(super) now: Now,
+}
+
+/// Makes the plan; none when no strategy is left that the service can do.
+pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
+    let (strategy, rejected) = choose::choose(&request)?;
+    let (mut steps, moves_traffic) = match strategy {
+        Strategy::FeatureFlagDisable => (flags::steps(&request), false),
+        Strategy::CanaryRollback => (canary::steps(&request), true),
+        Strategy::Immediate
+        | Strategy::Gradual
+        | Strategy::BlueGreenSwitch
+        | Strategy::DatabaseRevert
+        | Strategy::InfrastructureRollback => (immediate::steps(&request), true),
+    };
+    steps.extend(closing::steps(&request, strategy));
+    let scales_target = steps.first().is_some_and(|s| matches!(s.action, StepAction::ScaleVersion { .. }));
+    let pre_checks = if moves_traffic && !scales_target {
+        // Four fifths: one pod that restarts just now must not stop a rollback.
+        let replicas = request.inventory.replicas;
+        vec![Check::TargetReady { pods_min: replicas - replicas / 5 }]
+    } else {
+        Vec::new()
+    };
+    let estimated = steps
+        .iter()
+        .map(|step| steps::usual(&step.action))
+        .fold(request.settings.planning.settle, std::ops::Add::add);
+    Some(RollbackPlan {
+        strategy,
+        rejected,
+        pre_checks,
+        post_checks: post_checks(&request, moves_traffic),
+        dependencies: dependencies(&request),
+        estimated,
+        risks: risks::assess(&request, strategy),
+        approval: approval::needed(&request),
+        window: window(&request),
+        steps,
+        event: request.event,
+    })
+}
+
+fn post_checks(request: &Request<'_>, moves_traffic: bool) -> Vec<Check> {
+    let share = moves_traffic.then_some(Check::CandidateShareAtMost { limit: SHARE_SLACK });
+    let errors = Check::ErrorRatioAtMost { limit: request.error_limit };
+    let slow = request.slow_limit.map(|limit| Check::SlowRatioAtMost { limit });
+    share.into_iter().chain([errors]).chain(slow).collect()
+}
+
+/// Services called and services that call, each once, in order.
+fn dependencies(request: &Request<'_>) -> Vec<ServiceId> {
+    let mut all: Vec<ServiceId> = request.inventory.depends_on.clone();
+    all.extend(request.callers.iter().cloned());
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// A freeze that a critical rollback overrides is named, for the audit.
+fn window(request: &Request<'_>) -> Option<String> {
+    guard::freeze_at(&request.settings.freezes, request.now).map(|(_, freeze)| {
+        format!("freeze `{}` overridden: {} severity", freeze.name, request.event.severity)
+    })
+}
+
+#[cfg(test)]
+mod tests;

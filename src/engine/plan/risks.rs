@@ -1,0 +1,74 @@
+//! What may go wrong with a plan (SPEC 3.6). A risk that was not assessed says so; it is not called low.
+
+use crate::domain::plan::{Risk, RiskKind, RiskLevel, Strategy};
+use crate::domain::service::Tier;
+use crate::domain::time::Millis;
+
+use super::Request;
+
+/// A target shipped longer ago than this is worth a look ...
+const OLD: Millis = Millis::from_mins(7 * 24 * 60);
+
+/// ... and longer than this may no longer fit what it calls.
+const VERY_OLD: Millis = Millis::from_mins(30 * 24 * 60);
+
+pub(super) fn assess(request: &Request<'_>, strategy: Strategy) -> Vec<Risk> {
+    if strategy == Strategy::FeatureFlagDisable {
+        let reason = "the version stays; only what its flags guard is switched off".to_owned();
+        return vec![Risk { kind: RiskKind::BlastRadius, level: RiskLevel::Low, reason }];
+    }
+    let data = match request.inventory.tier {
+        Tier::Application => (RiskLevel::Medium, "whether the target can read the data was not assessed"),
+        Tier::Database | Tier::Infrastructure => (RiskLevel::High, "the service keeps or carries data"),
+    };
+    let mut risks = vec![
+        Risk { kind: RiskKind::DataLoss, level: data.0, reason: data.1.to_owned() },
+        capacity(request),
+        blast_radius(request),
+        staleness(request),
+    ];
+    if !request.inventory.depends_on.is_empty() {
+        let called = request.inventory.depends_on.len();
+        let reason = format!("it calls {called} services whose versions were not compared with the target");
+        risks.push(Risk { kind: RiskKind::Dependency, level: RiskLevel::Medium, reason });
+    }
+    risks
+}
+
+fn capacity(request: &Request<'_>) -> Risk {
+    let (ready, needed) = (request.target_ready, request.inventory.replicas);
+    let level = if ready >= needed {
+        RiskLevel::Low
+    } else if ready > 0 {
+        RiskLevel::Medium
+    } else {
+        RiskLevel::High
+    };
+    let reason = format!("{ready} of {needed} pods of the target are ready");
+    Risk { kind: RiskKind::Capacity, level, reason }
+}
+
+fn blast_radius(request: &Request<'_>) -> Risk {
+    let share = request.candidate_share;
+    let level = if share >= 0.5 {
+        RiskLevel::High
+    } else if share >= 0.1 {
+        RiskLevel::Medium
+    } else {
+        RiskLevel::Low
+    };
+    let reason = format!("{:.0} % of traffic moves", share * 100.0);
+    Risk { kind: RiskKind::BlastRadius, level, reason }
+}
+
+fn staleness(request: &Request<'_>) -> Risk {
+    let age = request.target.shipped_ago;
+    let level = if age > VERY_OLD {
+        RiskLevel::High
+    } else if age > OLD {
+        RiskLevel::Medium
+    } else {
+        RiskLevel::Low
+    };
+    Risk { kind: RiskKind::StaleTarget, level, reason: format!("the target was shipped {age} ago") }
+}

@@ -1,0 +1,222 @@
+//! Plans as data: which strategy, which steps, which approval.
+
+use super::{Request, make};
+use crate::domain::event::{Effect, RollbackEvent, Severity, Trigger};
+use crate::domain::id::ActorId;
+use crate::domain::plan::{Approval, Check, RiskKind, RiskLevel, RollbackPlan, StepAction, Strategy};
+use crate::domain::service::{Capabilities, Environment, Inventory};
+use crate::domain::time::{Millis, MonoTime, Now, WallTime};
+use crate::domain::verdict::Evidence;
+use crate::engine::settings::{Settings, StandingApproval};
+use crate::engine::tests::driver::{actor, inventory, service, version};
+
+const NOTHING: Capabilities =
+    Capabilities { traffic_split: false, blue_green: false, feature_flags: false, rolling_update: false };
+const ALL: Capabilities =
+    Capabilities { traffic_split: true, blue_green: true, feature_flags: true, rolling_update: true };
+
+struct Case {
+    severity: Severity,
+    trigger: Trigger,
+    can: Capabilities,
+    tried: &'static [Strategy],
+    share: f64,
+    ready: u32,
+}
+
+const CASE: Case = Case {
+    severity: Severity::High,
+    trigger: Trigger::ErrorRateThreshold,
+    can: Capabilities { traffic_split: true, ..NOTHING },
+    tried: &[],
+    share: 0.4,
+    ready: 10,
+};
+
+fn event(severity: Severity, trigger: Trigger) -> RollbackEvent {
+    RollbackEvent {
+        trigger,
+        severity,
+        service: service(),
+        current: version("v3"),
+        target: version("v2"),
+        reason: "it fails".to_owned(),
+        verdict: None,
+        evidence: Evidence::default(),
+        effect: Effect::default(),
+        initiated_by: actor("backspin"),
+        at: MonoTime::ZERO,
+        wall: WallTime(0),
+        automated: true,
+        attribution: None,
+    }
+}
+
+fn plan_with(case: &Case, settings: &Settings, change: impl Fn(&mut Inventory)) -> RollbackPlan {
+    let mut known = inventory();
+    known.capabilities = case.can;
+    change(&mut known);
+    make(Request {
+        event: event(case.severity, case.trigger),
+        inventory: &known,
+        target: &known.versions[1],
+        target_ready: case.ready,
+        candidate_share: case.share,
+        error_limit: 0.002,
+        slow_limit: None,
+        tried: case.tried,
+        callers: vec![service(), service()],
+        settings,
+        now: Now { mono: MonoTime::ZERO, wall: WallTime(1000) },
+    })
+    .expect("immediate is always possible")
+}
+
+fn plan(case: &Case) -> RollbackPlan {
+    plan_with(case, &Settings::default(), |_| ())
+}
+
+#[track_caller]
+fn chosen(case: &Case, strategy: Strategy, rejected: &[Strategy]) {
+    let plan = plan(case);
+    let passed_over: Vec<_> = plan.rejected.iter().map(|r| r.strategy).collect();
+    assert_eq!((plan.strategy, passed_over.as_slice()), (strategy, rejected));
+}
+
+#[test]
+fn each_severity_has_its_list() {
+    use Strategy::{BlueGreenSwitch, CanaryRollback, FeatureFlagDisable, Gradual, Immediate};
+    let security =
+        Case { severity: Severity::Critical, trigger: Trigger::SecurityIncident, can: ALL, ..CASE };
+    chosen(&security, Immediate, &[]);
+    let critical = Case { severity: Severity::Critical, can: ALL, ..CASE };
+    chosen(&critical, Immediate, &[BlueGreenSwitch]);
+    chosen(&Case { can: ALL, ..CASE }, FeatureFlagDisable, &[BlueGreenSwitch]);
+    chosen(&CASE, CanaryRollback, &[BlueGreenSwitch, FeatureFlagDisable]);
+    let again = Case { can: ALL, tried: &[FeatureFlagDisable], ..CASE };
+    chosen(&again, CanaryRollback, &[BlueGreenSwitch, FeatureFlagDisable]);
+    chosen(&Case { severity: Severity::Low, can: ALL, ..CASE }, CanaryRollback, &[Gradual]);
+    let bare = Case { severity: Severity::Medium, can: NOTHING, ..CASE };
+    chosen(&bare, Immediate, &[Gradual, CanaryRollback]);
+    chosen(&Case { can: NOTHING, ..CASE }, Immediate, &[BlueGreenSwitch, FeatureFlagDisable, CanaryRollback]);
+}
+
+#[test]
+fn what_is_passed_over_says_why() {
+    let words: Vec<_> = plan(&Case { can: ALL, ..CASE }).rejected.into_iter().map(|r| r.reason).collect();
+    assert_eq!(words, ["it is not built yet"]);
+    let no_flags =
+        plan_with(&Case { can: ALL, ..CASE }, &Settings::default(), |i| i.versions[2].flags.clear());
+    assert_eq!(no_flags.rejected[1].reason, "no flags came with the version");
+}
+
+fn steps(plan: &RollbackPlan) -> Vec<String> {
+    plan.steps
+        .iter()
+        .map(|s| {
+            format!("{} ({}, {})", s.action, s.timeout, if s.critical { "critical" } else { "optional" })
+        })
+        .collect()
+}
+
+#[test]
+fn a_canary_rollback_has_the_steps_of_the_specification() {
+    assert_eq!(
+        steps(&plan(&CASE)),
+        [
+            "move traffic from v3: 80 % to v2 (30s, critical)",
+            "watch health until it has held for 30s (5m, critical)",
+            "move traffic from v3: 100 % to v2 (30s, critical)",
+            "scale v3 to 0 replicas (2m, optional)",
+            "update service discovery to v2 (30s, optional)",
+            "notify (10s, optional)",
+        ]
+    );
+}
+
+#[test]
+fn a_target_that_lacks_pods_is_scaled_first_and_undone() {
+    let plan = plan(&Case { ready: 9, can: NOTHING, ..CASE });
+    assert_eq!(steps(&plan)[0], "scale v2 to 10 replicas (3m, critical)");
+    let undo = plan.steps[0].undo.clone();
+    assert_eq!(undo, Some(StepAction::ScaleVersion { version: version("v2"), replicas: 9 }));
+    assert!(plan.pre_checks.is_empty(), "readiness is checked after the step instead");
+}
+
+#[test]
+fn the_candidates_share_never_rises() {
+    for factors in [vec![0.5], vec![0.9, 0.95, 0.1], vec![2.0, 1.0], vec![f64::NAN, -3.0], vec![0.5; 40]] {
+        for share in [0.0, 0.01, 0.4, 1.0, f64::NAN] {
+            let mut settings = Settings::default();
+            settings.planning.stage_factors.clone_from(&factors);
+            let plan = plan_with(&Case { share, ..CASE }, &settings, |_| ());
+            let mut left = if share.is_nan() { 0.0 } else { share };
+            for step in &plan.steps {
+                if let StepAction::ShiftTraffic { to_share, .. } = step.action {
+                    assert!(1.0 - to_share.get() <= left + 1e-12, "{factors:?} {share}");
+                    left = 1.0 - to_share.get();
+                }
+            }
+            assert!(left.abs() < 1e-12, "all traffic is off in the end");
+        }
+    }
+}
+
+#[test]
+fn checks_and_estimate_follow_the_steps() {
+    let moved = plan(&CASE);
+    assert_eq!(moved.pre_checks, [Check::TargetReady { pods_min: 8 }]);
+    assert_eq!(moved.post_checks.len(), 2);
+    assert_eq!(moved.dependencies, [service()], "each once");
+    assert!(moved.estimated > Millis::from_mins(2) && moved.estimated < Millis::from_mins(5));
+    let flags = plan(&Case { can: ALL, ..CASE });
+    assert_eq!(flags.post_checks, [Check::ErrorRatioAtMost { limit: 0.002 }]);
+    assert!(flags.pre_checks.is_empty() && flags.estimated < moved.estimated);
+}
+
+#[test]
+fn risks_are_named_with_a_level() {
+    let level = |case: &Case, kind: RiskKind| {
+        plan(case).risks.iter().find(|r| r.kind == kind).map(|r| r.level).expect("named")
+    };
+    assert_eq!(level(&CASE, RiskKind::Capacity), RiskLevel::Low);
+    assert_eq!(level(&Case { ready: 1, ..CASE }, RiskKind::Capacity), RiskLevel::Medium);
+    assert_eq!(level(&Case { ready: 0, ..CASE }, RiskKind::Capacity), RiskLevel::High);
+    assert_eq!(level(&Case { share: 0.5, ..CASE }, RiskKind::BlastRadius), RiskLevel::High);
+    assert_eq!(level(&Case { share: 0.09, ..CASE }, RiskKind::BlastRadius), RiskLevel::Low);
+    assert_eq!(level(&CASE, RiskKind::StaleTarget), RiskLevel::Low);
+    assert_eq!(level(&CASE, RiskKind::DataLoss), RiskLevel::Medium);
+}
+
+#[track_caller]
+fn approval(environment: Environment, expires: Option<i64>, services: &[&str], standing: bool) {
+    let mut settings = Settings::default();
+    settings.approvals.standing = vec![StandingApproval {
+        environment,
+        services: services.iter().map(|s| crate::domain::id::ServiceId::new(s).expect("valid")).collect(),
+        expires: expires.map(WallTime),
+        approver: ActorId::new("ada").expect("valid"),
+    }];
+    let plan = plan_with(&CASE, &settings, |i| i.environment = environment);
+    let expected = Approval::Standing { approver: actor("ada") };
+    assert_eq!(plan.approval == expected, standing, "{:?}", plan.approval);
+}
+
+#[test]
+fn a_standing_approval_covers_its_services_until_it_expires() {
+    approval(Environment::Production, Some(1001), &[], true);
+    approval(Environment::Production, Some(1000), &[], false);
+    approval(Environment::Production, None, &[], false);
+    approval(Environment::Simulated, None, &[], true);
+    approval(Environment::Production, Some(1001), &["checkout"], true);
+    approval(Environment::Production, Some(1001), &["search"], false);
+    approval(Environment::Staging, Some(1001), &[], false);
+}
+
+#[test]
+fn staging_needs_nobody_and_production_a_person() {
+    let at = |environment| plan_with(&CASE, &Settings::default(), |i| i.environment = environment).approval;
+    assert_eq!(at(Environment::Staging), Approval::NotRequired);
+    assert!(matches!(at(Environment::Production), Approval::Required { .. }));
+    assert!(matches!(at(Environment::Simulated), Approval::Standing { .. }));
+}

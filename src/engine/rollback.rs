@@ -1,0 +1,326 @@
+//! From a wish to roll back to an execution: guards, target, event, plan; and what follows when one ends.
+//!
+//! A person's wish goes the same way as the engine's own (SPEC 2.6).
+
+use crate::domain::event::{Decision, Reason, RollbackEvent, Severity};
+use crate::domain::execution::ExecutionStatus;
+use crate::domain::frame::Frame;
+use crate::domain::id::{ActorId, ExecutionId, ServiceId, VersionId};
+use crate::domain::plan::{RollbackPlan, Strategy};
+use crate::domain::signal::SignalKind;
+use crate::domain::time::Now;
+use crate::domain::units::Ratio;
+use crate::domain::verdict::{Evidence, Factor};
+
+use super::Engine;
+use super::decide::severity::{Cause, severity, trigger};
+use super::decide::{attribution, target};
+use super::execute::Run;
+use super::guard::{self, Guard};
+use super::plan;
+use super::settings::Settings;
+use super::state::{Ctx, Service, next_on_grid};
+
+/// Executions that ended and are still listed; older ones are in the journal.
+const ENDED_MAX: usize = 256;
+
+/// Why somebody wants a rollback.
+pub(super) enum Wish<'a> {
+    /// The engine itself; the frame, if one came, tells why.
+    Own(Cause, Option<&'a Frame>),
+    /// A person.
+    Person { by: &'a ActorId, target: Option<&'a VersionId>, reason: &'a str },
+    /// The next strategy, after one that did not help.
+    Next(&'a RollbackEvent),
+}
+
+impl Engine {
+    /// Rolls back, or says why not.
+    pub(super) fn roll_back(&mut self, id: &ServiceId, wish: &Wish<'_>, now: Now) {
+        let open = self.runs.values().filter(|run| !run.is_over()).count();
+        let Some(service) = self.services.get(id) else { return };
+        let facts = guard::Facts {
+            stopped: self.core.stopped,
+            busy: service.active.is_some(),
+            open,
+            last_end: service.last_end,
+            continuation: matches!(wish, Wish::Next(_)),
+        };
+        let no = if service.deploy.is_none() { Some(Guard::NoDeploy) } else { None };
+        if let Some(guard) = no.or_else(|| guard::check(facts, &self.core.settings, now)) {
+            return self.refuse(id, wish, guard, now);
+        }
+        match self.plan(id, wish, now) {
+            Ok((event, plan)) => self.open(id, event, plan, wish, now),
+            Err(Obstacle::Guard(guard)) => self.refuse(id, wish, guard, now),
+            Err(Obstacle::Reason(reason)) => self.escalate(id, reason, wish, now),
+        }
+    }
+
+    fn plan(
+        &self,
+        id: &ServiceId,
+        wish: &Wish<'_>,
+        now: Now,
+    ) -> Result<(RollbackEvent, RollbackPlan), Obstacle> {
+        let settings = &self.core.settings;
+        let service = self.services.get(id).ok_or(Obstacle::Guard(Guard::NoDeploy))?;
+        let deploy = service.deploy.as_ref().ok_or(Obstacle::Guard(Guard::NoDeploy))?;
+        let wished = match wish {
+            Wish::Person { target, .. } => *target,
+            Wish::Own(..) | Wish::Next(_) => None,
+        };
+        let chosen = target::choose(&service.inventory, &deploy.candidate, settings.target, wished)
+            .ok_or(Obstacle::Reason(Reason::NoTarget))?;
+        // Before anything is built: a freeze says the same no at every frame.
+        let severity = severity_of(service, wish, settings);
+        if let Some(guard) = guard::frozen(&settings.freezes, severity, now) {
+            return Err(Obstacle::Guard(guard));
+        }
+        let event = event(service, &deploy.candidate, &chosen.id, wish, self, now);
+        let (error_limit, slow_limit) = service.recovery_limits(&settings.planning);
+        let callers = self.services.values().filter(|other| other.inventory.depends_on.contains(id));
+        let request = plan::Request {
+            inventory: &service.inventory,
+            target: chosen,
+            target_ready: service.ready_at_least(&chosen.id),
+            candidate_share: service.share,
+            error_limit,
+            slow_limit,
+            tried: &service.tried,
+            callers: callers.map(|other| other.inventory.service.clone()).collect(),
+            settings,
+            now,
+            event: event.clone(),
+        };
+        plan::make(request).map(|plan| (event, plan)).ok_or(Obstacle::Reason(Reason::NoStrategy))
+    }
+
+    fn open(&mut self, id: &ServiceId, event: RollbackEvent, plan: RollbackPlan, wish: &Wish<'_>, now: Now) {
+        let Some(service) = self.services.get_mut(id) else { return };
+        let mut ctx = self.core.ctx(now);
+        let number = ExecutionId(self.last_execution.saturating_add(1));
+        self.last_execution = number.0;
+        service.decide(Decision::RollBack(Box::new(event)), None, &mut ctx);
+        service.active = Some(number);
+        service.next_collect.get_or_insert(next_on_grid(now.mono, ctx.settings.collect_every));
+        let run = Run::open(number, plan, matches!(wish, Wish::Next(_)), service, &mut ctx);
+        self.runs.insert(number, run);
+        self.settle(number, now);
+    }
+
+    /// A guard says no. Said once; a person who asked is always answered.
+    fn refuse(&mut self, id: &ServiceId, wish: &Wish<'_>, guard: Guard, now: Now) {
+        let Some(service) = self.services.get_mut(id) else { return };
+        if service.blocked == Some(guard) && !matches!(wish, Wish::Person { .. }) {
+            return;
+        }
+        let words = guard.words(&self.core.settings);
+        if service.active.is_some() || service.deploy.is_none() {
+            // The decision that stands is not touched by a wish that comes to nothing.
+            self.core.out.page(id, Reason::Guard(words).to_string());
+            return;
+        }
+        self.escalate(id, Reason::Guard(words), wish, now);
+        if let Some(service) = self.services.get_mut(id) {
+            service.blocked = Some(guard);
+        }
+    }
+
+    fn escalate(&mut self, id: &ServiceId, reason: Reason, wish: &Wish<'_>, now: Now) {
+        let Some(service) = self.services.get_mut(id) else { return };
+        let mut ctx = self.core.ctx(now);
+        let decision = Decision::Escalate(reason);
+        if matches!(wish, Wish::Person { .. })
+            && service.decision.as_ref() == Some(&decision)
+            && let Decision::Escalate(reason) = &decision
+        {
+            ctx.out.page(id, reason.to_string());
+        }
+        service.decide(decision, None, &mut ctx);
+        if service.watching {
+            service.align_rollout(&mut ctx);
+        }
+    }
+
+    /// Draws the consequences when an execution has ended.
+    pub(super) fn settle(&mut self, number: ExecutionId, now: Now) {
+        let Some(run) = self.runs.get(&number).filter(|run| run.is_over()) else { return };
+        let id = run.service().clone();
+        let Some(service) = self.services.get_mut(&id).filter(|s| s.active == Some(number)) else { return };
+        let mut ctx = self.core.ctx(now);
+        service.active = None;
+        if run.counts {
+            service.last_end = Some(now.mono);
+        }
+        let plan = &run.execution.plan;
+        let mut next = None;
+        match run.execution.status {
+            ExecutionStatus::Completed | ExecutionStatus::CompletedWithWarnings => {
+                service.watching = false;
+                service.decide(Decision::Hold(Reason::Cleared), None, &mut ctx);
+            }
+            ExecutionStatus::Failed => {
+                service.latched = true;
+                if plan.strategy == Strategy::FeatureFlagDisable && !run.continuation && !ctx.stopped {
+                    service.tried.push(plan.strategy);
+                    next = Some(plan.event.clone());
+                } else {
+                    service.decide(Decision::Escalate(Reason::ExecutionFailed), None, &mut ctx);
+                    service.align_rollout(&mut ctx);
+                }
+            }
+            ExecutionStatus::Stopped => {
+                service.latched = run.counts;
+                let words = run.execution.error.clone().unwrap_or_default();
+                service.decide(Decision::Escalate(Reason::Guard(words)), None, &mut ctx);
+            }
+            ExecutionStatus::AwaitingApproval | ExecutionStatus::Running => {}
+        }
+        if !service.wants_frames() {
+            service.next_collect = None;
+        }
+        self.forget_ended();
+        if let Some(event) = next {
+            self.roll_back(&id, &Wish::Next(&event), now);
+        }
+    }
+
+    fn forget_ended(&mut self) {
+        let ended = self.runs.values().filter(|run| run.is_over()).count();
+        if ended > ENDED_MAX
+            && let Some(oldest) = self.runs.iter().find(|(_, run)| run.is_over()).map(|(&id, _)| id)
+        {
+            self.runs.remove(&oldest);
+        }
+    }
+}
+
+/// Why there is no plan.
+enum Obstacle {
+    Guard(Guard),
+    Reason(Reason),
+}
+
+impl Wish<'_> {
+    const fn cause(&self) -> Cause {
+        match self {
+            Self::Own(cause, _) => *cause,
+            Self::Person { .. } => Cause::Manual,
+            Self::Next(_) => Cause::Judge,
+        }
+    }
+}
+
+fn severity_of(service: &Service, wish: &Wish<'_>, settings: &Settings) -> Severity {
+    if let Wish::Next(before) = wish {
+        return before.severity;
+    }
+    let cause = wish.cause();
+    let verdict = service.verdict.filter(|_| cause == Cause::Judge);
+    severity(settings.severity, cause, &service.observed.effect(service.share), verdict.as_ref())
+}
+
+fn event(
+    service: &Service,
+    candidate: &VersionId,
+    target: &VersionId,
+    wish: &Wish<'_>,
+    engine: &Engine,
+    now: Now,
+) -> RollbackEvent {
+    if let Wish::Next(before) = wish {
+        let reason = format!("{}; switching its flags off did not help", before.reason);
+        return RollbackEvent { reason, at: now.mono, wall: now.wall, ..(*before).clone() };
+    }
+    let cause = wish.cause();
+    let (frame, by) = match wish {
+        Wish::Own(_, frame) => (*frame, None),
+        Wish::Person { by, .. } => (None, Some((*by).clone())),
+        Wish::Next(_) => (None, None),
+    };
+    let verdict = service.verdict.filter(|_| cause == Cause::Judge);
+    let effect = service.observed.effect(service.share);
+    let evidence = evidence(service, cause, frame);
+    let reason = match wish {
+        Wish::Person { reason, .. } => (*reason).to_owned(),
+        Wish::Own(..) | Wish::Next(_) => words(service, candidate, cause, &evidence, engine),
+    };
+    RollbackEvent {
+        trigger: trigger(cause, verdict.as_ref()),
+        severity: severity_of(service, wish, &engine.core.settings),
+        service: service.inventory.service.clone(),
+        current: candidate.clone(),
+        target: target.clone(),
+        reason,
+        verdict,
+        evidence,
+        effect,
+        automated: by.is_none(),
+        initiated_by: by.unwrap_or_else(own_name),
+        at: now.mono,
+        wall: now.wall,
+        attribution: attribution::confidence(&service.observed.ring).map(Ratio::clamped),
+    }
+}
+
+/// Why, number by number.
+fn evidence(service: &Service, cause: Cause, frame: Option<&Frame>) -> Evidence {
+    let direct = |signal: &str, value: f64, threshold: f64| Evidence {
+        words: format!("{signal} is {value:.0}"),
+        factors: vec![Factor { signal: signal.to_owned(), value, threshold, impact: 1.0, contribution: 1.0 }],
+    };
+    match (cause, frame) {
+        (Cause::Judge, Some(frame)) => service.judge.evidence(frame),
+        (Cause::Security, Some(frame)) => {
+            direct("security_findings", frame.signals[SignalKind::SecurityFindings].value, 0.0)
+        }
+        (Cause::NotReady, Some(frame)) => {
+            direct("pods_ready", frame.candidate.map_or(0.0, |arm| f64::from(arm.pods_ready)), 1.0)
+        }
+        (Cause::Restarting, Some(frame)) => {
+            direct("restarts", frame.candidate.map_or(0.0, |arm| f64::from(arm.restarts)), 0.0)
+        }
+        (Cause::Silent | Cause::Manual, _) | (_, None) => Evidence::default(),
+    }
+}
+
+fn words(
+    service: &Service,
+    candidate: &VersionId,
+    cause: Cause,
+    evidence: &Evidence,
+    engine: &Engine,
+) -> String {
+    match cause {
+        Cause::Security => format!("security findings came with {candidate}"),
+        Cause::NotReady => format!("no pod of {candidate} becomes ready"),
+        Cause::Restarting => format!("containers of {candidate} keep restarting"),
+        Cause::Silent => {
+            format!("no metrics of {candidate} for more than {}", engine.core.settings.missing_data.tolerate)
+        }
+        Cause::Judge | Cause::Manual => {
+            format!("judge `{}` failed {candidate}: {}", service.judge.name(), evidence.words)
+        }
+    }
+}
+
+/// Who acts when nobody was asked.
+fn own_name() -> ActorId {
+    ActorId::new("backspin").expect("letters are a valid name")
+}
+
+/// Applies one weighed frame.
+pub(super) fn milder(service: &mut Service, finding: super::decide::stance::Finding, ctx: &mut Ctx<'_>) {
+    use super::decide::stance;
+    let next = stance::next(&mut service.streak, finding, service.decision.as_ref());
+    if let Some(decision) = next {
+        let outside = Decision::Escalate(Reason::ExternalCause);
+        if decision == outside && matches!(service.decision, None | Some(Decision::Hold(_))) {
+            // Both are decided: the ramp is held, and a person is called.
+            service.decide(Decision::Pause(Reason::ExternalCause), None, ctx);
+        }
+        service.decide(decision, None, ctx);
+    }
+    service.align_rollout(ctx);
+}

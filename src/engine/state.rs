@@ -1,0 +1,263 @@
+//! What the engine knows of one service. A fold over the inputs: the same inputs give the same state.
+
+use crate::domain::engine_io::{JournalEntry, RolloutAsk};
+use crate::domain::event::{Decision, DecisionKind};
+use crate::domain::frame::{ArmIncrements, Frame};
+use crate::domain::id::{ExecutionId, VersionId};
+use crate::domain::plan::Strategy;
+use crate::domain::service::{Deploy, Inventory, RolloutState};
+use crate::domain::signal::Quality;
+use crate::domain::time::{Millis, MonoTime, Now};
+use crate::domain::units::TrafficShare;
+use crate::domain::verdict::Verdict;
+use crate::judge::Judge;
+
+use super::decide::observe::Observed;
+use super::decide::stance::Streak;
+use super::decide::stat;
+use super::guard::Guard;
+use super::outbox::Outbox;
+use super::settings::{Planning, Settings};
+
+/// Reasons for which a person is called once per deploy, at most: a bound on the memory of them.
+const PAGES_MAX: usize = 16;
+
+/// What every handler gets besides the state it changes.
+pub(super) struct Ctx<'a> {
+    /// Both clocks.
+    pub(super) now: Now,
+    /// Settings of the engine.
+    pub(super) settings: &'a Settings,
+    /// Whether a person said stop: no new effect is asked for.
+    pub(super) stopped: bool,
+    /// Where work goes.
+    pub(super) out: &'a mut Outbox,
+}
+
+/// One service.
+pub(super) struct Service {
+    /// As last told.
+    pub(super) inventory: Inventory,
+    /// Its own judge.
+    pub(super) judge: Box<dyn Judge>,
+    /// What the frames say.
+    pub(super) observed: Observed,
+    /// The last deploy, watched or not any more.
+    pub(super) deploy: Option<Deploy>,
+    /// Whether that deploy is still judged.
+    pub(super) watching: bool,
+    /// The rollout as last told.
+    pub(super) rollout: Option<RolloutState>,
+    /// Share of traffic that the candidate is configured to get, as last told or ordered, `0..=1`.
+    pub(super) share: f64,
+    /// When the next collection is due; none while nobody looks.
+    pub(super) next_collect: Option<MonoTime>,
+    /// When the last frame was complete.
+    pub(super) last_frame: Option<MonoTime>,
+    /// Ready pods of the version that the deploy replaces, as the last frame tells; none when it does not.
+    pub(super) old_ready: Option<u32>,
+    /// Whether the last frame knew no instance of that version at all.
+    pub(super) old_absent: bool,
+    /// The last verdict.
+    pub(super) verdict: Option<Verdict>,
+    /// The decision that stands.
+    pub(super) decision: Option<Decision>,
+    /// The guard behind that decision, if it is one.
+    pub(super) blocked: Option<Guard>,
+    /// Findings in a row.
+    pub(super) streak: Streak,
+    /// What was asked of the rollout's controller last.
+    pub(super) asked: Option<RolloutAsk>,
+    /// The open execution.
+    pub(super) active: Option<ExecutionId>,
+    /// An execution did not reach its end: no other is begun by itself for this deploy (S28, never loop).
+    pub(super) latched: bool,
+    /// When the last execution that had an effect, or was refused, ended.
+    pub(super) last_end: Option<MonoTime>,
+    /// Strategies that were tried for this deploy and did not help.
+    pub(super) tried: Vec<Strategy>,
+    paged: Vec<Decision>,
+}
+
+impl Service {
+    /// A service that is not watched yet; its history is collected from now on.
+    pub(super) fn new(inventory: Inventory, judge: Box<dyn Judge>, next_collect: MonoTime) -> Self {
+        Self {
+            inventory,
+            judge,
+            observed: Observed::default(),
+            deploy: None,
+            watching: false,
+            rollout: None,
+            share: 0.0,
+            next_collect: Some(next_collect),
+            last_frame: None,
+            old_ready: None,
+            old_absent: false,
+            verdict: None,
+            decision: None,
+            blocked: None,
+            streak: Streak::default(),
+            asked: None,
+            active: None,
+            latched: false,
+            last_end: None,
+            tried: Vec::new(),
+            paged: Vec::new(),
+        }
+    }
+
+    /// A deploy begins.
+    pub(super) fn begin_watch(&mut self, deploy: Deploy, next_collect: MonoTime) {
+        self.judge.reset();
+        self.observed.deployed(deploy.at);
+        self.deploy = Some(deploy);
+        self.watching = true;
+        self.rollout = None;
+        self.share = 0.0;
+        self.next_collect.get_or_insert(next_collect);
+        self.verdict = None;
+        self.decision = None;
+        self.blocked = None;
+        self.streak = Streak::default();
+        self.asked = None;
+        self.latched = false;
+        self.tried.clear();
+        self.paged.clear();
+    }
+
+    /// When the watch ends.
+    pub(super) fn watch_end(&self) -> Option<MonoTime> {
+        self.deploy.as_ref().filter(|_| self.watching).map(|deploy| deploy.at + deploy.watch)
+    }
+
+    /// Whether frames are wanted: before the first deploy, during a watch and while an execution is open.
+    pub(super) fn wants_frames(&self) -> bool {
+        self.deploy.is_none() || self.watching || self.active.is_some()
+    }
+
+    /// Takes what a frame says of the rollout and of pods.
+    pub(super) fn note(&mut self, frame: &Frame) {
+        self.last_frame = Some(frame.at);
+        if self.deploy.is_none() {
+            return;
+        }
+        self.share = TrafficShare::clamped(frame.rollout.candidate_share).get();
+        let arms = [frame.stable.as_ref(), frame.baseline.as_ref()];
+        self.old_absent = frame.candidate.is_some() && arms.iter().flatten().next().is_none();
+        let ready = arms.into_iter().flatten().map(ready_pods).sum::<Option<u32>>();
+        self.old_ready = ready.filter(|_| arms.iter().flatten().next().is_some());
+    }
+
+    /// Ready pods of a version, as best known: counted in the last frame where it is the one that the deploy
+    /// replaces, else as the inventory says or as a step was seen to leave it. None for an unknown version.
+    pub(super) fn ready(&self, version: &VersionId) -> Option<u32> {
+        let known = self.inventory.versions.iter().find(|v| &v.id == version)?.replicas_ready;
+        Some(self.old_ready.filter(|_| self.replaced(version)).unwrap_or(known))
+    }
+
+    /// The same for planning, on the safe side: a version that the last frame knew no instance of has none.
+    pub(super) fn ready_at_least(&self, version: &VersionId) -> u32 {
+        if self.old_absent && self.replaced(version) { 0 } else { self.ready(version).unwrap_or(0) }
+    }
+
+    /// A step was seen to leave this many pods of a version ready.
+    pub(super) fn scaled(&mut self, version: &VersionId, replicas: u32) {
+        if let Some(known) = self.inventory.versions.iter_mut().find(|v| &v.id == version) {
+            known.replicas_ready = replicas;
+        }
+    }
+
+    fn replaced(&self, version: &VersionId) -> bool {
+        self.deploy.as_ref().is_some_and(|deploy| &deploy.from == version)
+    }
+
+    /// What still counts as recovered: share of failed requests, and of slow ones where the history tells.
+    pub(super) fn recovery_limits(&self, planning: &Planning) -> (f64, Option<f64>) {
+        let Some(history) = self.observed.history.counts() else { return (planning.error_ratio_max, None) };
+        let slack = |ratio: f64, n: u64, least: f64| {
+            // What the history may have been, by chance, times the slack.
+            (stat::chance_allows(ratio, n) * planning.error_ratio_slack).clamp(least, 1.0)
+        };
+        let failed = history.failed();
+        let errors = failed.ratio().map_or(planning.error_ratio_max, |r| slack(r, failed.of, 0.001));
+        let slow = history.slow();
+        (errors, slow.ratio().map(|r| slack(r, slow.of, 0.01)))
+    }
+
+    /// Changes the decision: writes it down and, if it is an escalation, calls a person once per reason.
+    pub(super) fn decide(&mut self, decision: Decision, blocked: Option<Guard>, ctx: &mut Ctx<'_>) {
+        self.blocked = blocked;
+        if self.decision.as_ref() == Some(&decision) {
+            return;
+        }
+        let service = self.inventory.service.clone();
+        ctx.out.journal(JournalEntry::Decided { service, decision: decision.clone() });
+        if let Decision::Escalate(reason) = &decision
+            && !self.paged.contains(&decision)
+            && self.paged.len() < PAGES_MAX
+        {
+            ctx.out.page(&self.inventory.service, reason.to_string());
+            self.paged.push(decision.clone());
+        }
+        self.decision = Some(decision);
+    }
+
+    /// Brings the rollout's controller in line with the decision: a pause or an escalation holds the ramp, a
+    /// hold lets it go on. Asked once; a pause that somebody else made is left alone.
+    pub(super) fn align_rollout(&mut self, ctx: &mut Ctx<'_>) {
+        let wanted = match self.decision.as_ref().map(Decision::kind) {
+            Some(DecisionKind::Pause | DecisionKind::Escalate) => RolloutAsk::Pause,
+            Some(DecisionKind::Hold) if self.asked == Some(RolloutAsk::Pause) => RolloutAsk::Resume,
+            Some(DecisionKind::Hold | DecisionKind::RollBack) | None => return,
+        };
+        self.ask(wanted, ctx);
+    }
+
+    /// Asks the rollout's controller, unless that is pointless or a person said stop.
+    pub(super) fn ask(&mut self, ask: RolloutAsk, ctx: &mut Ctx<'_>) {
+        let over = matches!(self.rollout, Some(RolloutState::Complete | RolloutState::Aborted));
+        let given_up = self.asked == Some(RolloutAsk::Abort);
+        let held = ask == RolloutAsk::Pause && matches!(self.rollout, Some(RolloutState::Paused(_)));
+        if ctx.stopped || over || given_up || held || self.asked == Some(ask) || self.deploy.is_none() {
+            return;
+        }
+        self.asked = Some(ask);
+        ctx.out.ask_rollout(&self.inventory.service, ask);
+    }
+}
+
+/// The first multiple of `every` after `now`: collections fall on a grid, whenever the engine was told of the
+/// service, so that two runs measure at the same moments.
+pub(super) fn next_on_grid(now: MonoTime, every: Millis) -> MonoTime {
+    let every = every.0.max(1);
+    MonoTime((now.0 / every).saturating_add(1).saturating_mul(every))
+}
+
+/// Ready pods of an arm, if it was measured and pods are counted at all.
+fn ready_pods(arm: &ArmIncrements) -> Option<u32> {
+    let counted = arm.pods_ready > 0 || arm.pods_desired > 0;
+    (arm.quality == Quality::Fresh && counted).then_some(u32::from(arm.pods_ready))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn collections_fall_on_a_grid() {
+        let every = Millis::from_secs(15);
+        for (now, next) in [(0, 15_000), (1, 15_000), (14_999, 15_000), (15_000, 30_000)] {
+            assert_eq!(next_on_grid(MonoTime(now), every), MonoTime(next));
+        }
+        assert_eq!(next_on_grid(MonoTime(5), Millis::ZERO), MonoTime(6));
+        assert_eq!(next_on_grid(MonoTime(u64::MAX), every), MonoTime(u64::MAX));
+    }
+
+    #[test]
+    fn pods_that_are_not_recorded_are_not_zero() {
+        let arm = ArmIncrements { quality: Quality::Fresh, requests: 10, ..ArmIncrements::default() };
+        assert_eq!(ready_pods(&arm), None);
+        assert_eq!(ready_pods(&ArmIncrements { pods_desired: 3, ..arm }), Some(0));
+    }
+}

@@ -1,0 +1,350 @@
+//! From a decision to an end: steps, retries, checks, approvals, stops.
+
+use super::driver::{Bench, Say, actor, service, version};
+use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
+use crate::domain::event::{Decision, DecisionKind, Reason};
+use crate::domain::execution::{ExecutionStatus, FailureReason, StepOutcome};
+use crate::domain::id::{Attempt, ExecutionId};
+use crate::domain::plan::{StepAction, Strategy};
+use crate::domain::service::{Deploy, Environment, Inventory, RolloutKind};
+use crate::domain::signal::Quality;
+use crate::domain::time::Millis;
+use crate::engine::settings::{MissingAction, Settings};
+
+/// A deploy whose candidate fails `bad` of its requests after a minute, judged against the concurrent arm.
+fn failing(settings: Settings, change: impl Fn(&mut Inventory), share: f64, bad: f64) -> Bench {
+    let mut bench = Bench::deployed(settings, change);
+    bench.world.share = share;
+    bench.run_for(60);
+    bench.world.say = Say::FailConcurrent;
+    bench.world.bad = bad;
+    bench
+}
+
+/// The default service, whose canary at a tenth fails two fifths of its requests: medium, canary rollback.
+fn canary() -> Bench {
+    failing(Settings::default(), |_| (), 0.1, 0.4)
+}
+
+/// A candidate with half of the traffic and everything failing: critical, immediate.
+fn immediate() -> Bench {
+    failing(Settings::default(), |_| (), 0.5, 0.9)
+}
+
+fn with_flags(inventory: &mut Inventory) {
+    inventory.capabilities.feature_flags = true;
+}
+
+/// The service runs in production, where no standing approval covers it.
+fn production(inventory: &mut Inventory) {
+    inventory.environment = Environment::Production;
+}
+
+fn error(bench: &Bench) -> String {
+    bench.engine.executions().last().and_then(|e| e.error.clone()).unwrap_or_default()
+}
+
+#[test]
+fn a_canary_rollback_goes_down_in_stages_to_a_measured_end() {
+    let mut bench = canary();
+    bench.run_for(300);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed], "{}", error(&bench));
+    assert_eq!(
+        bench.effects(),
+        [
+            "abort",
+            "move traffic from v3: 95 % to v2",
+            "move traffic from v3: 100 % to v2",
+            "scale v3 to 0 replicas",
+            "update service discovery to v2",
+            "notify"
+        ]
+    );
+    assert_eq!(bench.decisions().last(), Some(&&Decision::Hold(Reason::Cleared)));
+    assert!(!bench.engine.is_watching(&service()) && bench.engine.poll_timeout().is_none());
+    let execution = bench.engine.executions().next().expect("one");
+    assert!(execution.validation.iter().all(|c| c.passed) && execution.validation.len() >= 2);
+    let shifts = execution.step_results.iter().filter(|r| !r.checks.is_empty());
+    assert_eq!(shifts.count(), 2, "the watch and the last shift were measured");
+}
+
+#[test]
+fn a_critical_failure_takes_everything_off_at_once() {
+    let mut bench = immediate();
+    bench.run_for(300);
+    assert_eq!(bench.effects()[..2], ["abort", "move traffic from v3: 100 % to v2"]);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed]);
+}
+
+#[test]
+fn a_target_without_pods_is_given_some_first() {
+    let mut bench = failing(Settings::default(), |i| i.capabilities.traffic_split = false, 0.1, 0.4);
+    let command =
+        Command::RollBack { service: service(), target: Some(version("v1")), reason: "why not".to_owned() };
+    bench.input(Input::Commanded { command, by: actor("ada") });
+    bench.run_for(300);
+    assert_eq!(
+        bench.effects()[..3],
+        ["abort", "scale v1 to 10 replicas", "move traffic from v3: 100 % to v1"]
+    );
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed], "{}", error(&bench));
+}
+
+#[test]
+fn every_effect_follows_its_intent() {
+    let mut bench = canary();
+    bench.run_for(300);
+    for (place, (_, output)) in bench.log.iter().enumerate() {
+        if let Output::StartStep { attempt, action, .. } = output {
+            let intent = JournalEntry::Intent { attempt: *attempt, action: action.clone() };
+            assert_eq!(bench.log[place - 1].1, Output::Journal(intent));
+        }
+    }
+}
+
+#[track_caller]
+fn outcome(outcome: fn(&StepAction) -> Option<StepOutcome>, expected: ExecutionStatus, words: &str) -> Bench {
+    let mut bench = immediate();
+    bench.world.outcome = outcome;
+    bench.run_for(1500);
+    assert_eq!(bench.statuses(), [expected], "{}", error(&bench));
+    assert!(error(&bench).contains(words), "{}", error(&bench));
+    bench
+}
+
+fn attempts(bench: &Bench, step: u16) -> usize {
+    let starts = bench
+        .log
+        .iter()
+        .filter(|(_, o)| matches!(o, Output::StartStep { attempt, .. } if attempt.step == step));
+    starts.count()
+}
+
+#[test]
+fn a_critical_failure_is_retried_then_stops_and_calls_a_person() {
+    let bench = outcome(
+        |_| Some(StepOutcome::Failed(FailureReason::NoReadyEndpoint)),
+        ExecutionStatus::Failed,
+        "no ready endpoint",
+    );
+    assert_eq!(attempts(&bench, 0), 3);
+    assert_eq!(bench.decisions().last(), Some(&&Decision::Escalate(Reason::ExecutionFailed)));
+    assert_eq!(bench.kinds().iter().filter(|k| **k == DecisionKind::RollBack).count(), 1, "never a loop");
+}
+
+#[test]
+fn what_does_not_exist_is_not_retried() {
+    let bench = outcome(
+        |_| Some(StepOutcome::Failed(FailureReason::NotFound("v2".to_owned()))),
+        ExecutionStatus::Failed,
+        "not found",
+    );
+    assert_eq!(attempts(&bench, 0), 1);
+}
+
+#[test]
+fn silence_times_out_and_is_cancelled() {
+    let bench = outcome(|_| None, ExecutionStatus::Failed, "timed out");
+    let cancelled = bench.log.iter().filter(|(_, o)| matches!(o, Output::CancelStep { .. })).count();
+    assert_eq!((attempts(&bench, 0), cancelled), (3, 3));
+}
+
+#[test]
+fn an_unknown_outcome_repeats_only_what_may_be_repeated() {
+    let bench = outcome(
+        |action| Some(if action.idempotent() { StepOutcome::Succeeded } else { StepOutcome::Unknown }),
+        ExecutionStatus::CompletedWithWarnings,
+        "nobody knows",
+    );
+    assert_eq!(attempts(&bench, 3), 1, "a notification is not sent twice");
+    let bench = outcome(|_| Some(StepOutcome::Unknown), ExecutionStatus::Failed, "nobody knows");
+    assert_eq!(attempts(&bench, 0), 3);
+}
+
+#[test]
+fn a_failure_that_is_not_critical_is_a_warning() {
+    outcome(
+        |action| {
+            Some(match action {
+                StepAction::UpdateServiceDiscovery { .. } => {
+                    StepOutcome::Failed(FailureReason::Refused("read only".to_owned()))
+                }
+                _ => StepOutcome::Succeeded,
+            })
+        },
+        ExecutionStatus::CompletedWithWarnings,
+        "refused: read only",
+    );
+}
+
+#[test]
+fn an_actuator_that_lies_is_found_out_by_counting() {
+    let mut bench = immediate();
+    bench.world.effective = false;
+    bench.run_for(600);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Failed]);
+    assert!(error(&bench).contains("a check after it did not pass"), "{}", error(&bench));
+    assert_eq!(attempts(&bench, 1), 0, "the candidate's pods were not taken away");
+}
+
+#[test]
+fn a_gap_in_the_metrics_is_waited_out() {
+    let mut bench = immediate();
+    bench.run_for(15);
+    bench.world.candidate_quality = Quality::Failed;
+    bench.run_for(120);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Running], "not verified, so not gone on");
+    bench.world.candidate_quality = Quality::Fresh;
+    bench.run_for(180);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed]);
+}
+
+#[test]
+fn a_target_that_is_worse_stops_the_rollback() {
+    let mut bench = canary();
+    bench.run_for(20);
+    bench.world.old_bad = 0.6;
+    bench.run_for(60);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Failed]);
+    assert!(error(&bench).contains("the target is worse"), "{}", error(&bench));
+    bench.run_for(1800);
+    assert_eq!(bench.statuses().len(), 1, "and nothing is tried again");
+}
+
+#[test]
+fn harm_that_stays_fails_the_validation() {
+    let mut bench = immediate();
+    bench.run_for(40);
+    bench.world.old_bad = 0.3;
+    bench.run_for(900);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Failed]);
+    assert!(error(&bench).contains("did not hold in time"), "{}", error(&bench));
+}
+
+#[test]
+fn flags_that_cure_leave_the_version_and_hold_its_ramp() {
+    let mut bench = failing(Settings::default(), with_flags, 0.1, 0.9);
+    bench.world.flags_cure = true;
+    bench.run_for(300);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed], "{}", error(&bench));
+    assert_eq!(
+        bench.effects()[..3],
+        ["pause", "disable flags new-cart", "verify that flags new-cart are off everywhere"]
+    );
+    assert!((bench.world.share - 0.1).abs() < 1e-9);
+}
+
+#[test]
+fn flags_that_do_not_help_are_followed_by_the_next_best_once() {
+    let mut bench = failing(Settings::default(), with_flags, 0.1, 0.9);
+    bench.run_for(900);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Failed, ExecutionStatus::Completed]);
+    let strategies: Vec<_> = bench.engine.executions().map(|e| e.plan.strategy).collect();
+    assert_eq!(strategies, [Strategy::FeatureFlagDisable, Strategy::CanaryRollback]);
+    assert_eq!(bench.world.share, 0.0);
+}
+
+#[test]
+fn an_approval_is_asked_for_and_the_ramp_waits() {
+    let mut bench = failing(Settings::default(), production, 0.5, 0.9);
+    bench.run_for(60);
+    assert_eq!(bench.statuses(), [ExecutionStatus::AwaitingApproval]);
+    assert_eq!(bench.effects(), ["pause"]);
+    let answer = |execution: u32, by: &str| Input::ApprovalAnswered {
+        execution: ExecutionId(execution),
+        approved: true,
+        by: actor(by),
+    };
+    bench.input(answer(7, "bob"));
+    bench.input(answer(1, "backspin"));
+    assert_eq!(bench.statuses(), [ExecutionStatus::AwaitingApproval], "not for this, not by its author");
+    bench.input(answer(1, "bob"));
+    bench.run_for(300);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed]);
+}
+
+#[test]
+fn a_refusal_and_a_silence_end_the_execution() {
+    let mut bench = failing(Settings::default(), production, 0.5, 0.9);
+    bench.run_for(15);
+    bench.input(Input::ApprovalAnswered { execution: ExecutionId(1), approved: false, by: actor("bob") });
+    assert_eq!(
+        (bench.statuses(), error(&bench)),
+        (vec![ExecutionStatus::Stopped], "bob refused it".to_owned())
+    );
+    bench.run_for(3000);
+    assert_eq!(bench.statuses().len(), 1, "nobody is asked again and again");
+
+    let mut settings = Settings::default();
+    settings.approvals.escalation = vec![actor("on-call"), actor("lead")];
+    let mut bench = failing(settings, production, 0.5, 0.9);
+    bench.run_for(15 + 601);
+    let asked = bench.log.iter().filter_map(|(_, o)| match o {
+        Output::AskApproval { role, .. } => Some(role.to_string()),
+        _ => None,
+    });
+    assert_eq!(asked.collect::<Vec<_>>(), ["on-call", "lead"]);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Stopped]);
+    assert!(error(&bench).contains("nobody answered"));
+}
+
+#[test]
+fn a_stop_starts_nothing_new_and_writes_down_what_was_under_way() {
+    let mut bench = canary();
+    bench.world.outcome = |_| None;
+    bench.run_for(15);
+    bench.input(Input::Commanded { command: Command::Stop, by: actor("ada") });
+    assert_eq!(bench.statuses(), [ExecutionStatus::Running], "an effect is under way");
+    let before = bench.effects().len();
+    let attempt = Attempt { execution: ExecutionId(1), step: 0, attempt: 1 };
+    bench.input(Input::StepReported { attempt, outcome: StepOutcome::Succeeded });
+    assert_eq!(
+        (bench.statuses(), error(&bench)),
+        (vec![ExecutionStatus::Stopped], "stopped by ada".to_owned())
+    );
+    bench.run_for(600);
+    assert_eq!(bench.effects().len(), before);
+    assert_eq!(bench.engine.executions().next().map(|e| e.step_results.len()), Some(1));
+}
+
+#[test]
+fn a_new_deploy_ends_the_execution_of_the_old_one() {
+    let mut bench = canary();
+    bench.world.outcome = |_| None;
+    bench.run_for(15);
+    bench.input(Input::Deployed(Deploy {
+        service: service(),
+        candidate: version("v4"),
+        from: version("v3"),
+        kind: RolloutKind::Rolling,
+        at: bench.now,
+        watch: Millis(u64::MAX),
+    }));
+    assert_eq!(bench.statuses(), [ExecutionStatus::Stopped]);
+    assert!(bench.log.iter().any(|(_, o)| matches!(o, Output::CancelStep { .. })));
+    assert!(bench.engine.is_watching(&service()));
+}
+
+#[test]
+fn late_reports_and_strange_attempts_are_passed_over() {
+    let mut bench = canary();
+    bench.world.outcome = |_| None;
+    bench.run_for(15 + 31);
+    let entries = bench.log.len();
+    for (execution, step, attempt) in [(1, 0, 1), (1, 5, 1), (9, 0, 1), (1, 0, 99)] {
+        let attempt = Attempt { execution: ExecutionId(execution), step, attempt };
+        bench.input(Input::StepReported { attempt, outcome: StepOutcome::Succeeded });
+    }
+    assert_eq!(bench.log.len(), entries, "the first attempt was cancelled, the others never were");
+}
+
+#[test]
+fn a_silent_candidate_is_rolled_back_where_the_policy_says_so() {
+    let mut settings = Settings::default();
+    settings.missing_data.then = MissingAction::RollBack;
+    let mut bench = Bench::deployed(settings, |_| ());
+    bench.run_for(60);
+    bench.world.candidate_quality = Quality::Missing;
+    bench.run_for(90);
+    assert_eq!(bench.effects()[..1], ["abort"]);
+}

@@ -1,0 +1,6 @@
+//! The engine as a whole, in a small world of its own.
+
+mod decisions;
+pub(super) mod driver;
+mod executions;
+mod properties;
