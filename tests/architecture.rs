@@ -15,16 +15,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("world", &["domain", "scenario", "mocks"]),
     ("plane", &["domain", "engine", "record", "policy", "scenario", "world", "mocks"]),
     ("score", &["domain", "record"]),
-    (
-        "campaign",
-        &["domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score"],
-    ),
+    ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score"]),
     ("report", &["domain", "record", "score"]),
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score", "campaign",
-            "report",
+            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
+            "campaign", "report",
         ],
     ),
 ];
@@ -161,6 +158,9 @@ fn the_table_is_the_one_in_the_architecture_page() {
             .lines()
             .find(|l| l.starts_with(&format!("| `src/{room}` |")))
             .unwrap_or_else(|| panic!("ARCHITECTURE.md has no row for `src/{room}`"));
-        assert!(row.ends_with(&format!("| {cell} |")), "row of `src/{room}` differs:\n{row}\nexpected: {cell}");
+        assert!(
+            row.ends_with(&format!("| {cell} |")),
+            "row of `src/{room}` differs:\n{row}\nexpected: {cell}"
+        );
     }
 }

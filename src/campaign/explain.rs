@@ -6,7 +6,7 @@ use crate::domain::event::Decision;
 use crate::domain::frame::{ArmIncrements, Frame};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::verdict::{Evidence, Verdict};
-use crate::policy::Policy;
+use crate::policy;
 use crate::record::RecordError;
 
 use super::replay::ReplayError;
@@ -50,7 +50,7 @@ pub fn explain(
         Some(Ok(_)) | None => return Err(ReplayError::NoHeader),
         Some(Err(error)) => return Err(ReplayError::Record(error)),
     };
-    let policy = Policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
+    let policy = policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
     let mut judge = policy.judge.build(&header.signals);
     let mut scrapes: Vec<Scrape> = Vec::new();
     let mut last: Option<Box<Frame>> = None;

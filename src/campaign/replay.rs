@@ -3,8 +3,9 @@
 use crate::domain::engine_io::{JournalEntry, Output};
 use crate::domain::entry::{Entry, RunHeader};
 use crate::domain::event::DecisionKind;
-use crate::domain::time::{MonoTime, Now, WallTime};
-use crate::policy::{Policy, document::Problems};
+use crate::domain::time::{MonoTime, Now};
+use crate::plane;
+use crate::policy::{self, document::Problems};
 use crate::record::{Difference, RecordError, first_difference};
 
 /// What a replay found.
@@ -42,8 +43,8 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
         Some(Ok(_)) | None => return Err(ReplayError::NoHeader),
         Some(Err(error)) => return Err(ReplayError::Record(error)),
     };
-    let policy = Policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
-    let mut engine = policy.engine(&header.signals);
+    let policy = policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
+    let mut engine = plane::engine(&policy, &header.signals);
     let mut recorded = Vec::new();
     let mut fresh = Vec::new();
     for entry in entries {
@@ -56,7 +57,7 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
             Entry::Input(at, input) => (at, Some(input)),
             Entry::Header(_) | Entry::Truth(..) | Entry::End(_) => continue,
         };
-        let now = Now { mono, wall: WallTime(header.wall_start.0 + mono.0 as i64) };
+        let now = Now::in_run(header.wall_start, mono);
         match input {
             Some(input) => engine.handle_input(now, input),
             None => engine.handle_timeout(now),

@@ -72,6 +72,20 @@ pub(super) fn tell(failure: &Failure) -> Code {
     }
 }
 
+/// Says on stderr what was taken as it stands; many of a kind are counted, not listed.
+#[expect(clippy::print_stderr, reason = "the one place where failures are told")]
+pub(super) fn warn(warnings: &[Problem]) {
+    for problem in warnings.iter().take(WARNINGS_SHOWN) {
+        eprintln!("{problem}");
+    }
+    if warnings.len() > WARNINGS_SHOWN {
+        eprintln!("and {}", counted(warnings.len() - WARNINGS_SHOWN, "more warning"));
+    }
+}
+
+/// More warnings than this only get a count.
+const WARNINGS_SHOWN: usize = 5;
+
 /// `1 error`, `3 errors`.
 pub(super) fn counted(n: usize, what: &str) -> String {
     if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }

@@ -84,7 +84,9 @@ fn text(explained: &Explained, all: bool) -> String {
             }
             skipped = 0;
             lines.push(row(scrape));
-            lines.extend(scrape.decisions.iter().map(|(at, decision)| decided(*at, decision)).collect::<Vec<_>>());
+            lines.extend(
+                scrape.decisions.iter().map(|(at, decision)| decided(*at, decision)).collect::<Vec<_>>(),
+            );
         } else {
             skipped += 1;
         }

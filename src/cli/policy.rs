@@ -6,9 +6,9 @@ use clap::Subcommand;
 
 use super::diagnose::Failure;
 use super::exit::Code;
-use super::select::PolicyArgs;
 use super::out;
-use crate::policy::{self, Policy};
+use super::select::PolicyArgs;
+use crate::policy::{self, JudgeName, Policy};
 
 /// What to do with a policy.
 #[derive(Debug, Subcommand)]
@@ -27,10 +27,10 @@ pub(super) enum PolicyVerb {
 
 pub(super) fn run(verb: &PolicyVerb) -> Result<Code, Failure> {
     match verb {
-        PolicyVerb::Show(args) => out(args.own()?.to_yaml().trim_end()),
+        PolicyVerb::Show(args) => out(args.own()?.show().trim_end()),
         PolicyVerb::Check { files } => {
             for file in files {
-                let policy = Policy::load(file)?;
+                let policy = policy::load(file)?;
                 out(&checked(&file.display().to_string(), &policy));
             }
         }
@@ -40,9 +40,12 @@ pub(super) fn run(verb: &PolicyVerb) -> Result<Code, Failure> {
 }
 
 fn checked(name: &str, policy: &Policy) -> String {
-    let mut lines = vec![format!("{name}: good, judge `{}`, hash {}", policy.judge_name(), policy.hash())];
-    for query in policy.query_shapes() {
-        lines.push(format!("  {:<20} compiles as {}", query.name, query.shape));
+    let mut lines =
+        vec![format!("{name}: good, judge `{}`, hash {}", JudgeName::of(&policy.judge).name(), policy.hash)];
+    for query in &policy.queries {
+        let shape =
+            query.shape().map_or_else(|| "is not compiled".to_owned(), |s| format!("compiles as {s}"));
+        lines.push(format!("  {:<20} {shape}", query.name(&policy.custom)));
     }
     lines.join("\n")
 }

@@ -22,7 +22,9 @@ impl Progress {
         eprintln!("playing {title}: {total} runs");
         let bar = std::io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
-            if let Ok(style) = ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {per_sec}, {eta} left") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {per_sec}, {eta} left")
+            {
                 bar.set_style(style);
             }
             bar

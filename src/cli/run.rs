@@ -6,15 +6,16 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input, environment, fault};
+use super::diagnose::{Failure, bad_input, environment, fault, warn};
 use super::exit::Code;
 use super::progress::Progress;
 use super::select::{PolicyArgs, SeedArgs, scenarios};
 use super::{Format, out};
 use crate::campaign::{Campaign, CampaignError, Subject, chosen};
-use crate::policy::Policy;
-use crate::report::{self, CampaignReport, ReportError, table};
-use crate::scenario::recorded::{self, RecordedCase};
+use crate::judge::JudgeParams;
+use crate::policy::{JudgeName, Policy};
+use crate::report::{self, CampaignReport, Limits, ReportError, Shown, table};
+use crate::scenario::recorded::{self, Recorded, RecordedCase};
 use crate::score::{ExpectationStatus, RunOutcome, over_seeds};
 
 /// Enough for "in at least 95 % of seeds, lower bound at least 90 %" with two seeds missed: 58 of 60 is too few,
@@ -70,7 +71,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
 }
 
 fn incidents(dir: &std::path::Path, filter: Option<&str>) -> Result<Vec<RecordedCase>, Failure> {
-    let mut cases = recorded::load(dir)?;
+    let Recorded { mut cases, warnings } = recorded::read(dir)?;
+    warn(&warnings);
     if let Some(filter) = filter {
         cases.retain(|c| format!("{}/{}", c.source, c.id).contains(filter));
     }
@@ -83,20 +85,30 @@ fn incidents(dir: &std::path::Path, filter: Option<&str>) -> Result<Vec<Recorded
     Ok(cases)
 }
 
-fn play(args: &RunArgs, policies: Vec<Policy>, subjects: Vec<Subject<'_>>, title: String) -> Result<Code, Failure> {
+fn play(
+    args: &RunArgs,
+    policies: Vec<Policy>,
+    subjects: Vec<Subject<'_>>,
+    title: String,
+) -> Result<Code, Failure> {
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let campaign = Campaign { subjects, policies, seed: args.seed.seed, seeds: args.seeds, jobs };
     let progress = Progress::start(&title, campaign.keys().len());
     let outcomes = campaign.play(|_| progress.step()).map_err(cannot_play)?;
-    let shown = chosen(&campaign, &outcomes).map_err(cannot_play)?;
+    let chosen = chosen(&campaign, &outcomes).map_err(cannot_play)?;
+    let shown = chosen
+        .into_iter()
+        .map(|run| Shown { entries: run.entries, users_harmed_untouched: run.users_harmed_untouched })
+        .collect();
     progress.finish();
     let report = CampaignReport {
         title,
         seed: campaign.seed,
-        policy_hash: campaign.policies[0].hash().to_owned(),
-        policy_judge: campaign.policies[0].judge_name().to_owned(),
-        judges: campaign.policies.iter().map(|p| p.judge_name().to_owned()).collect(),
+        policy_hash: campaign.policies[0].hash.clone(),
+        policy_judge: name(&campaign.policies[0]),
+        judges: campaign.policies.iter().map(name).collect(),
         outcomes,
+        limits: limits(&campaign.policies),
         shown,
         warnings: Vec::new(),
     };
@@ -116,6 +128,24 @@ fn play(args: &RunArgs, policies: Vec<Policy>, subjects: Vec<Subject<'_>>, title
         }
     }
     Ok(verdict(&report))
+}
+
+/// The fixed limits to draw: those of the reference judge, if it is played.
+fn limits(policies: &[Policy]) -> Limits {
+    policies
+        .iter()
+        .find_map(|policy| match &policy.judge {
+            JudgeParams::Weighted(params) => Some(Limits {
+                error_ratio: Some(params.error_ratio),
+                latency_p99_ms: Some(params.latency_p99_ms),
+            }),
+            JudgeParams::Flagger(_) | JudgeParams::EDetector(_) => None,
+        })
+        .unwrap_or_default()
+}
+
+fn name(policy: &Policy) -> String {
+    JudgeName::of(&policy.judge).name().to_owned()
 }
 
 fn cannot_play(error: CampaignError) -> Failure {

@@ -8,7 +8,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::diagnose::{Failure, bad_input, environment};
-use crate::policy::{JUDGES, Policy};
+use crate::policy::{self, JudgeName, Policy};
 use crate::record::RecordReader;
 use crate::scenario::model::Scenario;
 use crate::scenario::{discover, load_all, shipped};
@@ -30,7 +30,7 @@ pub(super) struct PolicyArgs {
     /// Judges to play, the first of which decides expectations and exit code; by default the policy's own and all
     /// others beside it.
     #[arg(long = "judge", value_name = "NAME")]
-    judges: Vec<String>,
+    judges: Vec<JudgeName>,
 }
 
 impl PolicyArgs {
@@ -42,24 +42,18 @@ impl PolicyArgs {
     /// One policy per judge, the one that counts first.
     pub(super) fn load(&self) -> Result<Vec<Policy>, Failure> {
         let own = match &self.policy {
-            Some(path) => Policy::load(path)?,
-            None => Policy::shipped()?,
+            Some(path) => policy::load(path)?,
+            None => policy::default_policy()?,
         };
-        if self.judges.is_empty() {
-            let rivals = JUDGES.iter().filter(|name| **name != own.judge_name());
-            let rivals: Vec<Policy> = rivals.filter_map(|name| own.with_judge(name)).collect();
-            return Ok(std::iter::once(own).chain(rivals).collect());
+        let mut judges = self.judges.clone();
+        if judges.is_empty() {
+            judges.push(JudgeName::of(&own.judge));
+            judges.extend(JudgeName::ALL);
         }
         let mut policies: Vec<Policy> = Vec::new();
-        for name in &self.judges {
-            let policy = own.with_judge(name).ok_or_else(|| {
-                bad_input(
-                    anyhow!("there is no judge `{name}`"),
-                    &format!("judges: {}", JUDGES.join(", ")),
-                )
-            })?;
-            if policies.iter().all(|p| p.judge_name() != policy.judge_name()) {
-                policies.push(policy);
+        for judge in judges {
+            if policies.iter().all(|p| JudgeName::of(&p.judge) != judge) {
+                policies.push(own.with_judge(judge));
             }
         }
         Ok(policies)
@@ -121,8 +115,9 @@ pub(super) fn is_record(path: &Path) -> bool {
 
 /// Opens a record as a stream.
 pub(super) fn open_record(path: &Path) -> Result<RecordReader<BufReader<File>>, Failure> {
-    let file = File::open(path)
-        .with_context(|| format!("cannot open `{}`", path.display()))
-        .map_err(|e| environment(e, "records are written by `backspin run` below `reports/latest/records`"))?;
+    let file =
+        File::open(path).with_context(|| format!("cannot open `{}`", path.display())).map_err(|e| {
+            environment(e, "records are written by `backspin run` below `reports/latest/records`")
+        })?;
     Ok(RecordReader::new(BufReader::new(file)))
 }

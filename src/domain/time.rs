@@ -92,6 +92,14 @@ impl Add for Millis {
     }
 }
 
+impl Now {
+    /// The moment `mono` of a run whose first moment was `start`; saturates.
+    pub fn in_run(start: WallTime, mono: MonoTime) -> Self {
+        let wall = start.0.saturating_add(i64::try_from(mono.0).unwrap_or(i64::MAX));
+        Self { mono, wall: WallTime(wall) }
+    }
+}
+
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;

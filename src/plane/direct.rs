@@ -9,7 +9,6 @@ use crate::domain::id::ServiceId;
 use crate::domain::seed::Seed;
 use crate::domain::time::{Millis, MonoTime, WallTime};
 use crate::domain::truth::TruthEntry;
-use crate::engine::Engine;
 use crate::policy::Policy;
 use crate::record::Recorder;
 use crate::scenario::model::Scenario;
@@ -17,7 +16,8 @@ use crate::world::{World, WorldNotice};
 
 use super::drive::{Span, Surroundings, drive};
 use super::header::{RunId, header};
-use super::windows::{SignalWindows, WindowError};
+use super::windows::SignalWindows;
+use super::{PlaneError, engine};
 
 /// A rollback that is still being carried out at the end of the watch is followed for this long at most.
 const FOLLOW_MAX: Millis = Millis::from_mins(30);
@@ -27,15 +27,17 @@ const FOLLOW_MAX: Millis = Millis::from_mins(30);
 pub const WALL_START: WallTime = WallTime(1_767_607_200_000);
 
 /// Plays one scenario with one policy and one seed, from the first scrape to the end.
-pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Vec<Entry>, WindowError> {
+pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Vec<Entry>, PlaneError> {
     let mut around = DirectWorld::new(scenario, policy, id.seed(scenario.draw))?;
-    let mut engine = policy.engine();
-    let scrapes = (scenario.timing.end().0 / scenario.timing.scrape.0) as usize;
-    let mut recorder = Recorder::with_capacity(scrapes * 5 + 64);
-    recorder.push(Entry::Header(Box::new(header(scenario, policy, id, PlaneKind::Direct, WALL_START))));
+    let mut engine = engine(policy, &policy.custom);
+    let mut recorder = Recorder::new(header(scenario, policy, id, PlaneKind::Direct, WALL_START));
     let end = scenario.timing.end();
     let span = Span { end, end_max: end + FOLLOW_MAX };
-    drive(&mut engine, &mut around, &mut recorder, span, WALL_START, |_| false);
+    let last = drive(&mut engine, &mut around, &mut recorder, span, WALL_START, |_| false);
+    for (at, milestone) in around.world.milestones() {
+        recorder.push(Entry::Truth(at, TruthEntry::Reached(milestone)));
+    }
+    recorder.end(last);
     Ok(recorder.into_entries())
 }
 
@@ -54,9 +56,9 @@ struct DirectWorld {
 }
 
 impl DirectWorld {
-    fn new(scenario: &Scenario, policy: &Policy, seed: Seed) -> Result<Self, WindowError> {
+    fn new(scenario: &Scenario, policy: &Policy, seed: Seed) -> Result<Self, PlaneError> {
         let world = World::new(scenario, seed);
-        let windows = SignalWindows::new(policy, &world, scenario.timing.scrape)?;
+        let windows = SignalWindows::new(policy, &scenario.service.id, &world, scenario.timing.scrape)?;
         let inputs = VecDeque::from([Input::Inventory(Box::new(world.inventory()))]);
         let truths = VecDeque::from([TruthEntry::Known(world.truth().clone())]);
         Ok(Self {
@@ -77,9 +79,6 @@ impl DirectWorld {
         self.world.scrape_into(&mut self.frame);
         self.windows.fill(&self.world, &mut self.frame);
         self.truths.push_back(TruthEntry::Tick(self.world.take_truth_tick()));
-        while let Some(milestone) = self.world.poll_milestone() {
-            self.truths.push_back(TruthEntry::Reached(milestone));
-        }
         self.next_scrape = self.next_scrape + self.scrape;
     }
 

@@ -34,7 +34,8 @@ pub(super) struct Span {
     pub(super) end_max: MonoTime,
 }
 
-/// Runs the engine in its surroundings until the span is over or `stop` says so after an instant.
+/// Runs the engine in its surroundings until the span is over or `stop` says so after an instant. Gives the run's
+/// last moment.
 pub(super) fn drive(
     engine: &mut Engine,
     around: &mut dyn Surroundings,
@@ -45,7 +46,7 @@ pub(super) fn drive(
 ) -> MonoTime {
     let mut now = MonoTime::ZERO;
     loop {
-        settle(engine, around, recorder, at(now, wall_start));
+        settle(engine, around, recorder, Now::in_run(wall_start, now));
         while let Some(truth) = around.poll_truth() {
             recorder.push(Entry::Truth(now, truth));
         }
@@ -66,10 +67,9 @@ pub(super) fn drive(
         around.advance_to(now);
         if engine.poll_timeout().is_some_and(|due| due <= now) {
             recorder.push(Entry::Woken(now));
-            engine.handle_timeout(at(now, wall_start));
+            engine.handle_timeout(Now::in_run(wall_start, now));
         }
     }
-    recorder.push(Entry::End(now));
     now
 }
 
@@ -97,8 +97,4 @@ fn settle(engine: &mut Engine, around: &mut dyn Surroundings, recorder: &mut Rec
             return;
         }
     }
-}
-
-fn at(mono: MonoTime, wall_start: WallTime) -> Now {
-    Now { mono, wall: WallTime(wall_start.0 + mono.0 as i64) }
 }

@@ -3,7 +3,7 @@
 use crate::domain::entry::{PlaneKind, RECORD_VERSION, RunHeader};
 use crate::domain::seed::Seed;
 use crate::domain::time::WallTime;
-use crate::policy::Policy;
+use crate::policy::{JudgeName, Policy};
 use crate::scenario::model::Scenario;
 
 /// Which run of a campaign.
@@ -40,10 +40,10 @@ pub(super) fn header(
         seed_index: id.seed_index,
         seed: id.seed(scenario.draw),
         wall_start,
-        judge: policy.judge_name().to_owned(),
+        judge: JudgeName::of(&policy.judge).name().to_owned(),
         policy: policy.to_json(),
-        policy_hash: policy.hash().to_owned(),
-        signals: policy.custom_signals(),
+        policy_hash: policy.hash.clone(),
+        signals: policy.custom.clone(),
         expect: scenario.expect.clone(),
     }
 }

@@ -8,4 +8,34 @@ pub mod direct;
 pub mod recorded;
 
 mod drive;
+mod header;
 mod windows;
+
+pub use header::RunId;
+
+use crate::domain::signal::CustomSignal;
+use crate::engine::Engine;
+use crate::policy::Policy;
+use crate::policy::document::{Problem, Problems};
+
+/// A fresh engine under a policy. `signals` are the user-defined ones, in the order of `Frame::queries`: the
+/// policy's own, or the columns of a recording.
+pub fn engine(policy: &Policy, signals: &[CustomSignal]) -> Engine {
+    let (judge, custom) = (policy.judge.clone(), signals.to_vec());
+    let judges = Box::new(move || judge.build(&custom));
+    Engine::new(policy.settings.clone(), judges, signals.to_vec())
+}
+
+/// Why a plane could not be set up, or broke.
+#[derive(Debug, thiserror::Error)]
+pub enum PlaneError {
+    /// A query of the policy does not fit the world's series.
+    #[error("a query of the policy cannot be used here")]
+    Query(#[from] backspin_mocks::promql::QuerySetError),
+    /// A recording could not be opened.
+    #[error("a recording cannot be read")]
+    Recordings(#[source] Problems),
+    /// A recording changed while it was played.
+    #[error("a recording broke while it was played: {0}")]
+    Recording(Box<Problem>),
+}

@@ -11,19 +11,17 @@ use crate::domain::engine_io::{Input, Output};
 use crate::domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
 use crate::domain::id::{ServiceId, VersionId};
 use crate::domain::seed::Seed;
-use crate::domain::service::{
-    Capabilities, Deploy, Environment, Inventory, KnownVersion, RolloutKind, Tier,
-};
+use crate::domain::service::{Capabilities, Deploy, Environment, Inventory, KnownVersion, RolloutKind, Tier};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::TruthEntry;
-use crate::policy::Policy;
 use crate::policy::document::Problem;
+use crate::policy::{JudgeName, Policy};
 use crate::record::Recorder;
 use crate::scenario::recorded::{Frames, RecordedCase};
 
 use super::direct::WALL_START;
 use super::drive::{Span, Surroundings, drive};
-use super::{PlaneError, RunId};
+use super::{PlaneError, RunId, engine};
 
 /// How long the version before the change is taken to have been healthy.
 const HEALTHY_BEFORE: Millis = Millis::from_mins(7 * 24 * 60);
@@ -33,15 +31,17 @@ pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>
     let mut around = Recording::new(case)?;
     let mut policy = policy.clone();
     policy.settings.collect_every = case.period;
-    let mut engine = policy.engine(case.signals());
+    let mut engine = engine(&policy, case.signals());
     let mut recorder = Recorder::new(header(case, &policy, id));
     let end = case.change + case.watch;
     let span = Span { end, end_max: end };
-    drive(&mut engine, &mut around, &mut recorder, span, WALL_START, crate::engine::Engine::is_executing);
-    match around.broken {
-        Some(problem) => Err(PlaneError::Recording(Box::new(problem))),
-        None => Ok(recorder.into_entries()),
+    let last =
+        drive(&mut engine, &mut around, &mut recorder, span, WALL_START, crate::engine::Engine::is_executing);
+    if let Some(problem) = around.broken {
+        return Err(PlaneError::Recording(Box::new(problem)));
     }
+    recorder.end(last);
+    Ok(recorder.into_entries())
 }
 
 fn header(case: &RecordedCase, policy: &Policy, id: RunId) -> RunHeader {
@@ -56,9 +56,9 @@ fn header(case: &RecordedCase, policy: &Policy, id: RunId) -> RunHeader {
         // Nothing is drawn: every run of a recording is the same.
         seed: Seed(0),
         wall_start: WALL_START,
-        judge: policy.judge_name().to_owned(),
+        judge: JudgeName::of(&policy.judge).name().to_owned(),
         policy: policy.to_json(),
-        policy_hash: policy.hash().to_owned(),
+        policy_hash: policy.hash.clone(),
         signals: case.signals().to_vec(),
         expect: None,
     }

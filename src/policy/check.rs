@@ -81,7 +81,7 @@ impl<'a> Check<'a> {
         let start = span.start + place_in_raw(raw, text, error.offset);
         let end = span.start + place_in_raw(raw, text, error.offset + error.len);
         let rule = match error.refusal {
-            Refusal::Syntax => Rule::BadQuery,
+            Refusal::Syntax | Refusal::TooLong => Rule::BadQuery,
             Refusal::UnknownShape | Refusal::WrongKind | Refusal::ManyElements => Rule::UnknownShape,
         };
         let message = format!("query: found {}, allowed is {}", error.found, error.allowed);

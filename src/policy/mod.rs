@@ -18,6 +18,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+use backspin_mocks::promql::{self, Shape};
 use sha2::{Digest, Sha256};
 
 use crate::domain::signal::{CustomSignal, SignalKind};
@@ -62,6 +63,19 @@ pub struct NamedQuery {
 }
 
 impl NamedQuery {
+    /// The signal's name. `custom` are the policy's own signals.
+    pub fn name<'a>(&self, custom: &'a [CustomSignal]) -> &'a str {
+        match self.asks {
+            Asks::Signal(kind) => kind.name(),
+            Asks::Custom(index) => custom.get(index).map_or("unknown", |signal| &signal.name),
+        }
+    }
+
+    /// As what the query compiles; none if it would not, which a checked policy has none of.
+    pub fn shape(&self) -> Option<Shape> {
+        promql::check(&self.text).ok()
+    }
+
     /// The query for one service.
     pub fn for_service(&self, service: &crate::domain::id::ServiceId) -> String {
         self.text.replace(queries::SERVICE, service.as_str())

@@ -16,3 +16,10 @@ mod tests;
 
 pub use load::{load, parse, schema};
 pub use select::{discover, load_all, shipped};
+
+/// A scenario to start from, with everything that most people change first. `name` becomes the file's name and, so
+/// that two new scenarios do not share their draws, decides the number of the draw.
+pub fn template(name: &str) -> String {
+    let draw = name.bytes().fold(7_u64, |sum, byte| (sum * 31 + u64::from(byte)) % 90_000) + 10_000;
+    include_str!("template.yaml").replace("NAME", name).replace("DRAW", &draw.to_string())
+}
