@@ -194,7 +194,7 @@ fn deploy(file: &ScenarioFile, at: MonoTime) -> DeployModel {
         from: file.deploy.from.clone(),
         kind: file.deploy.rollout.into(),
         steps,
-        surge: file.deploy.surge.unwrap_or_else(|| f64::from(file.pods.replicas)),
+        surge: file.deploy.surge,
     }
 }
 

@@ -129,10 +129,15 @@ pub struct DeployEntry {
     /// 10 % at once, 25 % after 10 minutes, 50 % after 20.
     #[serde(default)]
     pub steps: Option<Vec<StepEntry>>,
-    /// For a canary: pods of the candidate at full share. Default: as many as the service has.
-    #[serde(default)]
-    #[schemars(range(min = 1.0, max = 10_000.0))]
-    pub surge: Option<f64>,
+    /// For a canary: pods of the candidate at full share, as a multiple of the service's; fewer at a smaller
+    /// share. Default 1.
+    #[serde(default = "default_surge")]
+    #[schemars(range(min = 0.01, max = 100.0))]
+    pub surge: f64,
+}
+
+fn default_surge() -> f64 {
+    1.0
 }
 
 /// A canary's stage.
