@@ -23,8 +23,12 @@ pub fn truth(scenario: &Scenario) -> Truth {
     let mut external = false;
     for event in &scenario.incident {
         match event {
-            WorldEvent::BadVersion(harm) => candidate = earliest(candidate, exposed_from(deploy, harm.onset)),
-            WorldEvent::SecurityFinding { at, .. } => candidate = earliest(candidate, (*at).max(deploy.at)),
+            WorldEvent::BadVersion(harm) => {
+                candidate = candidate.into_iter().chain([exposed_from(deploy, harm.onset)]).min();
+            }
+            WorldEvent::SecurityFinding { at, .. } => {
+                candidate = candidate.into_iter().chain([(*at).max(deploy.at)]).min();
+            }
             WorldEvent::BadFlag { flag: key, harm } => {
                 let from = exposed_from(deploy, harm.onset);
                 if flag.is_none_or(|(before, _)| from < before) {
@@ -63,10 +67,6 @@ pub fn agrees(stated: &StatedTruth, derived: &Truth) -> bool {
     stated.cause == derived.cause
         && stated.onset == derived.onset
         && stated.rollback_helps == derived.rollback_helps
-}
-
-fn earliest(before: Option<MonoTime>, at: MonoTime) -> Option<MonoTime> {
-    Some(before.map_or(at, |before| before.min(at)))
 }
 
 /// From when on a defect of the candidate meets users.

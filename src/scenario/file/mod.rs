@@ -130,14 +130,11 @@ pub struct DeployEntry {
     #[serde(default)]
     pub steps: Option<Vec<StepEntry>>,
     /// For a canary: pods of the candidate at full share, as a multiple of the service's; fewer at a smaller
-    /// share. Default 1.
-    #[serde(default = "default_surge")]
+    /// share. Default: so many that they are never busier than the stable ones, which stay all up; 2 for a
+    /// canary that ends at 50 %. With 1, as many tools have it, the candidate is slower for that alone.
+    #[serde(default)]
     #[schemars(range(min = 0.01, max = 100.0))]
-    pub surge: f64,
-}
-
-fn default_surge() -> f64 {
-    1.0
+    pub surge: Option<f64>,
 }
 
 /// A canary's stage.
