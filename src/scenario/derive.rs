@@ -1,41 +1,60 @@
-//! The truth that follows from a scenario's timeline alone, before anything is played. The loader holds stated
-//! truth against it and the world records it, so that there is one rule and not two.
+//! The truth that follows from a scenario's timeline alone, before anything is played.
+//!
+//! The loader holds stated truth against it. It knows no pods and no routers, so it takes the candidate to have
+//! traffic from the moment that its rollout wants it to; the world, which plays the rollout ahead, may find the
+//! onset some seconds later, and that of a leak when memory is short. Cause and remedy are the same.
 
 use super::model::{DeployModel, Scenario, StatedTruth, WorldEvent};
+use crate::domain::id::FlagKey;
 use crate::domain::service::RolloutKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Truth};
 
-/// What is really the matter, as far as it is known before the run.
+/// What is really the matter, as far as the timeline tells.
 ///
-/// The candidate is the cause when a bad version or a security finding is among the events; else a flag; else
-/// anything outside; else nothing. The onset is the earliest harm that the deploy does, and never before it.
+/// The candidate is the cause when it does harm, cannot start, or a scanner has findings in it; else a flag
+/// that came with it; else anything outside during the watch; else nothing. The onset is the earliest harm that
+/// the deploy does, and never before it.
 pub fn truth(scenario: &Scenario) -> Truth {
     let deploy = &scenario.deploy;
-    let (mut candidate, mut flag, mut external) = (None, None, false);
+    let starts = scenario.service.versions.iter().any(|v| v.id == deploy.version && v.starts);
+    let mut candidate: Option<MonoTime> = (!starts).then_some(deploy.at);
+    let mut flag: Option<(MonoTime, &FlagKey)> = None;
+    let mut external = false;
     for event in &scenario.incident {
         match event {
-            WorldEvent::BadVersion(harm) => earliest(&mut candidate, harm.onset),
-            WorldEvent::SecurityFinding { at, .. } => earliest(&mut candidate, *at),
-            WorldEvent::BadFlag { harm, .. } => earliest(&mut flag, harm.onset),
-            WorldEvent::DependencyOutage { .. }
-            | WorldEvent::Surge { .. }
-            | WorldEvent::NoisyNeighbour { .. } => external = true,
+            WorldEvent::BadVersion(harm) => {
+                candidate = candidate.into_iter().chain([exposed_from(deploy, harm.onset)]).min();
+            }
+            WorldEvent::SecurityFinding { at, .. } => {
+                candidate = candidate.into_iter().chain([(*at).max(deploy.at)]).min();
+            }
+            WorldEvent::BadFlag { flag: key, harm } => {
+                let from = exposed_from(deploy, harm.onset);
+                if flag.is_none_or(|(before, _)| from < before) {
+                    flag = Some((from, key));
+                }
+            }
+            WorldEvent::DependencyOutage { at, lasts, .. }
+            | WorldEvent::Surge { at, lasts, .. }
+            | WorldEvent::NoisyNeighbour { at, lasts, .. } => {
+                external |= *at < scenario.timing.end() && *at + *lasts > deploy.at;
+            }
         }
     }
+    let onset = candidate.into_iter().chain(flag.map(|(at, _)| at)).min();
     let cause = match (candidate, flag, external) {
         (Some(_), _, _) => Cause::Candidate,
         (None, Some(_), _) => Cause::Flag,
         (None, None, true) => Cause::External,
         (None, None, false) => Cause::None,
     };
-    let onset = candidate.into_iter().chain(flag).min().map(|at| at.max(deploy.at));
     Truth {
         cause,
         bad_version: onset.map(|_| deploy.version.clone()),
         onset,
-        rollback_helps: onset.is_some() && can_go_back(scenario),
-        concurrent_baseline: concurrent_baseline(deploy, onset.unwrap_or(deploy.at), scenario.timing.watch),
+        rollback_helps: onset.is_some() && can_go_back(scenario, flag.map(|(_, key)| key)),
+        concurrent_baseline: onset.is_some_and(|at| concurrent_baseline(deploy, at, scenario.timing.watch)),
         deployed: deploy.at,
         watch: scenario.timing.watch,
         scrape: scenario.timing.scrape,
@@ -50,17 +69,23 @@ pub fn agrees(stated: &StatedTruth, derived: &Truth) -> bool {
         && stated.rollback_helps == derived.rollback_helps
 }
 
-fn earliest(slot: &mut Option<MonoTime>, at: MonoTime) {
-    *slot = Some(slot.map_or(at, |before| before.min(at)));
+/// From when on a defect of the candidate meets users.
+fn exposed_from(deploy: &DeployModel, onset: MonoTime) -> MonoTime {
+    let first = deploy.steps.iter().find(|(_, share)| *share > 0.0).map_or(Millis::ZERO, |(after, _)| *after);
+    onset.max(deploy.at + first)
 }
 
-/// Whether another version really starts and nobody has marked it bad.
-fn can_go_back(scenario: &Scenario) -> bool {
-    scenario
-        .service
-        .versions
-        .iter()
-        .any(|v| v.id != scenario.deploy.version && v.starts && v.deployable && !v.marked_bad)
+/// Whether another version can serve without the harm. What runs already need not start.
+fn can_go_back(scenario: &Scenario, flag: Option<&FlagKey>) -> bool {
+    let deploy = &scenario.deploy;
+    let stays_up = match deploy.kind {
+        RolloutKind::Canary | RolloutKind::BlueGreen => true,
+        RolloutKind::Rolling => false,
+    };
+    scenario.service.versions.iter().filter(|v| v.id != deploy.version).any(|v| {
+        let serves = v.starts || (stays_up && v.id == deploy.from);
+        serves && flag.is_none_or(|flag| !v.flags.contains(flag))
+    })
 }
 
 /// Whether the old version serves beside the candidate from `onset` on, for at least a moment, if nobody acts.

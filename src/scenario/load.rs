@@ -45,9 +45,12 @@ fn first_comment(text: &str) -> String {
     words.join(" ").trim().to_owned()
 }
 
-/// Without rounding up to a ratio of busy pods, a service at rest is this busy: the utilisation of the
-/// generator that the judges were compared on (decision science, section 3).
+/// How busy a service is at rest: the utilisation of the generator that the judges were compared on (decision
+/// science, section 3).
 const BUSY: f64 = 0.45;
+
+/// No pod is so small that two requests in a second saturate it.
+const POD_CAPACITY_MIN: f64 = 10.0;
 
 /// The canary of the same generator.
 const DEFAULT_STEPS: [(Millis, f64); 3] =
@@ -110,7 +113,7 @@ fn moment(length: Length) -> MonoTime {
 fn service(file: &ScenarioFile) -> ServiceModel {
     let pods = &file.pods;
     let latency = &file.latency;
-    let capacity = file.traffic.rps / (f64::from(pods.replicas) * BUSY);
+    let capacity = (file.traffic.rps / (f64::from(pods.replicas) * BUSY)).max(POD_CAPACITY_MIN);
     ServiceModel {
         id: file.service.clone(),
         tier: file.tier.into(),
@@ -183,7 +186,7 @@ fn versions(file: &ScenarioFile) -> Vec<VersionModel> {
 }
 
 fn deploy(file: &ScenarioFile, at: MonoTime) -> DeployModel {
-    let steps = match (&file.deploy.steps, file.deploy.rollout) {
+    let steps: Vec<(Millis, f64)> = match (&file.deploy.steps, file.deploy.rollout) {
         (Some(steps), _) => steps.iter().map(|step| (step.after.0, step.share)).collect(),
         (None, Rollout::Canary) => DEFAULT_STEPS.to_vec(),
         (None, Rollout::Rolling | Rollout::BlueGreen) => Vec::new(),
@@ -193,10 +196,20 @@ fn deploy(file: &ScenarioFile, at: MonoTime) -> DeployModel {
         version: file.deploy.version.clone(),
         from: file.deploy.from.clone(),
         kind: file.deploy.rollout.into(),
+        surge: file.deploy.surge.unwrap_or_else(|| fair_surge(&steps)),
         steps,
-        surge: file.deploy.surge.unwrap_or_else(|| f64::from(file.pods.replicas)),
     }
 }
+
+/// So many pods that at no stage they are busier than the stable ones. A share `s` leaves the stable pods
+/// `1 - s` of their traffic, and candidates have `1 / surge` of a pod's; a full share leaves nothing to compare.
+fn fair_surge(steps: &[(Millis, f64)]) -> f64 {
+    let partial = steps.iter().map(|(_, share)| *share).filter(|share| *share < 1.0);
+    1.0 / (1.0 - partial.fold(0.0, f64::max).min(SHARE_FAIR_MAX))
+}
+
+/// Above this share a fair number of pods would be absurd: five times the service's.
+const SHARE_FAIR_MAX: f64 = 0.8;
 
 fn world_event(event: &Event, deployed: MonoTime) -> WorldEvent {
     match event {

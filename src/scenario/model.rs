@@ -195,7 +195,8 @@ pub struct DeployModel {
     pub kind: RolloutKind,
     /// For a canary: from this long after the deploy, this share. Rising. The last share stays to the end.
     pub steps: Vec<(Millis, f64)>,
-    /// For a canary: pods of the candidate at full share; grows with the share.
+    /// For a canary: pods of the candidate at full share, as a multiple of the service's replicas; fewer at a
+    /// smaller share.
     pub surge: f64,
 }
 

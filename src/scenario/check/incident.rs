@@ -87,8 +87,7 @@ impl Check<'_> {
             }
             self.within(&path, "onset", at);
         }
-        let unharmed = Harm { onset: harm.onset, grows_for: harm.grows_for, ..Harm::default() };
-        if same_harm(harm, &unharmed) {
+        if !does_harm(harm) {
             let hint = "give one of its effects, such as `error_ratio: 0.05`";
             self.report(Rule::NoHarm, base, "it does no harm", hint);
         }
@@ -112,12 +111,13 @@ impl Check<'_> {
     }
 }
 
-fn same_harm(a: &Harm, b: &Harm) -> bool {
-    a.error_ratio == b.error_ratio
-        && a.latency_factor == b.latency_factor
-        && a.tail_share == b.tail_share
-        && a.hang_ratio == b.hang_ratio
-        && a.conversion_factor == b.conversion_factor
-        && a.cost_factor == b.cost_factor
-        && a.memory_leak_per_hour == b.memory_leak_per_hour
+/// Whether any of its numbers is worse than neutral: a faster version is no incident.
+fn does_harm(harm: &Harm) -> bool {
+    harm.error_ratio > 0.0
+        || harm.latency_factor > 1.0
+        || harm.tail_share > 0.0
+        || harm.hang_ratio > 0.0
+        || harm.conversion_factor < 1.0
+        || harm.cost_factor > 1.0
+        || harm.memory_leak_per_hour > 0.0
 }

@@ -129,9 +129,11 @@ pub struct DeployEntry {
     /// 10 % at once, 25 % after 10 minutes, 50 % after 20.
     #[serde(default)]
     pub steps: Option<Vec<StepEntry>>,
-    /// For a canary: pods of the candidate at full share. Default: as many as the service has.
+    /// For a canary: pods of the candidate at full share, as a multiple of the service's; fewer at a smaller
+    /// share. Default: so many that they are never busier than the stable ones, which stay all up; 2 for a
+    /// canary that ends at 50 %. With 1, as many tools have it, the candidate is slower for that alone.
     #[serde(default)]
-    #[schemars(range(min = 1.0, max = 10_000.0))]
+    #[schemars(range(min = 0.01, max = 100.0))]
     pub surge: Option<f64>,
 }
 

@@ -124,7 +124,7 @@ pub struct Pods {
     #[schemars(range(min = 1, max = 10_000))]
     pub replicas: u32,
     /// Requests per second that one warm pod answers before it saturates. Default: so many that the service
-    /// is 45 % busy at its mean traffic.
+    /// is 45 % busy at its mean traffic, at least 10.
     #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
     pub capacity_rps: Option<f64>,
     /// Median time to pull the image. Default 10 s.
