@@ -1,0 +1,23 @@
+//! Window functions over scraped samples, exactly as Prometheus 3.5 computes them.
+//!
+//! Purpose: the arithmetic of `rate`, `increase`, `histogram_quantile` and instant look-back without a query engine.
+//!
+//! Invariants: windows and look-back are left-open, `(now - range, now]`; nothing allocates after construction except
+//! [`histogram_quantile`], whose allocation-free twin is [`quantile_of_sorted`]; stale markers are never values.
+//!
+//! Left out: native histograms, `offset`, `@`, sub-queries, and samples older than the window.
+//!
+//! Sources: Prometheus 3.5 `promql/functions.go` (`extrapolatedRate`), `promql/quantile.go` (`BucketQuantile`),
+//! `promql/engine.go` (`lookback`), `model/value/value.go` (stale marker).
+
+mod counter;
+mod extrapolation;
+mod gauge;
+mod histogram;
+mod stale;
+
+pub use counter::CounterWindow;
+pub(crate) use extrapolation::Stretch;
+pub use gauge::{GaugeLookback, LOOKBACK_MS};
+pub use histogram::{Bucket, histogram_quantile, quantile_of_sorted};
+pub use stale::{STALE_MARKER_BITS, is_stale_marker, stale_marker};
