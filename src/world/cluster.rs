@@ -1,9 +1,13 @@
-//! The cluster: Deployments and their pods. A canary or blue-green service has one Deployment per version; a rolling one has one whose
-//! template changes.
+//! The cluster: Deployments and their pods. A canary or blue-green service has one Deployment per version; a
+//! rolling one has one whose template changes.
 //!
-//! Left out: time between a change and the controllers' or the endpoints' answer to it (20 to 230 ms on a real cluster, below a tick).
+//! Left out: time between a change and the controllers' or the endpoints' answer to it (20 to 230 ms on a
+//! real cluster, below a tick).
 
-use super::deployment::{Deployment, DeploymentSpec, PodId, PodRuntime, TemplateId};
+use backspin_mocks::controllers::{
+    Deployment, DeploymentSpec, IntOrPercent, PodId, PodRuntime, Reason, TemplateId,
+};
+
 use super::pods::{PodChange, PodEvent, Pods};
 use crate::domain::seed::Seed;
 use crate::domain::service::RolloutKind;
@@ -27,7 +31,7 @@ struct Runtime<'a> {
 
 impl PodRuntime for Runtime<'_> {
     fn start(&mut self, pod: PodId, template: TemplateId, now_ms: u64) {
-        self.pods.start(self.deployment, pod, template.0 as usize, MonoTime(now_ms));
+        self.pods.start(self.deployment, pod, template as usize, MonoTime(now_ms));
     }
 
     fn stop(&mut self, pod: PodId, _template: TemplateId, now_ms: u64) {
@@ -49,10 +53,11 @@ impl Cluster {
         let mut deployments = Vec::with_capacity(hosted.len());
         for (place, version) in hosted.into_iter().enumerate() {
             let replicas = if version == serving { service.replicas } else { 0 };
-            deployments.push(Deployment::settled(spec(version, replicas, service.replicas), 0));
-            for id in 0..u64::from(replicas) {
-                pods.settled(place, PodId(id), version);
+            let deployment = Deployment::settled(spec(version, replicas), 0);
+            for pod in deployment.pods() {
+                pods.settled(place, pod.id, version);
             }
+            deployments.push(deployment);
         }
         Self { deployments, shared, pods, events: Vec::with_capacity(64) }
     }
@@ -65,38 +70,41 @@ impl Cluster {
     /// Gives a version's Deployment this many replicas. Only where each version has one.
     pub(crate) fn scale(&mut self, version: usize, replicas: u32, now: MonoTime) {
         debug_assert!(!self.shared);
-        if self.deployments[version].spec().replicas != replicas {
-            self.deployments[version].scale(replicas, now.0);
+        if self.deployments[version].scale(replicas) {
             self.reconcile(version, now);
         }
     }
 
     /// Rolls the shared Deployment to a version.
     pub(crate) fn roll_to(&mut self, version: usize, now: MonoTime) {
-        self.deployments[0].set_template(TemplateId(version as u64), now.0);
-        self.deployments[0].resume(now.0);
+        self.deployments[0].set_template(version as TemplateId);
+        self.deployments[0].resume();
         self.reconcile(0, now);
     }
 
     /// The version that the shared Deployment rolls to.
     pub(crate) fn template(&self) -> usize {
-        self.deployments[0].spec().template.0 as usize
+        self.deployments[0].spec().template as usize
     }
 
     /// Stops the shared Deployment where it is, or lets it go on.
     pub(crate) fn set_paused(&mut self, paused: bool, now: MonoTime) {
-        if paused {
-            self.deployments[0].pause(now.0)
-        } else {
-            self.deployments[0].resume(now.0)
+        let deployment = &mut self.deployments[0];
+        let changed = if paused { deployment.pause() } else { deployment.resume() };
+        if changed {
+            self.reconcile(0, now);
         }
-        self.reconcile(0, now);
     }
 
     /// Lets happen what is due.
     pub(crate) fn advance(&mut self, now: MonoTime) {
         while let Some(event) = self.pods.poll_due(now) {
             self.tell(event, now);
+        }
+        for place in 0..self.deployments.len() {
+            if self.deployments[place].next_deadline_ms().is_some_and(|due| due <= now.0) {
+                self.reconcile(place, now);
+            }
         }
     }
 
@@ -110,22 +118,32 @@ impl Cluster {
         self.events = events;
     }
 
-    /// Pods of a version that there should be.
+    /// Pods of a version that there should be: the size of its ReplicaSet.
     pub(crate) fn desired(&self, version: usize) -> u32 {
-        if !self.shared {
-            self.deployments[version].spec().replicas
-        } else if self.template() == version && !self.deployments[0].spec().paused {
-            self.deployments[0].spec().replicas
-        } else {
-            self.deployments[0].pods_of(TemplateId(version as u64))
-        }
+        let place = if self.shared { 0 } else { version };
+        let sets = self.deployments[place].replica_sets().iter();
+        sets.filter(|set| set.template == version as TemplateId).map(|set| set.replicas).sum()
     }
 
-    /// Whether a version's pods have made no progress for longer than the deadline.
-    pub(crate) fn is_overdue(&self, version: usize, now: MonoTime) -> bool {
+    /// Pods of a version that there are, stopping ones included.
+    pub(crate) fn existing(&self, version: usize) -> usize {
         let place = if self.shared { 0 } else { version };
-        self.deployments[place].spec().template.0 as usize == version
-            && self.deployments[place].is_overdue(now.0)
+        self.deployments[place].pods().iter().filter(|pod| pod.template == version as TemplateId).count()
+    }
+
+    /// Replicas that the shared Deployment should have.
+    pub(crate) fn shared_replicas(&self) -> u32 {
+        self.deployments[0].spec().replicas
+    }
+
+    /// Whether a version's rollout made no progress within its deadline. As in Kubernetes, scaling alone
+    /// never says so.
+    pub(crate) fn is_overdue(&self, version: usize) -> bool {
+        let deployment = &self.deployments[if self.shared { 0 } else { version }];
+        let status = deployment.status();
+        deployment.spec().template == version as TemplateId
+            && status.observed_generation == deployment.generation()
+            && status.progressing.is_some_and(|c| c.reason == Reason::ProgressDeadlineExceeded)
     }
 
     /// The pods.
@@ -154,16 +172,16 @@ impl Cluster {
     }
 }
 
-fn spec(version: usize, replicas: u32, rolled: u32) -> DeploymentSpec {
+/// A Deployment with Kubernetes' defaults.
+fn spec(version: usize, replicas: u32) -> DeploymentSpec {
     DeploymentSpec {
         replicas,
-        max_surge: rolled.div_ceil(4),
-        max_unavailable: rolled / 4,
-        progress_deadline_ms: PROGRESS_DEADLINE_MS,
+        max_surge: IntOrPercent::Percent(25),
+        max_unavailable: IntOrPercent::Percent(25),
+        min_ready_ms: 0,
+        progress_deadline_ms: 600_000,
         paused: false,
-        template: TemplateId(version as u64),
+        template: version as TemplateId,
+        revision_history_limit: 10,
     }
 }
-
-/// Kubernetes' default `progressDeadlineSeconds`.
-pub(crate) const PROGRESS_DEADLINE_MS: u64 = 600_000;

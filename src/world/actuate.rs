@@ -1,0 +1,277 @@
+//! What the engine asks for, carried out by the world's own means. An action succeeds once it is seen to be
+//! done, fails when the world refuses, and never ends when the world never gets there: by the world's state,
+//! never by a coin.
+//!
+//! | action | succeeds | fails | never ends |
+//! | --- | --- | --- | --- |
+//! | `ScaleVersion` | as many pods ready, or gone for zero | no such version; a rolling Deployment past its progress deadline | its pods do not start |
+//! | `ShiftTraffic` | the weights are in force | no such version; no ready pod of who should get traffic; a part-way blue-green switch | the router is stuck |
+//! | `DisableFlags` | at once | no such flag; the flag service is down | |
+//! | `VerifyFlags` | every client sees them off | no such flag; down; nobody switched them off | |
+//! | `UpdateServiceDiscovery` | after it has spread | no such version; no ready pod | |
+//! | `Notify` | at once | | |
+//!
+//! A rolling service has no weights: traffic follows ready pods. A shift, or a number of replicas, is there a
+//! change of the template that is paused when it has got far enough.
+//!
+//! Left out: what the other side loses or repeats; that is the plane's part.
+
+use super::WorldNotice;
+use super::flags::FlagState;
+use super::simulation::World;
+use crate::domain::execution::{FailureReason, StepOutcome};
+use crate::domain::id::{Attempt, FlagKey, VersionId};
+use crate::domain::plan::StepAction;
+use crate::domain::service::{RolloutKind, RolloutState};
+use crate::domain::time::MonoTime;
+
+/// An action under way.
+#[derive(Clone, Debug)]
+pub(crate) struct Running {
+    attempt: Attempt,
+    goal: Goal,
+}
+
+/// What an action waits for.
+#[derive(Clone, Debug)]
+enum Goal {
+    /// So many pods of a version, ready.
+    Pods { version: usize, replicas: u32 },
+    /// The same within the rolling Deployment, which is then paused unless it is through.
+    Rolled { version: usize, replicas: u32, growing: bool },
+    /// Weights in force.
+    Share { to: usize, share: f64 },
+    /// Flags seen off.
+    FlagsOff { keys: Vec<FlagKey> },
+    /// Time.
+    Until(MonoTime),
+}
+
+impl World {
+    /// Begins to carry out a step. Its end comes as [`WorldNotice::StepDone`], unless it is cancelled before
+    /// or never ends.
+    pub fn start_step(&mut self, attempt: Attempt, action: &StepAction) {
+        let begun = match action {
+            StepAction::ScaleVersion { version, replicas } => self.scale_version(version, *replicas),
+            StepAction::ShiftTraffic { from, to, to_share } => self.shift_traffic(from, to, to_share.get()),
+            StepAction::DisableFlags { keys } => self.disable_flags(keys),
+            StepAction::VerifyFlags { keys } => self.verify_flags(keys),
+            StepAction::UpdateServiceDiscovery { version } => self.update_discovery(version),
+            StepAction::Notify { .. } => Ok(None),
+            StepAction::WatchHealth { .. } => {
+                Err(FailureReason::Refused("the engine watches health itself".to_owned()))
+            }
+        };
+        self.touch();
+        match begun {
+            Ok(Some(goal)) => {
+                self.running.push(Running { attempt, goal });
+                self.advance_steps();
+            }
+            Ok(None) => self.tell_step(attempt, StepOutcome::Succeeded),
+            Err(reason) => self.tell_step(attempt, StepOutcome::Failed(reason)),
+        }
+    }
+
+    /// Nobody waits for this step any more. What it set going goes on.
+    pub fn cancel_step(&mut self, attempt: Attempt) {
+        self.running.retain(|running| running.attempt != attempt);
+    }
+
+    /// Tells of the steps that ended.
+    pub(crate) fn advance_steps(&mut self) {
+        let mut place = 0;
+        while place < self.running.len() {
+            match self.outcome(&self.running[place].goal) {
+                None => place += 1,
+                Some(outcome) => {
+                    let Running { attempt, goal } = self.running.remove(place);
+                    self.settle_goal(&goal, &outcome);
+                    self.tell_step(attempt, outcome);
+                }
+            }
+        }
+    }
+
+    fn tell_step(&mut self, attempt: Attempt, outcome: StepOutcome) {
+        self.notices.push_back(WorldNotice::StepDone { attempt, outcome });
+    }
+
+    fn outcome(&self, goal: &Goal) -> Option<StepOutcome> {
+        let cluster = &self.delivery.cluster;
+        let done = match goal {
+            Goal::Pods { version, replicas: 0 } | Goal::Rolled { version, replicas: 0, growing: false } => {
+                cluster.existing(*version) == 0
+            }
+            Goal::Pods { version, replicas } => {
+                if cluster.is_overdue(*version) {
+                    return Some(cannot_start());
+                }
+                cluster.pods().ready(*version) == *replicas
+            }
+            Goal::Rolled { version, replicas, growing: true } => {
+                if cluster.is_overdue(*version) {
+                    return Some(cannot_start());
+                }
+                cluster.pods().ready(*version) >= *replicas
+            }
+            Goal::Rolled { version, replicas, growing: false } => cluster.desired(*version) <= *replicas,
+            Goal::Share { to, share } => {
+                if (self.delivery.router.configured()[*to] - share).abs() > 1e-9 {
+                    return Some(refused("other weights were configured since"));
+                }
+                self.delivery.router.settled()
+            }
+            Goal::FlagsOff { keys } => {
+                if self.faults.flags_down(self.now) {
+                    return Some(StepOutcome::Failed(flags_unreachable()));
+                }
+                keys.iter().all(|key| self.flags.is_off(key))
+            }
+            Goal::Until(due) => *due <= self.now,
+        };
+        done.then_some(StepOutcome::Succeeded)
+    }
+
+    /// A rolling Deployment that has got as far as asked stays there.
+    fn settle_goal(&mut self, goal: &Goal, outcome: &StepOutcome) {
+        if let Goal::Rolled { replicas, growing, .. } = goal
+            && *outcome == StepOutcome::Succeeded
+        {
+            let through =
+                if *growing { *replicas >= self.delivery.cluster.shared_replicas() } else { *replicas == 0 };
+            if !through {
+                self.delivery.cluster.set_paused(true, self.now);
+            }
+        }
+    }
+
+    fn scale_version(&mut self, version: &VersionId, replicas: u32) -> Result<Option<Goal>, FailureReason> {
+        let version = self.version(version)?;
+        if self.delivery.cluster.is_shared() {
+            return self.roll_part(version, replicas);
+        }
+        self.delivery.cluster.scale(version, replicas, self.now);
+        Ok(Some(Goal::Pods { version, replicas }))
+    }
+
+    /// Rolls the shared Deployment until a version has so many pods.
+    fn roll_part(&mut self, version: usize, replicas: u32) -> Result<Option<Goal>, FailureReason> {
+        let now = self.now;
+        let cluster = &mut self.delivery.cluster;
+        let replicas = replicas.min(cluster.shared_replicas());
+        let growing = replicas > cluster.desired(version) || replicas == cluster.shared_replicas();
+        if growing {
+            cluster.roll_to(version, now);
+        } else if cluster.template() == version {
+            let words = "the Deployment rolls to this version; roll it to another one".to_owned();
+            return Err(FailureReason::Refused(words));
+        } else {
+            cluster.set_paused(false, now);
+        }
+        Ok(Some(Goal::Rolled { version, replicas, growing }))
+    }
+
+    fn shift_traffic(
+        &mut self,
+        from: &VersionId,
+        to: &VersionId,
+        share: f64,
+    ) -> Result<Option<Goal>, FailureReason> {
+        let (from, to) = (self.version(from)?, self.version(to)?);
+        let cluster = &self.delivery.cluster;
+        if cluster.is_shared() {
+            let pods = libm::ceil(share * f64::from(cluster.shared_replicas()) - 1e-9) as u32;
+            return if pods > 0 {
+                self.roll_part(to, pods)
+            } else {
+                self.roll_part(from, cluster.shared_replicas())
+            };
+        }
+        if self.scenario.deploy.kind == RolloutKind::BlueGreen && share > 0.0 && share < 1.0 {
+            return Err(FailureReason::Refused("a blue-green switch moves all traffic or none".to_owned()));
+        }
+        let missing = |version: usize, share: f64| share > 0.0 && cluster.pods().ready(version) == 0;
+        if missing(to, share) || missing(from, 1.0 - share) {
+            return Err(FailureReason::NoReadyEndpoint);
+        }
+        self.delivery.configure(from, to, share, self.now);
+        Ok(Some(Goal::Share { to, share: if from == to { 1.0 } else { share } }))
+    }
+
+    fn disable_flags(&mut self, keys: &[FlagKey]) -> Result<Option<Goal>, FailureReason> {
+        self.check_flags(keys)?;
+        let spread = self.delivery.spread(self.now);
+        for key in keys {
+            self.flags.switch_off(key, self.now, spread);
+        }
+        Ok(None)
+    }
+
+    fn verify_flags(&mut self, keys: &[FlagKey]) -> Result<Option<Goal>, FailureReason> {
+        self.check_flags(keys)?;
+        match keys.iter().find(|key| self.flags.state(key) == Some(FlagState::On)) {
+            Some(on) => Err(FailureReason::Refused(format!("flag `{on}` is on"))),
+            None => Ok(Some(Goal::FlagsOff { keys: keys.to_vec() })),
+        }
+    }
+
+    fn check_flags(&self, keys: &[FlagKey]) -> Result<(), FailureReason> {
+        if self.faults.flags_down(self.now) {
+            return Err(flags_unreachable());
+        }
+        match keys.iter().find(|key| self.flags.state(key).is_none()) {
+            Some(unknown) => Err(FailureReason::NotFound(format!("flag `{unknown}`"))),
+            None => Ok(()),
+        }
+    }
+
+    fn update_discovery(&mut self, version: &VersionId) -> Result<Option<Goal>, FailureReason> {
+        let version = self.version(version)?;
+        if self.delivery.cluster.pods().ready(version) == 0 {
+            return Err(FailureReason::NoReadyEndpoint);
+        }
+        Ok(Some(Goal::Until(self.now + self.delivery.spread(self.now))))
+    }
+
+    fn version(&self, id: &VersionId) -> Result<usize, FailureReason> {
+        let known = self.scenario.service.versions.iter().position(|v| v.id == *id);
+        known.ok_or_else(|| FailureReason::NotFound(format!("version `{id}`")))
+    }
+
+    /// Stops the ramp where it is.
+    pub fn pause_rollout(&mut self) {
+        let state = self.delivery.rollout.pause(self.now, &mut self.delivery.cluster);
+        self.tell_rollout(state);
+    }
+
+    /// Lets the ramp go on.
+    pub fn resume_rollout(&mut self) {
+        let state = self.delivery.rollout.resume(self.now, &mut self.delivery.cluster);
+        self.tell_rollout(state);
+    }
+
+    /// Gives the deploy up, so that its controller does not work against a rollback; it moves nothing back.
+    pub fn abort_rollout(&mut self) {
+        let state = self.delivery.rollout.abort(self.now, &mut self.delivery.cluster);
+        self.tell_rollout(state);
+    }
+
+    fn tell_rollout(&mut self, state: Option<RolloutState>) {
+        self.notices.extend(state.map(WorldNotice::RolloutChanged));
+    }
+}
+
+fn cannot_start() -> StepOutcome {
+    StepOutcome::Failed(FailureReason::CannotStart(
+        "progress deadline exceeded, image cannot be pulled".to_owned(),
+    ))
+}
+
+fn refused(words: &str) -> StepOutcome {
+    StepOutcome::Failed(FailureReason::Refused(words.to_owned()))
+}
+
+fn flags_unreachable() -> FailureReason {
+    FailureReason::Unreachable("the flag service does not answer".to_owned())
+}

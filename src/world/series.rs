@@ -1,0 +1,137 @@
+//! The scrape as Prometheus series: the same counts as the frames, cumulative.
+//!
+//! Requests are counted by the mesh, so a version's counters go on when its pods are replaced. A series
+//! exists once its version has ever had a pod or a request, and has no sample while its arm is not scraped.
+
+use super::faults::ArmKind;
+use super::simulation::World;
+use super::view::cpu_ratio;
+use crate::domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use crate::domain::signal::Quality;
+
+/// What one series is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesDef {
+    /// The metric's name.
+    pub name: &'static str,
+    /// Labels, sorted by name.
+    pub labels: Vec<(&'static str, String)>,
+    /// Whether it only rises.
+    pub kind: SeriesKind,
+}
+
+/// Kinds of series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeriesKind {
+    /// Only rises, but for resets.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+}
+
+/// All series of a world; the order of [`World::sample`].
+pub(crate) fn define<'a>(
+    service: &str,
+    versions: impl Iterator<Item = &'a str>,
+    candidate: usize,
+    dependency: Option<&str>,
+) -> Vec<SeriesDef> {
+    let mut series = Vec::new();
+    for (index, version) in versions.enumerate() {
+        let arm = if index == candidate { "candidate" } else { "stable" };
+        let mut add = |name, kind, extra: Option<(&'static str, String)>| {
+            let mut labels = vec![
+                ("arm", arm.to_owned()),
+                ("service", service.to_owned()),
+                ("version", version.to_owned()),
+            ];
+            labels.extend(extra);
+            labels.sort_unstable();
+            series.push(SeriesDef { name, labels, kind });
+        };
+        for code in ["2xx", "5xx"] {
+            add("http_requests_total", SeriesKind::Counter, Some(("code", code.to_owned())));
+        }
+        for bucket in 0..LATENCY_BUCKETS {
+            let bound =
+                LATENCY_BOUNDS_MS.get(bucket).map_or("+Inf".to_owned(), |ms| (ms / 1000.0).to_string());
+            add("http_request_duration_seconds_bucket", SeriesKind::Counter, Some(("le", bound)));
+        }
+        add("http_request_duration_seconds_sum", SeriesKind::Counter, None);
+        add("http_request_duration_seconds_count", SeriesKind::Counter, None);
+        add("conversions_total", SeriesKind::Counter, None);
+        add("revenue_total", SeriesKind::Counter, None);
+        add("container_restarts_total", SeriesKind::Counter, None);
+        add("pods_ready", SeriesKind::Gauge, None);
+        add("container_cpu_ratio", SeriesKind::Gauge, None);
+        add("container_memory_ratio", SeriesKind::Gauge, None);
+    }
+    let of_service = |name, kind, extra: Vec<(&'static str, String)>| {
+        let mut labels = vec![("service", service.to_owned())];
+        labels.extend(extra);
+        labels.sort_unstable();
+        SeriesDef { name, labels, kind }
+    };
+    series.push(of_service("complaints_total", SeriesKind::Counter, Vec::new()));
+    series.push(of_service("security_findings", SeriesKind::Gauge, Vec::new()));
+    for code in ["2xx", "5xx"] {
+        series.extend(dependency.map(|dependency| {
+            let labels = vec![("dependency", dependency.to_owned()), ("code", code.to_owned())];
+            of_service("dependency_requests_total", SeriesKind::Counter, labels)
+        }));
+    }
+    series
+}
+
+impl World {
+    /// The series that the world shows, in the order of [`World::sample`].
+    pub fn series(&self) -> &[SeriesDef] {
+        &self.series
+    }
+
+    /// The samples of the last scrape, one per series; none while a series is not scraped.
+    ///
+    /// # Panics
+    /// If `out` is not as long as [`World::series`].
+    pub fn sample(&self, out: &mut [Option<f64>]) {
+        assert_eq!(out.len(), self.series.len(), "one place per series");
+        let mut out = out.iter_mut();
+        let mut put = |value: Option<f64>| {
+            if let Some(place) = out.next() {
+                *place = value;
+            }
+        };
+        let pods = self.delivery.cluster.pods();
+        for (version, counts) in self.scraper.versions.iter().enumerate() {
+            let arm = if version == self.candidate { ArmKind::Candidate } else { ArmKind::Stable };
+            let total = &counts.total;
+            let exists = total.requests > 0 || self.delivery.cluster.existing(version) > 0;
+            let scraped = exists && self.faults.scrape_quality(arm, self.now) == Quality::Fresh;
+            let seen = |value: f64| scraped.then_some(value);
+            put(seen((total.requests - total.errors) as f64));
+            put(seen(total.errors as f64));
+            let mut below = 0;
+            for n in total.buckets {
+                below += n;
+                put(seen(below as f64));
+            }
+            put(seen(total.sum_ms / 1000.0));
+            put(seen(below as f64));
+            put(seen(total.conversions as f64));
+            put(seen(total.conversions as f64 * self.scenario.service.revenue_per_conversion));
+            put(seen(total.restarts as f64));
+            put(seen(f64::from(pods.ready(version))));
+            let running = |value: f64| if pods.ready(version) > 0 { seen(value) } else { None };
+            put(running(cpu_ratio(self.versions[version].flow.utilisation)));
+            put(running(pods.memory_ratio(version)));
+        }
+        let up = !self.faults.metrics_down(self.now);
+        put(up.then_some(self.scraper.complaints_total as f64));
+        put(up.then_some(f64::from(self.incident.findings(self.now))));
+        if self.scenario.dependency.is_some() {
+            let calls = self.scraper.calls;
+            put(up.then_some((calls.total - calls.errors_total) as f64));
+            put(up.then_some(calls.errors_total as f64));
+        }
+    }
+}

@@ -1,0 +1,448 @@
+//! The world itself: state, ticks and steps.
+//!
+//! Causes move on a fixed step ([`STEP`]) and whenever something happens; in between all rates are constant
+//! and nothing is computed. At every scrape time the world draws what was counted since the last one, whether
+//! or not anybody asks.
+
+use std::collections::VecDeque;
+
+use super::WorldNotice;
+use super::actuate::Running;
+use super::delivery::{Delivery, Moved};
+use super::demand::Demand;
+use super::dependency::{self, DependencyEffect};
+use super::draw::Draw;
+use super::faults::Faults;
+use super::flags::Flags;
+use super::incident::{Defect, External, Incident};
+use super::ledger::Ledger;
+use super::noise::{ARM, Ar1, SHARED, log_factor};
+use super::rollout::RolloutChange;
+use super::scrape::Scraper;
+use super::series::{self, SeriesDef};
+use super::service::{Conditions, Flow, Load, ServiceLaw};
+use super::truth;
+use super::users::Complaints;
+use super::view::View;
+use crate::domain::id::VersionId;
+use crate::domain::seed::Seed;
+use crate::domain::service::{Deploy, Environment, Inventory, KnownVersion};
+use crate::domain::time::{Millis, MonoTime};
+use crate::scenario::model::Scenario;
+
+/// The simulated world of one run. See the module's documentation.
+#[derive(Debug)]
+pub struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) candidate: usize,
+    pub(crate) now: MonoTime,
+    pub(crate) delivery: Delivery,
+    pub(crate) flags: Flags,
+    pub(crate) faults: Faults,
+    pub(crate) incident: Incident,
+    pub(crate) law: ServiceLaw,
+    pub(crate) versions: Vec<VersionState>,
+    pub(crate) notices: VecDeque<WorldNotice>,
+    pub(crate) running: Vec<Running>,
+    pub(crate) scraper: Scraper,
+    pub(crate) ledger: Ledger,
+    pub(crate) view: View,
+    pub(crate) series: Vec<SeriesDef>,
+    pub(crate) complaints: Complaints,
+    pub(crate) demand_rps: f64,
+    pub(crate) dependency: DependencyEffect,
+    demand: Demand,
+    shared: Ar1<2>,
+    /// This run's error ratio when nothing is wrong.
+    pub(crate) base_error: f64,
+    pub(crate) external: External,
+    step: Millis,
+    /// Since when the present flows hold.
+    since: MonoTime,
+    dirty: bool,
+}
+
+/// One version, as it serves now.
+#[derive(Debug)]
+pub(crate) struct VersionState {
+    noise: Ar1<2>,
+    offset: Offset,
+    /// Share of attempts that fail, from which the next fixed point is sought; with and without the defect.
+    failing: f64,
+    failing_clean: f64,
+    /// Whether any pod answers now.
+    answered: bool,
+    /// How it answers now.
+    pub(crate) flow: Flow,
+    /// What users feel of it now.
+    pub(crate) harm: Harm,
+    pub(crate) defect: Defect,
+    /// Requests per second that users address to it.
+    pub(crate) rate_rps: f64,
+}
+
+/// How a release differs from the one before it without being bad: logarithms for errors and times, a factor
+/// for conversion.
+#[derive(Clone, Copy, Debug)]
+struct Offset {
+    error: f64,
+    latency: f64,
+    conversion: f64,
+}
+
+/// Shares of a version's requests.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Harm {
+    /// Harmed by the version itself, or because nobody answers.
+    pub(crate) by_deploy: f64,
+    /// Harmed by anything else.
+    pub(crate) external: f64,
+    /// Failed.
+    pub(crate) error_ratio: f64,
+    /// Slower than the history's 99th percentile.
+    pub(crate) slow_ratio: f64,
+}
+
+impl World {
+    /// The world of a scenario, at its first moment.
+    ///
+    /// # Panics
+    /// If the scenario's deploy names versions that the service does not have: the loader has checked that.
+    pub fn new(scenario: &Scenario, seed: Seed) -> Self {
+        let versions = &scenario.service.versions;
+        let index_of =
+            |id: &VersionId| versions.iter().position(|v| v.id == *id).expect("the loader checks versions");
+        let candidate = index_of(&scenario.deploy.version);
+        let from = index_of(&scenario.deploy.from);
+        let timing = scenario.timing;
+        let step = Millis(timing.tick.0 * (STEP.0 / timing.tick.0.max(1)).max(1));
+        let step_s = step.as_secs_f64();
+        let faults = Faults::new(&scenario.faults);
+        let incident = Incident::new(scenario);
+        let law = ServiceLaw::new(&scenario.service, &scenario.users, scenario.traffic.rate_rps);
+        let delivery = Delivery::new(scenario, from, candidate, seed);
+        let planned = delivery.run_ahead(candidate, scenario.deploy.at, timing.end(), timing.tick, &faults);
+        let base_error = Draw::at(seed.stream("service/error_ratio"), 0)
+            .lognormal(scenario.service.error_ratio, BASE_ERROR_SD);
+        let truth = truth::derive(scenario, &planned);
+        let ledger = Ledger::new(truth, planned, scenario, &law, base_error);
+        let rate = scenario.traffic.rate_rps;
+        let state = |version: usize| VersionState {
+            noise: Ar1::new(seed.stream(&format!("service/noise/{version}")), ARM.tau_s, step_s),
+            offset: if version == candidate { Offset::draw(seed) } else { Offset::NONE },
+            failing: 0.0,
+            failing_clean: 0.0,
+            answered: true,
+            flow: Flow::default(),
+            harm: Harm::default(),
+            defect: Defect::NONE,
+            rate_rps: 0.0,
+        };
+        let mut world = Self {
+            candidate,
+            now: MonoTime::ZERO,
+            delivery,
+            flags: Flags::new(versions),
+            faults,
+            incident,
+            law,
+            versions: (0..versions.len()).map(state).collect(),
+            notices: VecDeque::with_capacity(64),
+            running: Vec::with_capacity(8),
+            scraper: Scraper::new(scenario, seed),
+            ledger,
+            view: View::default(),
+            series: series::define(
+                scenario.service.id.as_str(),
+                versions.iter().map(|v| v.id.as_str()),
+                candidate,
+                scenario.dependency.as_ref().map(|d| d.id.as_str()),
+            ),
+            complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
+            demand_rps: 0.0,
+            dependency: DependencyEffect::default(),
+            demand: Demand::new(scenario.traffic, seed, step_s),
+            shared: Ar1::new(seed.stream("service/noise"), SHARED.tau_s, step_s),
+            base_error,
+            external: External::NONE,
+            step,
+            since: MonoTime::ZERO,
+            dirty: true,
+            scenario: scenario.clone(),
+        };
+        world.happen();
+        world.evaluate();
+        world
+    }
+
+    /// The present moment.
+    pub fn now(&self) -> MonoTime {
+        self.now
+    }
+
+    /// Lets time pass, tick by tick, until `t`, which is a multiple of the tick. All that is due at `t` has
+    /// then happened.
+    pub fn advance_to(&mut self, t: MonoTime) {
+        if self.dirty {
+            self.evaluate();
+        }
+        while self.now < t {
+            self.tick();
+        }
+    }
+
+    fn tick(&mut self) {
+        let before = self.now;
+        self.now = before + self.scenario.timing.tick;
+        self.dirty |= self.incident.changes_between(before, self.now);
+        self.happen();
+        let on_step = self.now.0.is_multiple_of(self.step.0);
+        if on_step {
+            self.flow_on();
+            self.leak();
+            let step = self.now.0 / self.step.0;
+            self.demand.step(step);
+            self.shared.step(step);
+            for version in &mut self.versions {
+                version.noise.step(step);
+            }
+        }
+        if self.dirty || on_step {
+            self.evaluate();
+        }
+        if self.now.0.is_multiple_of(self.scenario.timing.scrape.0) {
+            self.flow_on();
+            self.scrape();
+        }
+    }
+
+    /// Lets happen what is due now, and tells of it.
+    fn happen(&mut self) {
+        let (notices, scenario, now) = (&mut self.notices, &self.scenario, self.now);
+        let moved = self.delivery.advance(now, &self.faults, |change| {
+            notices.push_back(match change {
+                RolloutChange::Began => WorldNotice::Deployed(deploy_of(scenario)),
+                RolloutChange::Moved(state) => WorldNotice::RolloutChanged(state),
+            });
+        });
+        if moved == Moved::Pods {
+            self.notices.push_back(WorldNotice::InventoryChanged);
+        }
+        let flags = self.flags.advance(now);
+        self.dirty |= flags || moved != Moved::Nothing;
+        if !self.running.is_empty() {
+            self.advance_steps();
+        }
+    }
+
+    /// Takes note that something changed that the flows depend on.
+    pub(crate) fn touch(&mut self) {
+        self.dirty = true;
+    }
+
+    /// Books what flowed since the last change of flows.
+    fn flow_on(&mut self) {
+        let seconds = self.now.since(self.since).as_secs_f64();
+        if seconds <= 0.0 {
+            return;
+        }
+        self.since = self.now;
+        let (mut good, mut failed, mut attempts) = (0.0, 0.0, 0.0);
+        for (index, version) in self.versions.iter().enumerate().filter(|(_, v)| v.rate_rps > 0.0) {
+            let n = version.flow.attempts_rps * seconds;
+            let errors = n * version.flow.error_ratio();
+            (good, failed, attempts) = (good + n - errors, failed + errors, attempts + n);
+            self.scraper.expect(index, &version.flow, n, version.answered);
+            self.ledger.book(index == self.candidate, version.rate_rps * seconds, &version.harm);
+        }
+        self.complaints.pass(seconds, good, failed);
+        self.scraper.expect_calls(attempts * self.dependency.call_ratio, self.dependency.call_error_ratio);
+        self.ledger.pass(self.demand_rps * seconds);
+    }
+
+    fn leak(&mut self) {
+        for version in 0..self.versions.len() {
+            let per_hour = self.versions[version].defect.leak_per_hour;
+            if per_hour > 0.0 {
+                self.delivery.cluster.leak(version, per_hour, self.step, self.now);
+                self.dirty = true;
+            }
+        }
+    }
+
+    /// Computes all flows anew.
+    fn evaluate(&mut self) {
+        self.flow_on();
+        self.dirty = false;
+        self.external = self.incident.external(self.now);
+        self.demand_rps = self.demand.rate_rps(self.now, self.external.surge);
+        self.dependency = dependency::effect(self.scenario.dependency.as_ref(), &self.external);
+        for version in 0..self.versions.len() {
+            let rate_rps = self.demand_rps * self.delivery.share(version);
+            let (flags, incident) = (&self.flags, &self.incident);
+            self.versions[version].defect = incident.defect(version, self.now, |key| flags.is_off(key));
+            self.versions[version].rate_rps = rate_rps;
+            if rate_rps > 0.0 {
+                self.evaluate_version(version, rate_rps);
+            } else {
+                let state = &mut self.versions[version];
+                (state.failing, state.failing_clean) = (0.0, 0.0);
+                (state.flow, state.harm) = (Flow::default(), Harm::default());
+            }
+        }
+    }
+
+    fn evaluate_version(&mut self, version: usize, rate_rps: f64) {
+        let load = self.load(version, rate_rps, true);
+        let clean_load = self.load(version, rate_rps, false);
+        let defect = self.versions[version].defect;
+        let conditions = self.conditions(version, &defect);
+        let clean =
+            (defect != Defect::NONE || clean_load != load).then(|| self.conditions(version, &Defect::NONE));
+        let state = &mut self.versions[version];
+        state.flow = self.law.settle(load, &conditions, &mut state.failing);
+        let error_ratio = state.flow.error_ratio();
+        let slow_ratio = self.ledger.slow_ratio(&self.law, &state.flow);
+        let harmed = 1.0 - (1.0 - error_ratio) * (1.0 - slow_ratio);
+        let without = if let Some(clean) = clean {
+            let flow = self.law.settle(clean_load, &clean, &mut state.failing_clean);
+            1.0 - (1.0 - flow.error_ratio()) * (1.0 - self.ledger.slow_ratio(&self.law, &flow))
+        } else {
+            state.failing_clean = state.failing;
+            harmed
+        };
+        let hindered = (1.0 - harmed) * (1.0 - defect.conversion_factor).max(0.0);
+        let refused = load.warm_pods <= 0.0;
+        state.answered = !refused;
+        let by_deploy = if refused { 1.0 } else { (harmed - without).max(0.0) + hindered };
+        let external = if refused { 0.0 } else { self.ledger.beyond_normal(without) };
+        state.harm = Harm { by_deploy, external, error_ratio, slow_ratio };
+    }
+
+    /// What a version's pods carry, warm-up included, and short memory too if asked for.
+    fn load(&self, version: usize, rate_rps: f64, with_pressure: bool) -> Load {
+        let pods = self.delivery.cluster.pods();
+        let ready = f64::from(pods.ready(version));
+        if ready <= 0.0 {
+            return Load { rate_rps, ..Load::default() };
+        }
+        let mut load = Load { rate_rps, warm_pods: ready, log_warm_up: 0.0 };
+        if !pods.is_warm(version, self.now) {
+            load.warm_pods = pods.warm_equivalents(version, self.now);
+            load.log_warm_up = libm::log(ready / load.warm_pods);
+        }
+        let pressure = memory_pressure(pods.memory_ratio(version));
+        if with_pressure && pressure > 1.0 {
+            load.warm_pods /= pressure;
+            load.log_warm_up += libm::log(pressure);
+        }
+        load
+    }
+
+    fn conditions(&self, version: usize, defect: &Defect) -> Conditions {
+        let state = &self.versions[version];
+        let ([shared_error, shared_latency], [arm_error, arm_latency]) = (self.shared.z(), state.noise.z());
+        let log_error = log_factor(SHARED.error_sd, *shared_error)
+            + log_factor(ARM.error_sd, *arm_error)
+            + state.offset.error;
+        let log_latency = log_factor(SHARED.latency_sd, *shared_latency)
+            + log_factor(ARM.latency_sd, *arm_latency)
+            + state.offset.latency;
+        let well = (1.0 - (self.base_error * libm::exp(log_error)).min(1.0))
+            * (1.0 - self.dependency.error_ratio)
+            * (1.0 - defect.error_ratio);
+        Conditions {
+            error_ratio: 1.0 - well,
+            log_shift: log_latency
+                + defect.log_latency
+                + self.external.log_latency
+                + self.dependency.log_shift,
+            tail_share: defect.tail_share,
+            hang_ratio: defect.hang_ratio,
+            cost_factor: defect.cost_factor,
+            conversion_factor: defect.conversion_factor * state.offset.conversion,
+        }
+    }
+
+    /// The next event to be told of, in order; none when all have been.
+    pub fn poll_event(&mut self) -> Option<WorldNotice> {
+        self.notices.pop_front()
+    }
+
+    /// The earliest time at which something may be noticed: now if something waits to be told, else the next
+    /// tick.
+    pub fn next_event(&self) -> MonoTime {
+        if self.notices.is_empty() { self.now + self.scenario.timing.tick } else { self.now }
+    }
+
+    /// The service and its versions as they stand now.
+    pub fn inventory(&self) -> Inventory {
+        let service = &self.scenario.service;
+        let known = |(index, version): (usize, &crate::scenario::model::VersionModel)| KnownVersion {
+            id: version.id.clone(),
+            shipped_ago: version.shipped_ago,
+            healthy_for: version.healthy_for,
+            deployable: version.deployable,
+            marked_bad: version.marked_bad,
+            flags: version.flags.clone(),
+            replicas_ready: self.delivery.cluster.pods().ready(index),
+        };
+        Inventory {
+            service: service.id.clone(),
+            tier: service.tier,
+            environment: Environment::Simulated,
+            capabilities: service.capabilities,
+            replicas: service.replicas,
+            depends_on: self.scenario.dependency.iter().map(|d| d.id.clone()).collect(),
+            versions: service.versions.iter().enumerate().map(known).collect(),
+        }
+    }
+
+    /// Whether traffic is configured to a version without a ready pod while another has some.
+    pub fn serving_violation(&self) -> bool {
+        self.delivery.serving_violation()
+    }
+}
+
+impl Offset {
+    const NONE: Self = Self { error: 0.0, latency: 0.0, conversion: 1.0 };
+
+    /// Sizes of benign differences as in the calibrating generator (decision science, section 3).
+    fn draw(seed: Seed) -> Self {
+        let mut draw = Draw::at(seed.stream("service/release"), 0);
+        Self {
+            error: log_factor(0.10, draw.normal()),
+            latency: log_factor(0.02, draw.normal()),
+            conversion: libm::exp(log_factor(0.015, draw.normal())),
+        }
+    }
+}
+
+fn deploy_of(scenario: &Scenario) -> Deploy {
+    Deploy {
+        service: scenario.service.id.clone(),
+        candidate: scenario.deploy.version.clone(),
+        from: scenario.deploy.from.clone(),
+        kind: scenario.deploy.kind,
+        at: scenario.deploy.at,
+        watch: scenario.timing.watch,
+    }
+}
+
+/// How much dearer requests are when memory is short and the runtime collects garbage all the time: nothing
+/// below [`MEMORY_PRESSURE_FROM`], three times as dear at the limit. A stand-in for a curve that every
+/// runtime has, of no one's measured shape.
+pub(crate) fn memory_pressure(memory_ratio: f64) -> f64 {
+    let over = ((memory_ratio - MEMORY_PRESSURE_FROM) / (1.0 - MEMORY_PRESSURE_FROM)).max(0.0);
+    1.0 + 2.0 * over * over
+}
+
+/// Memory, as a share of its limit, from which requests get dearer.
+pub(crate) const MEMORY_PRESSURE_FROM: f64 = 0.8;
+
+/// How often noise moves and flows are computed anew when nothing happens: well below the noise's correlation
+/// times of 45 and 95 s.
+const STEP: Millis = Millis(5000);
+
+/// Log-sd of the runs' own error ratios (decision science, section 3).
+const BASE_ERROR_SD: f64 = 0.5;

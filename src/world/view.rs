@@ -1,0 +1,237 @@
+//! What can be seen of the world: frames for the engine's direct plane, the same scrape as Prometheus series,
+//! and, apart from both, the truth.
+
+use super::faults::ArmKind;
+use super::incident::Defect;
+use super::information::{self, Arms, Floor, Information};
+use super::scrape::Counts;
+use super::service::{Conditions, Load};
+use super::simulation::{World, memory_pressure};
+use super::truth;
+use crate::domain::frame::{ArmIncrements, Frame, RolloutView};
+use crate::domain::signal::{Quality, SignalKind, SignalSample};
+use crate::domain::time::MonoTime;
+use crate::domain::truth::{Cause, Milestone, Truth, TruthTick};
+
+/// What the last scrape saw.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct View {
+    at: MonoTime,
+    candidate: Option<ArmIncrements>,
+    stable: Option<ArmIncrements>,
+    signals: [(Option<SignalKind>, SignalSample); 5],
+    rollout: RolloutView,
+}
+
+impl World {
+    /// Draws the counts of the interval that ends now and looks at all that is scraped.
+    pub(crate) fn scrape(&mut self) {
+        let tick = self.now.0 / self.scenario.timing.scrape.0;
+        let due = self.complaints.take_due();
+        self.scraper.draw(tick, &self.law.latency, due);
+        for (version, counts) in self.scraper.versions.iter_mut().enumerate() {
+            counts.see_restarts(self.delivery.cluster.pods().restarts(version));
+        }
+        let candidate = self.delivery.rollout.has_begun().then(|| self.see_arm(ArmKind::Candidate));
+        let stable = self.see_arm(ArmKind::Stable);
+        let shown = stable.pods_desired > 0
+            || stable.pods_ready > 0
+            || stable.requests > 0
+            || stable.quality != Quality::Fresh;
+        let view = View {
+            at: self.now,
+            signals: self.see_signals(candidate.as_ref(), &stable),
+            candidate,
+            stable: shown.then_some(stable),
+            rollout: RolloutView {
+                since_deploy: self
+                    .delivery
+                    .rollout
+                    .has_begun()
+                    .then(|| self.now.since(self.scenario.deploy.at)),
+                candidate_share: self.delivery.configured_share(self.candidate),
+            },
+        };
+        self.view = view;
+        let information = self.information();
+        let concerned = self.concerned();
+        self.ledger.close(self.now, information, concerned);
+    }
+
+    /// Gathers what an arm counted since it was last seen; an arm that cannot be scraped goes on counting.
+    fn see_arm(&mut self, arm: ArmKind) -> ArmIncrements {
+        let quality = self.faults.scrape_quality(arm, self.now);
+        if quality != Quality::Fresh {
+            return ArmIncrements { quality, ..ArmIncrements::default() };
+        }
+        let cluster = &self.delivery.cluster;
+        let (mut sum, mut ready, mut desired, mut cpu, mut memory) = (Counts::default(), 0, 0, 0.0, 0.0);
+        for (version, counts) in self.scraper.versions.iter_mut().enumerate() {
+            if (version == self.candidate) != (arm == ArmKind::Candidate) {
+                continue;
+            }
+            sum.add(&counts.unseen);
+            counts.unseen = Counts::default();
+            let pods = f64::from(cluster.pods().ready(version));
+            ready += cluster.pods().ready(version);
+            desired += cluster.desired(version);
+            cpu += pods * cpu_ratio(self.versions[version].flow.utilisation);
+            memory += pods * cluster.pods().memory_ratio(version);
+        }
+        let mean = |sum: f64| if ready > 0 { (sum / f64::from(ready)) as f32 } else { 0.0 };
+        ArmIncrements {
+            quality,
+            requests: sum.requests as u32,
+            errors: sum.errors as u32,
+            conversions: sum.conversions as u32,
+            latency_sum_ms: sum.sum_ms,
+            latency_buckets: sum.buckets.map(|n| n as u32),
+            pods_ready: ready as u16,
+            pods_desired: desired as u16,
+            restarts: sum.restarts as u16,
+            cpu_ratio: mean(cpu),
+            memory_ratio: mean(memory),
+        }
+    }
+
+    /// The signals that are gauges of the world itself.
+    fn see_signals(
+        &self,
+        candidate: Option<&ArmIncrements>,
+        stable: &ArmIncrements,
+    ) -> [(Option<SignalKind>, SignalSample); 5] {
+        let arms = || candidate.into_iter().chain([stable]).filter(|arm| arm.quality == Quality::Fresh);
+        let worst = candidate.into_iter().chain([stable]).map(|arm| arm.quality).max().unwrap_or_default();
+        let service = if self.faults.metrics_down(self.now) { Quality::Failed } else { Quality::Fresh };
+        let sample = |quality, value, samples| SignalSample { value, samples, age_ms: 0, quality };
+        let requests = self.scraper.requests_last as u32;
+        let pods: u32 = arms().map(|arm| u32::from(arm.pods_ready)).sum();
+        let per_pod = |gauge: fn(&ArmIncrements) -> f32| {
+            let sum: f64 = arms().map(|arm| f64::from(gauge(arm)) * f64::from(arm.pods_ready)).sum();
+            if pods == 0 {
+                sample(worst.max(Quality::Missing), 0.0, 0)
+            } else {
+                sample(Quality::Fresh, sum / f64::from(pods), pods)
+            }
+        };
+        let seconds = self.scenario.timing.scrape.as_secs_f64();
+        let calls = self.scraper.calls;
+        let health = if calls.last == 0 {
+            sample(service.max(Quality::Missing), 0.0, 0)
+        } else {
+            sample(service, 1.0 - calls.last_errors as f64 / calls.last as f64, calls.last as u32)
+        };
+        let findings = self.incident.findings(self.now);
+        [
+            (Some(SignalKind::Throughput), sample(worst, f64::from(requests) / seconds, requests)),
+            (Some(SignalKind::Cpu), per_pod(|arm| arm.cpu_ratio)),
+            (Some(SignalKind::Memory), per_pod(|arm| arm.memory_ratio)),
+            (Some(SignalKind::DependencyHealth), health),
+            (Some(SignalKind::SecurityFindings), sample(service, f64::from(findings), 1)),
+        ]
+    }
+
+    /// Copies the last scrape into a frame: arms, rollout, and of the signals those that are gauges of the
+    /// world (throughput, processor, memory, dependency health, security findings). The others, and the
+    /// queries, are the plane's and stay as they are.
+    pub fn scrape_into(&self, frame: &mut Frame) {
+        let view = &self.view;
+        frame.at = view.at;
+        frame.interval = self.scenario.timing.scrape;
+        frame.rollout = view.rollout;
+        frame.candidate = view.candidate;
+        frame.baseline = None;
+        frame.stable = view.stable;
+        for &(kind, sample) in &view.signals {
+            if let Some(kind) = kind {
+                frame.signals[kind] = sample;
+            }
+        }
+    }
+
+    /// What is known of the incident before it is played.
+    pub fn truth(&self) -> &Truth {
+        self.ledger.truth()
+    }
+
+    /// What really happened in the interval of the last scrape.
+    pub fn take_truth_tick(&mut self) -> TruthTick {
+        self.ledger.tick()
+    }
+
+    /// Moments reached so far, with their times. Final once the run is over: harm that comes back takes them
+    /// back.
+    pub fn milestones(&self) -> Vec<(MonoTime, Milestone)> {
+        self.ledger.milestones()
+    }
+
+    /// Whether the candidate is at fault in a way that no request shows: it cannot start and is still tried,
+    /// or has findings and serves.
+    fn concerned(&self) -> bool {
+        if self.ledger.truth().cause != Cause::Candidate {
+            return false;
+        }
+        let starts = self.scenario.service.versions[self.candidate].starts;
+        let tried = self.delivery.cluster.desired(self.candidate) > 0 && !self.delivery.rollout.is_aborted();
+        let serves = self.delivery.share(self.candidate) >= 0.01;
+        (!starts && tried) || (self.incident.findings(self.now) > 0 && serves)
+    }
+
+    /// Information about the fault in the interval that ends now, as if nobody had acted.
+    fn information(&self) -> Information {
+        let known = self.ledger.truth();
+        let Some(onset) = known.onset.filter(|&onset| self.now > onset) else {
+            return Information::default();
+        };
+        let scenario = &self.scenario;
+        let overdue = self.now.since(onset).as_secs_f64()
+            > 3.0 * (scenario.service.pods.pull_s + scenario.service.pods.init_s);
+        if self.incident.findings(self.now) > 0
+            || (!scenario.service.versions[self.candidate].starts && overdue)
+        {
+            return SURE;
+        }
+        let share = truth::share_at(self.ledger.planned(), self.now);
+        let exposed = self.ledger.planned().iter().find(|&&(_, share)| share > 0.0).map(|&(at, _)| at);
+        let (defect, memory) =
+            truth::planned_defect(&self.incident, scenario, self.candidate, exposed, self.now);
+        let pods = f64::from(self.delivery.rollout.pods_for(share));
+        let rate_rps = self.ledger.demand_so_far() / scenario.timing.scrape.as_secs_f64();
+        let pressure = memory_pressure(memory);
+        let warm = Load { rate_rps: rate_rps * share, warm_pods: pods, log_warm_up: 0.0 };
+        let short = Load { warm_pods: pods / pressure, log_warm_up: libm::log(pressure), ..warm };
+        let post = self.law.settle(short, &self.mean_conditions(&defect), &mut 0.0);
+        let pre = self.law.settle(warm, &self.mean_conditions(&Defect::NONE), &mut 0.0);
+        let seconds = scenario.timing.scrape.as_secs_f64();
+        let paired = known.concurrent_baseline && share < 1.0;
+        let arms = Arms {
+            faulty: post.attempts_rps * seconds,
+            control: paired.then_some(rate_rps * (1.0 - share) * seconds),
+        };
+        let floor = if paired { Floor::between_arms(seconds) } else { Floor::against_history(seconds) };
+        information::of_scrape(&self.law.latency, scenario.service.latency.sigma, arms, &post, &pre, floor)
+    }
+
+    /// Conditions without noise.
+    fn mean_conditions(&self, defect: &Defect) -> Conditions {
+        let well = (1.0 - self.base_error) * (1.0 - self.dependency.error_ratio) * (1.0 - defect.error_ratio);
+        Conditions {
+            error_ratio: 1.0 - well,
+            log_shift: defect.log_latency + self.external.log_latency + self.dependency.log_shift,
+            tail_share: defect.tail_share,
+            hang_ratio: defect.hang_ratio,
+            cost_factor: defect.cost_factor,
+            conversion_factor: defect.conversion_factor,
+        }
+    }
+}
+
+/// Processor use of a pod at this utilisation: a little when idle, all of it when saturated.
+pub(crate) fn cpu_ratio(utilisation: f64) -> f64 {
+    CPU_IDLE + (1.0 - CPU_IDLE) * utilisation.min(1.0)
+}
+
+const CPU_IDLE: f64 = 0.03;
+
+/// What one look tells for certain: far above any judge's threshold, and finite.
+const SURE: Information = Information { forward: 100.0, reverse: 100.0 };
