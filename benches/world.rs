@@ -1,4 +1,5 @@
-//! Speed of the world alone: one hour of a service under a canary, ticks of a second, scrapes of 15 s, two arms.
+//! Speed of the world alone: one hour of a service under a canary, ticks of a second, scrapes of 15 s, two
+//! arms.
 
 use std::hint::black_box;
 

@@ -67,7 +67,8 @@ pub struct TruthTick {
     pub error_ratio: f64,
     /// Expected share of requests slower than the history's 99th percentile.
     pub slow_ratio: f64,
-    /// Expected users harmed by this deploy: requests that failed or were slow and would not have been.
+    /// Expected users harmed by this deploy: requests that failed, were slow or were kept from converting, and
+    /// would not have been.
     pub harmed: f64,
     /// Expected users harmed by anything else.
     pub harmed_external: f64,
@@ -82,7 +83,7 @@ pub struct TruthTick {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Milestone {
-    /// The harm of this deploy fell below 1 % of its users, and stayed there until the end.
+    /// Less than 1 % of users met the harm of this deploy, and it stayed so until the end.
     Mitigated,
     /// The target serves all and users' signals are within their margins for three minutes.
     Recovered,

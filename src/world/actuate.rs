@@ -1,5 +1,6 @@
-//! What the engine asks for, carried out by the world's own means. An action succeeds once it is seen to be done, fails when the world
-//! refuses, and never ends when the world never gets there: by the world's state, never by a coin.
+//! What the engine asks for, carried out by the world's own means. An action succeeds once it is seen to be
+//! done, fails when the world refuses, and never ends when the world never gets there: by the world's state,
+//! never by a coin.
 //!
 //! | action | succeeds | fails | never ends |
 //! | --- | --- | --- | --- |
@@ -10,8 +11,8 @@
 //! | `UpdateServiceDiscovery` | after it has spread | no such version; no ready pod | |
 //! | `Notify` | at once | | |
 //!
-//! A rolling service has no weights: traffic follows ready pods. A shift, or a number of replicas, is there a change of the template that is
-//! paused when it has got far enough.
+//! A rolling service has no weights: traffic follows ready pods. A shift, or a number of replicas, is there a
+//! change of the template that is paused when it has got far enough.
 //!
 //! Left out: what the other side loses or repeats; that is the plane's part.
 
@@ -47,7 +48,8 @@ enum Goal {
 }
 
 impl World {
-    /// Begins to carry out a step. Its end comes as [`WorldNotice::StepDone`], unless it is cancelled before or never ends.
+    /// Begins to carry out a step. Its end comes as [`WorldNotice::StepDone`], unless it is cancelled before
+    /// or never ends.
     pub fn start_step(&mut self, attempt: Attempt, action: &StepAction) {
         let begun = match action {
             StepAction::ScaleVersion { version, replicas } => self.scale_version(version, *replicas),
@@ -98,7 +100,9 @@ impl World {
     fn outcome(&self, goal: &Goal) -> Option<StepOutcome> {
         let cluster = &self.delivery.cluster;
         let done = match goal {
-            Goal::Pods { version, replicas: 0 } => cluster.existing(*version) == 0,
+            Goal::Pods { version, replicas: 0 } | Goal::Rolled { version, replicas: 0, growing: false } => {
+                cluster.existing(*version) == 0
+            }
             Goal::Pods { version, replicas } => {
                 if cluster.is_overdue(*version) {
                     return Some(cannot_start());
@@ -111,7 +115,6 @@ impl World {
                 }
                 cluster.pods().ready(*version) >= *replicas
             }
-            Goal::Rolled { version, replicas: 0, growing: false } => cluster.existing(*version) == 0,
             Goal::Rolled { version, replicas, growing: false } => cluster.desired(*version) <= *replicas,
             Goal::Share { to, share } => {
                 if (self.delivery.router.configured()[*to] - share).abs() > 1e-9 {

@@ -1,7 +1,8 @@
-//! The cluster: Deployments and their pods. A canary or blue-green service has one Deployment per version; a rolling one has one whose
-//! template changes.
+//! The cluster: Deployments and their pods. A canary or blue-green service has one Deployment per version; a
+//! rolling one has one whose template changes.
 //!
-//! Left out: time between a change and the controllers' or the endpoints' answer to it (20 to 230 ms on a real cluster, below a tick).
+//! Left out: time between a change and the controllers' or the endpoints' answer to it (20 to 230 ms on a
+//! real cluster, below a tick).
 
 use backspin_mocks::controllers::{
     Deployment, DeploymentSpec, IntOrPercent, PodId, PodRuntime, Reason, TemplateId,
@@ -135,7 +136,8 @@ impl Cluster {
         self.deployments[0].spec().replicas
     }
 
-    /// Whether a version's rollout made no progress within its deadline. As in Kubernetes, scaling alone never says so.
+    /// Whether a version's rollout made no progress within its deadline. As in Kubernetes, scaling alone
+    /// never says so.
     pub(crate) fn is_overdue(&self, version: usize) -> bool {
         let deployment = &self.deployments[if self.shared { 0 } else { version }];
         let status = deployment.status();

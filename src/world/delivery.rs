@@ -1,5 +1,5 @@
-//! Who answers: the cluster's pods, the router's weights and the rollout that moves both. Apart from demand and noise, so that it can be
-//! run ahead alone to learn how the deploy would go if nobody acted.
+//! Who answers: the cluster's pods, the router's weights and the rollout that moves both. Apart from demand
+//! and noise, so that it can be run ahead alone to learn how the deploy would go if nobody acted.
 
 use super::cluster::Cluster;
 use super::draw::Draw;
@@ -25,6 +25,17 @@ pub(crate) struct Delivery {
     shares: Vec<f64>,
 }
 
+/// What a tick changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// Nothing.
+    Nothing,
+    /// Weights in force.
+    Routed,
+    /// Pods, and perhaps weights.
+    Pods,
+}
+
 impl Delivery {
     /// Before the deploy: `from` serves all.
     pub(crate) fn new(scenario: &Scenario, from: usize, candidate: usize, seed: Seed) -> Self {
@@ -40,13 +51,13 @@ impl Delivery {
         }
     }
 
-    /// Lets happen what is due; whether shares or pods changed. Changes of the rollout go to `told`.
+    /// Lets happen what is due. Changes of the rollout go to `told`.
     pub(crate) fn advance(
         &mut self,
         now: MonoTime,
         faults: &Faults,
         mut told: impl FnMut(RolloutChange),
-    ) -> bool {
+    ) -> Moved {
         self.cluster.advance(now);
         loop {
             let (range, key) = (self.spread_s, self.spread_key);
@@ -62,7 +73,11 @@ impl Delivery {
         if routed || pods {
             self.refresh_shares();
         }
-        routed || pods
+        match (pods, routed) {
+            (true, _) => Moved::Pods,
+            (false, true) => Moved::Routed,
+            (false, false) => Moved::Nothing,
+        }
     }
 
     /// Gives `to` this share and `from` the rest.
@@ -94,7 +109,8 @@ impl Delivery {
             && versions.clone().any(|v| ready(v) > 0)
     }
 
-    /// How the deploy would go if nobody acted: when the candidate's share in force changes, and to what, until the end.
+    /// How the deploy would go if nobody acted: when the candidate's share in force changes, and to what,
+    /// until the end.
     pub(crate) fn run_ahead(
         &self,
         candidate: usize,
@@ -120,7 +136,8 @@ impl Delivery {
         shares
     }
 
-    /// Where one Deployment holds all versions, traffic follows ready pods; with none ready it stays where it was, and fails.
+    /// Where one Deployment holds all versions, traffic follows ready pods; with none ready it stays where it
+    /// was, and fails.
     fn refresh_shares(&mut self) {
         if !self.cluster.is_shared() {
             self.shares.copy_from_slice(self.router.in_force());

@@ -1,4 +1,5 @@
-//! Demand: how many requests users want to make. A non-homogeneous Poisson process: mean rate, daily wave, slow noise, surges.
+//! Demand: how many requests users want to make. A non-homogeneous Poisson process: mean rate, daily wave,
+//! slow noise, surges.
 //!
 //! Left out: weekdays, and users who stay away because of earlier errors.
 

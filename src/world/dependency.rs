@@ -1,6 +1,7 @@
 //! The service that is called: what its failures do to the caller, and how its own counts look.
 //!
-//! Left out: load on the dependency, retries of calls to it, and whether a failed call and its request are drawn as one event.
+//! Left out: load on the dependency, retries of calls to it, and whether a failed call and its request are
+//! drawn as one event.
 
 use super::incident::External;
 use crate::scenario::model::DependencyModel;

@@ -1,4 +1,5 @@
-//! What goes wrong between the engine and the world, by the clock: nothing here touches how the service answers its users.
+//! What goes wrong between the engine and the world, by the clock: nothing here touches how the service
+//! answers its users.
 
 use crate::domain::signal::Quality;
 use crate::domain::time::{Millis, MonoTime};

@@ -1,9 +1,11 @@
-//! Information about a fault in one scrape: the divergence between the law with the fault and the law without, in nats.
+//! Information about a fault in one scrape: the divergence between the law with the fault and the law
+//! without, in nats.
 //!
-//! With a concurrent arm of the old version the law without the fault need not be known: the two-arm form (e) of decision science,
-//! section 2, minimises over it. Without one it is taken as known from history, form (a). Either is thinned by noise that no number of
-//! requests averages out ([`Floor`]). Errors, response times, time-outs and conversions are told apart by the chain rule, so that
-//! nothing counts twice. Left out: complaints, memory, processor use, and what single pods tell.
+//! With a concurrent arm of the old version the law without the fault need not be known: the two-arm form (e)
+//! of decision science, section 2, minimises over it. Without one it is taken as known from history, form
+//! (a). Either is thinned by noise that no number of requests averages out ([`Floor`]). Errors, response
+//! times, time-outs and conversions are told apart by the chain rule, so that nothing counts twice. Left out:
+//! complaints, memory, processor use, and what single pods tell.
 
 use super::latency::{LatencyLaw, Shift};
 use super::noise::{ARM, SHARED};
@@ -46,7 +48,8 @@ impl Floor {
     }
 }
 
-/// Requests per scrape of the arm with the fault and of the arm without; none of the latter when history stands in for it.
+/// Requests per scrape of the arm with the fault and of the arm without; none of the latter when history
+/// stands in for it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arms {
     /// With the fault.
@@ -106,8 +109,9 @@ fn two(p: f64) -> [f64; 2] {
     [p, 1.0 - p]
 }
 
-/// Divergences of the pair of arms (`post`, `pre`) from the nearest pair of equal arms, and back. Forward the nearest is the mixture;
-/// backward it is the geometric mean, which gives Chernoff's coefficient. Against history: the plain divergences.
+/// Divergences of the pair of arms (`post`, `pre`) from the nearest pair of equal arms, and back. Forward the
+/// nearest is the mixture; backward it is the geometric mean, which gives Chernoff's coefficient. Against
+/// history: the plain divergences.
 fn divergence(arms: Arms, post: &[f64], pre: &[f64]) -> Information {
     let n1 = arms.faulty;
     if n1 <= 0.0 {

@@ -1,7 +1,7 @@
 //! Response times: a lognormal body, a lognormal tail, both moved by one log-shift and cut at the time-out.
 //!
-//! Left out: that a failed request may answer faster than a good one, and any dependence between a request's time and its outcome
-//! other than the time-out.
+//! Left out: that a failed request may answer faster than a good one, and any dependence between a request's
+//! time and its outcome other than the time-out.
 
 use std::sync::LazyLock;
 
@@ -62,6 +62,7 @@ impl LatencyLaw {
     }
 
     /// Probability that a time is above `exp(ln_ms)`, time-out or not.
+    #[inline]
     pub(crate) fn slower_than(&self, ln_ms: f64, shift: Shift) -> f64 {
         let tail = (self.tail_share + shift.tail).min(1.0);
         let above = |part: Part| self.cdf.at((part.ln_median + shift.log - ln_ms) * part.per_sigma);
@@ -102,14 +103,15 @@ impl LatencyLaw {
         self.timeout_bucket
     }
 
-    /// Sum of times of requests counted like this, ms. Within a bucket all count as its geometric middle, in the bucket of the
-    /// time-out as the time-out.
+    /// Sum of times of requests counted like this, ms. Within a bucket all count as its geometric middle, in
+    /// the bucket of the time-out as the time-out.
     pub(crate) fn sum_ms(&self, counts: &[u64; LATENCY_BUCKETS]) -> f64 {
         counts.iter().zip(&self.typical_ms).map(|(&n, ms)| n as f64 * ms).sum()
     }
 }
 
-/// The standard normal distribution function from a table: linear between points 1/256 apart, off by at most 5e-7.
+/// The standard normal distribution function from a table: linear between points 1/256 apart, off by at most
+/// 5e-7.
 #[derive(Debug)]
 pub(crate) struct NormalCdf(Vec<f64>);
 
@@ -119,6 +121,7 @@ static NORMAL_CDF: LazyLock<NormalCdf> = LazyLock::new(|| {
 });
 
 impl NormalCdf {
+    #[inline]
     fn at(&self, x: f64) -> f64 {
         let place = ((x + EDGE) * PER_UNIT).clamp(0.0, POINTS as f64 - 1e-9);
         let i = place as usize;

@@ -1,5 +1,5 @@
-//! The truth of a run as it goes: what users felt between scrapes, information, milestones. For scoring only; nothing here reaches the
-//! frames or the series.
+//! The truth of a run as it goes: what users felt between scrapes, information, milestones. For scoring only;
+//! nothing here reaches the frames or the series.
 
 use super::information::Information;
 use super::latency::Shift;
@@ -15,8 +15,10 @@ pub(crate) struct Ledger {
     truth: Truth,
     /// The candidate's share of traffic if nobody acts: changes.
     planned: Vec<(MonoTime, f64)>,
-    /// Logarithm of the time that counts as slow, ms: the 99th percentile of the stable version at mean demand.
+    /// Logarithm of the time that counts as slow, ms: the 99th percentile of the stable version at mean
+    /// demand.
     ln_slow: f64,
+    /// The run's error ratio when nothing is wrong, the dependency's part included.
     base_error: f64,
     normal_harm: f64,
     sums: Sums,
@@ -75,11 +77,6 @@ impl Ledger {
     /// The candidate's share of traffic if nobody acts: changes.
     pub(crate) fn planned(&self) -> &[(MonoTime, f64)] {
         &self.planned
-    }
-
-    /// The run's error ratio when nothing is wrong, the dependency's part included.
-    pub(crate) fn base_error(&self) -> f64 {
-        self.base_error
     }
 
     /// Share of requests that are slow under a flow.
@@ -173,7 +170,8 @@ impl Ledger {
 /// What counts as slow: slower than this share of requests was in the history.
 const SLOW_SHARE: f64 = 0.01;
 
-/// Shared and arm noise together have a log-sd of 0.18 on errors: twice the normal is beyond three and a half of it.
+/// Shared and arm noise together have a log-sd of 0.18 on errors: twice the normal is beyond three and a half
+/// of it.
 const NOISE_FACTOR: f64 = 2.0;
 
 /// Below this share of a version's requests harmed, nobody is counted as exposed.

@@ -1,22 +1,27 @@
-//! The simulated world: a service under load, its deploy, its users, and what can be seen and done from outside.
+//! The simulated world: a service under load, its deploy, its users, and what can be seen and done from
+//! outside.
 //!
-//! Discrete events between fluid ticks. What the engine sees are scraped counters, histograms and gauges, never the world's hidden truth;
-//! effects follow from causes: conversion, complaints, processor use, retries and queues come from requests, errors and latency, never
-//! from a table of outcomes.
+//! Discrete events between fluid ticks. What the engine sees are scraped counters, histograms and gauges,
+//! never the world's hidden truth; effects follow from causes: conversion, complaints, processor use, retries
+//! and queues come from requests, errors and latency, never from a table of outcomes.
 //!
-//! - causes: `demand`, `noise`, `incident` (the scenario's timeline), `dependency`, `faults` (between the engine and the world);
-//! - who answers: `cluster` and `pods` (under the Deployment controllers of the mocks), `router`, `rollout`, together `delivery`; `flags`;
+//! - causes: `demand`, `noise`, `incident` (the scenario's timeline), `dependency`, `faults` (between the
+//!   engine and the world);
+//! - who answers: `cluster` and `pods` (under the Deployment controllers of the mocks), `router`, `rollout`,
+//!   together `delivery`; `flags`;
 //! - how: `service`, `latency`, `users`;
 //! - what is seen: `scrape` draws the counts, `view` shows them as frames, `series` as Prometheus series;
 //! - what is done: `actuate`;
 //! - what is true: `truth` before the run, `information` and `ledger` during it. Only scores may read it.
 //!
-//! Invariants: pure and synchronous; the same scenario, seed and calls give the same bytes. Each random stream has its own name and each tick
-//! of it its own generator, so a new fault or action moves no other draw. Nothing is allocated per tick or scrape. A step never ends by a
-//! coin, only by the world's state. No frame or series holds truth, names of scenarios or anything of a scenario's future.
+//! Invariants: pure and synchronous; the same scenario, seed and calls give the same bytes. Each random
+//! stream has its own name and each tick of it its own generator, so a new fault or action moves no other
+//! draw. Nothing is allocated per tick or scrape. A step never ends by a coin, only by the world's state. No
+//! frame or series holds truth, names of scenarios or anything of a scenario's future.
 //!
-//! The model leaves out, besides what each file says: nodes and zones, queues and caches with a state of their own, databases, a dedicated
-//! baseline arm, autoscaling, single pods in frames, and damage that outlives the version that did it.
+//! The model leaves out, besides what each file says: nodes and zones, queues and caches with a state of
+//! their own, databases, a dedicated baseline arm, autoscaling, single pods in frames, and damage that
+//! outlives the version that did it.
 
 mod actuate;
 mod cluster;

@@ -39,8 +39,8 @@ pub(crate) fn log_factor(sd: f64, z: f64) -> f64 {
     sd * z - 0.5 * sd * sd
 }
 
-/// Noise shared by all versions: sd of the log error ratio and of log response times, and their correlation time. In the calibrating
-/// generator phi is 0.9 per 10 s (decision science, section 3).
+/// Noise shared by all versions: sd of the log error ratio and of log response times, and their correlation
+/// time. In the calibrating generator phi is 0.9 per 10 s (decision science, section 3).
 pub(crate) const SHARED: Noise = Noise { error_sd: 0.15, latency_sd: 0.06, tau_s: 94.9 };
 
 /// Noise of one version's pods alone; phi is 0.8 per 10 s there.
@@ -61,7 +61,8 @@ pub(crate) struct Noise {
 }
 
 impl Noise {
-    /// Sum of autocorrelations over scrapes, `(1 + phi) / (1 - phi)`: how much more slowly its mean settles than white noise.
+    /// Sum of autocorrelations over scrapes, `(1 + phi) / (1 - phi)`: how much more slowly its mean settles
+    /// than white noise.
     pub(crate) fn inflation(&self, scrape_s: f64) -> f64 {
         let phi = libm::exp(-scrape_s / self.tau_s);
         (1.0 + phi) / (1.0 - phi)

@@ -1,9 +1,12 @@
-//! Pods: how they start, warm up, leak, restart and stop. Which pods there are is the controllers' business (`cluster`).
+//! Pods: how they start, warm up, leak, restart and stop. Which pods there are is the controllers' business
+//! (`cluster`).
 //!
-//! A start is image pull, initialisation and the wait for the next readiness probe; a pod whose image is lost never gets there. A warm-up
-//! makes the requests of a young pod dearer. A leak fills the memory; at its limit the container restarts, and again later each time.
+//! A start is image pull, initialisation and the wait for the next readiness probe; a pod whose image is lost
+//! never gets there. A warm-up makes the requests of a young pod dearer. A leak fills the memory; at its
+//! limit the container restarts, and again later each time.
 //!
-//! Left out: nodes and where pods land on them, images that are already on a node, single pods that differ in speed.
+//! Left out: nodes and where pods land on them, images that are already on a node, single pods that differ in
+//! speed.
 
 use backspin_mocks::controllers::PodId;
 
@@ -186,7 +189,8 @@ impl Pods {
         Some(PodEvent { deployment, pod: id, change })
     }
 
-    /// Lets the ready pods of a version leak for a while; one that hits its limit restarts, and is told of in `events`.
+    /// Lets the ready pods of a version leak for a while; one that hits its limit restarts, and is told of in
+    /// `events`.
     pub(crate) fn leak(
         &mut self,
         version: usize,
@@ -230,7 +234,8 @@ impl Pods {
         self.versions[version].restarts
     }
 
-    /// The ready pods of a version in warm ones: a pod of age `a` does `1 / (1 + w exp(-a / tau))` of a warm pod's work.
+    /// The ready pods of a version in warm ones: a pod of age `a` does `1 / (1 + w exp(-a / tau))` of a warm
+    /// pod's work.
     pub(crate) fn warm_equivalents(&self, version: usize, now: MonoTime) -> f64 {
         let of_version = &self.versions[version];
         if self.is_warm(version, now) {

@@ -1,8 +1,10 @@
-//! The deploy's own controller: it takes the candidate to 100 %, as the scenario plans it, unless it is paused or given up.
+//! The deploy's own controller: it takes the candidate to 100 %, as the scenario plans it, unless it is
+//! paused or given up.
 //!
-//! A canary's share rises when its time has come and the candidate has the ready pods for it; its clock stands still while paused. A
-//! rolling deploy changes one Deployment's template, and traffic follows ready pods. A blue-green deploy switches once a full standby is
-//! ready. None judges the candidate: that is the engine's part.
+//! A canary's share rises when its time has come and the candidate has the ready pods for it; its clock
+//! stands still while paused. A rolling deploy changes one Deployment's template, and traffic follows ready
+//! pods. A blue-green deploy switches once a full standby is ready. None judges the candidate: that is the
+//! engine's part.
 
 use super::cluster::Cluster;
 use super::router::Router;

@@ -1,9 +1,11 @@
 //! The router: weights as configured, and as in force once they have spread.
 //!
-//! A new configuration is in force after a propagation time. While the router is stuck it takes configurations and puts none in force;
-//! what is due then is in force when that ends. It knows nothing of pods: where a version has no ready pod, its requests fail.
+//! A new configuration is in force after a propagation time. While the router is stuck it takes
+//! configurations and puts none in force; what is due then is in force when that ends. It knows nothing of
+//! pods: where a version has no ready pod, its requests fail.
 //!
-//! Left out: clients that keep a connection or an address, and proxies that learn of a change at different times.
+//! Left out: clients that keep a connection or an address, and proxies that learn of a change at different
+//! times.
 
 use crate::domain::time::{Millis, MonoTime};
 

@@ -1,8 +1,9 @@
 //! Scraping: expectations gathered since the last scrape become counts, counts become what is seen.
 //!
-//! Given the number of attempts, time-outs are binomial, failures binomial among the rest, conversions binomial among the good, and response
-//! times multinomial over the buckets: by version, each from its own stream. A version that could not be scraped keeps counting; its first
-//! scrape after a gap holds the whole gap, as counters do.
+//! Given the number of attempts, time-outs are binomial, failures binomial among the rest, conversions
+//! binomial among the good, and response times multinomial over the buckets: by version, each from its own
+//! stream. A version that could not be scraped keeps counting; its first scrape after a gap holds the whole
+//! gap, as counters do.
 //!
 //! Left out: lag of a scrape, exporters' restarts, samples that arrive late.
 
@@ -18,6 +19,8 @@ use crate::scenario::model::Scenario;
 pub(crate) struct Scraper {
     pub(crate) versions: Vec<VersionCounts>,
     pub(crate) calls: Calls,
+    /// Requests of all versions in the last interval.
+    pub(crate) requests_last: u64,
     pub(crate) complaints_total: u64,
     complaints_key: StreamKey,
     calls_key: StreamKey,
@@ -107,6 +110,7 @@ impl Scraper {
         Self {
             versions: (0..scenario.service.versions.len()).map(version).collect(),
             calls: Calls::default(),
+            requests_last: 0,
             complaints_total: 0,
             complaints_key: seed.stream("scrape/complaints"),
             calls_key: seed.stream("scrape/dependency"),
@@ -137,8 +141,9 @@ impl Scraper {
 
     /// Draws what was counted since the last call.
     pub(crate) fn draw(&mut self, tick: u64, law: &LatencyLaw, complaints: f64) {
+        self.requests_last = 0;
         for version in &mut self.versions {
-            version.draw(tick, law, &mut self.buckets);
+            self.requests_last += version.draw(tick, law, &mut self.buckets);
         }
         self.complaints_total += Draw::at(self.complaints_key, tick).poisson(complaints);
         let calls = &mut self.calls;
@@ -152,7 +157,8 @@ impl Scraper {
 }
 
 impl VersionCounts {
-    fn draw(&mut self, tick: u64, law: &LatencyLaw, probabilities: &mut [f64; LATENCY_BUCKETS]) {
+    /// Draws the interval's counts; gives its requests.
+    fn draw(&mut self, tick: u64, law: &LatencyLaw, probabilities: &mut [f64; LATENCY_BUCKETS]) -> u64 {
         let expected = std::mem::take(&mut self.expected);
         let mut new = Counts::default();
         if expected.attempts > 0.0 {
@@ -182,6 +188,7 @@ impl VersionCounts {
         }
         self.total.add(&new);
         self.unseen.add(&new);
+        new.requests
     }
 
     /// Notes how many restarts there have been since the run began.

@@ -1,7 +1,7 @@
 //! The scrape as Prometheus series: the same counts as the frames, cumulative.
 //!
-//! Requests are counted by the mesh, so a version's counters go on when its pods are replaced. A series exists once its version has ever had
-//! a pod or a request, and has no sample while its arm is not scraped.
+//! Requests are counted by the mesh, so a version's counters go on when its pods are replaced. A series
+//! exists once its version has ever had a pod or a request, and has no sample while its arm is not scraped.
 
 use super::faults::ArmKind;
 use super::simulation::World;

@@ -1,11 +1,13 @@
-//! How one version of the service answers: a pure function from load and conditions to the law of its requests.
+//! How one version of the service answers: a pure function from load and conditions to the law of its
+//! requests.
 //!
-//! Utilisation makes requests slow by `1 / (1 - u)` (processor sharing), what exceeds the capacity is turned away, what is slow times
-//! out, what fails is tried again, and all of that is load: a fixed point, found by iteration from the last one, so that an overload
-//! which feeds itself persists after its trigger has gone (decision science, section 6).
+//! Utilisation makes requests slow by `1 / (1 - u)` (processor sharing), what exceeds the capacity is turned
+//! away, what is slow times out, what fails is tried again, and all of that is load: a fixed point, found by
+//! iteration from the last one, so that an overload which feeds itself persists after its trigger has gone
+//! (decision science, section 6).
 //!
-//! Left out: a backlog that outlives its cause (queues are bounded, [`UTILISATION_MAX`]), and differences between warm pods of one
-//! version: they are a pool.
+//! Left out: a backlog that outlives its cause (queues are bounded, [`UTILISATION_MAX`]), and differences
+//! between warm pods of one version: they are a pool.
 
 use super::latency::{LatencyLaw, Shift};
 use crate::scenario::model::{ServiceModel, UserModel};
@@ -103,8 +105,8 @@ impl ServiceLaw {
         self.log_shift_normal
     }
 
-    /// Settles load, slowness, failures and retries; `failing` is the share of failing attempts to start from, and where it ended.
-    /// With no ready pod every attempt fails at once.
+    /// Settles load, slowness, failures and retries; `failing` is the share of failing attempts to start
+    /// from, and where it ended. With no ready pod every attempt fails at once.
     pub(crate) fn settle(&self, load: Load, conditions: &Conditions, failing: &mut f64) -> Flow {
         if load.warm_pods <= 0.0 {
             *failing = 1.0;
@@ -142,8 +144,9 @@ impl ServiceLaw {
         Flow { attempts_rps: rate_rps * self.attempts(1.0), fails: 1.0, ..Flow::default() }
     }
 
-    /// Attempts per request: `1 + rp + (rp)^2 + ...`, at most [`UserModel::retries_max`] retries. A retry goes to the version that
-    /// failed, as in a mesh, where the weight is drawn once per request (Envoy: retries stay in the chosen cluster).
+    /// Attempts per request: `1 + rp + (rp)^2 + ...`, at most [`UserModel::retries_max`] retries. A retry
+    /// goes to the version that failed, as in a mesh, where the weight is drawn once per request (Envoy:
+    /// retries stay in the chosen cluster).
     fn attempts(&self, failing: f64) -> f64 {
         let again = self.retry_ratio * failing;
         let (mut total, mut power) = (1.0, 1.0);
@@ -163,10 +166,12 @@ fn log_of_load(utilisation: f64) -> f64 {
     -libm::log1p(-utilisation.clamp(0.0, UTILISATION_MAX))
 }
 
-/// Where queues are full: a request then takes 20 times as long as on an idle pod, and what is more is turned away.
+/// Where queues are full: a request then takes 20 times as long as on an idle pod, and what is more is turned
+/// away.
 const UTILISATION_MAX: f64 = 0.95;
 
-/// The map is monotone, so iterates do not oscillate; what is left after these is taken up at the next step of the world.
+/// The map is monotone, so iterates do not oscillate; what is left after these is taken up at the next step
+/// of the world.
 const ITERATIONS_MAX: u32 = 12;
 
 /// Change of the failing share that counts as settled.

@@ -1,13 +1,14 @@
 //! The world itself: state, ticks and steps.
 //!
-//! Causes move on a fixed step ([`STEP`]) and whenever something happens; in between all rates are constant and nothing is computed. At
-//! every scrape time the world draws what was counted since the last one, whether or not anybody asks.
+//! Causes move on a fixed step ([`STEP`]) and whenever something happens; in between all rates are constant
+//! and nothing is computed. At every scrape time the world draws what was counted since the last one, whether
+//! or not anybody asks.
 
 use std::collections::VecDeque;
 
 use super::WorldNotice;
 use super::actuate::Running;
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Moved};
 use super::demand::Demand;
 use super::dependency::{self, DependencyEffect};
 use super::draw::Draw;
@@ -53,8 +54,8 @@ pub struct World {
     demand: Demand,
     shared: Ar1<2>,
     /// This run's error ratio when nothing is wrong.
-    base_error: f64,
-    external: External,
+    pub(crate) base_error: f64,
+    pub(crate) external: External,
     step: Millis,
     /// Since when the present flows hold.
     since: MonoTime,
@@ -80,7 +81,8 @@ pub(crate) struct VersionState {
     pub(crate) rate_rps: f64,
 }
 
-/// How a release differs from the one before it without being bad: logarithms for errors and times, a factor for conversion.
+/// How a release differs from the one before it without being bad: logarithms for errors and times, a factor
+/// for conversion.
 #[derive(Clone, Copy, Debug)]
 struct Offset {
     error: f64,
@@ -178,7 +180,8 @@ impl World {
         self.now
     }
 
-    /// Lets time pass, tick by tick, until `t`, which is a multiple of the tick. All that is due at `t` has then happened.
+    /// Lets time pass, tick by tick, until `t`, which is a multiple of the tick. All that is due at `t` has
+    /// then happened.
     pub fn advance_to(&mut self, t: MonoTime) {
         if self.dirty {
             self.evaluate();
@@ -216,17 +219,17 @@ impl World {
     /// Lets happen what is due now, and tells of it.
     fn happen(&mut self) {
         let (notices, scenario, now) = (&mut self.notices, &self.scenario, self.now);
-        let changed = self.delivery.advance(now, &self.faults, |change| {
+        let moved = self.delivery.advance(now, &self.faults, |change| {
             notices.push_back(match change {
                 RolloutChange::Began => WorldNotice::Deployed(deploy_of(scenario)),
                 RolloutChange::Moved(state) => WorldNotice::RolloutChanged(state),
             });
         });
-        if changed {
+        if moved == Moved::Pods {
             self.notices.push_back(WorldNotice::InventoryChanged);
         }
         let flags = self.flags.advance(now);
-        self.dirty |= changed || flags;
+        self.dirty |= flags || moved != Moved::Nothing;
         if !self.running.is_empty() {
             self.advance_steps();
         }
@@ -301,15 +304,12 @@ impl World {
         let error_ratio = state.flow.error_ratio();
         let slow_ratio = self.ledger.slow_ratio(&self.law, &state.flow);
         let harmed = 1.0 - (1.0 - error_ratio) * (1.0 - slow_ratio);
-        let without = match clean {
-            Some(clean) => {
-                let flow = self.law.settle(clean_load, &clean, &mut state.failing_clean);
-                1.0 - (1.0 - flow.error_ratio()) * (1.0 - self.ledger.slow_ratio(&self.law, &flow))
-            }
-            None => {
-                state.failing_clean = state.failing;
-                harmed
-            }
+        let without = if let Some(clean) = clean {
+            let flow = self.law.settle(clean_load, &clean, &mut state.failing_clean);
+            1.0 - (1.0 - flow.error_ratio()) * (1.0 - self.ledger.slow_ratio(&self.law, &flow))
+        } else {
+            state.failing_clean = state.failing;
+            harmed
         };
         let hindered = (1.0 - harmed) * (1.0 - defect.conversion_factor).max(0.0);
         let refused = load.warm_pods <= 0.0;
@@ -369,7 +369,8 @@ impl World {
         self.notices.pop_front()
     }
 
-    /// The earliest time at which something may be noticed: now if something waits to be told, else the next tick.
+    /// The earliest time at which something may be noticed: now if something waits to be told, else the next
+    /// tick.
     pub fn next_event(&self) -> MonoTime {
         if self.notices.is_empty() { self.now + self.scenario.timing.tick } else { self.now }
     }
@@ -428,8 +429,9 @@ fn deploy_of(scenario: &Scenario) -> Deploy {
     }
 }
 
-/// How much dearer requests are when memory is short and the runtime collects garbage all the time: nothing below
-/// [`MEMORY_PRESSURE_FROM`], three times as dear at the limit. A stand-in for a curve that every runtime has, of no one's measured shape.
+/// How much dearer requests are when memory is short and the runtime collects garbage all the time: nothing
+/// below [`MEMORY_PRESSURE_FROM`], three times as dear at the limit. A stand-in for a curve that every
+/// runtime has, of no one's measured shape.
 pub(crate) fn memory_pressure(memory_ratio: f64) -> f64 {
     let over = ((memory_ratio - MEMORY_PRESSURE_FROM) / (1.0 - MEMORY_PRESSURE_FROM)).max(0.0);
     1.0 + 2.0 * over * over
@@ -438,7 +440,8 @@ pub(crate) fn memory_pressure(memory_ratio: f64) -> f64 {
 /// Memory, as a share of its limit, from which requests get dearer.
 pub(crate) const MEMORY_PRESSURE_FROM: f64 = 0.8;
 
-/// How often noise moves and flows are computed anew when nothing happens: well below the noise's correlation times of 45 and 95 s.
+/// How often noise moves and flows are computed anew when nothing happens: well below the noise's correlation
+/// times of 45 and 95 s.
 const STEP: Millis = Millis(5000);
 
 /// Log-sd of the runs' own error ratios (decision science, section 3).

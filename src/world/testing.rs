@@ -25,8 +25,8 @@ fn version_model(name: &str, days_ago: u64) -> VersionModel {
     }
 }
 
-/// A canary of `v42` over `v41` at 10, 25 and 50 %, 200 requests per second, ten pods at 45 % of their capacity, deployed after ten
-/// minutes and watched for an hour. Nothing is wrong.
+/// A canary of `v42` over `v41` at 10, 25 and 50 %, 200 requests per second, ten pods at 45 % of their
+/// capacity, deployed after ten minutes and watched for an hour. Nothing is wrong.
 pub(crate) fn healthy() -> Scenario {
     let name = |text| ServiceId::new(text).expect("valid");
     let deployed = Millis::from_mins(10);

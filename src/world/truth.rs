@@ -1,5 +1,5 @@
-//! What is true of a scenario before it is played: derived from its timeline and from how the deploy would go if nobody acted, never
-//! from the author's word.
+//! What is true of a scenario before it is played: derived from its timeline and from how the deploy would go
+//! if nobody acted, never from the author's word.
 
 use super::incident::{Defect, Incident};
 use super::simulation::MEMORY_PRESSURE_FROM;
@@ -9,12 +9,15 @@ use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Truth};
 use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
 
-/// The truth of a scenario; `planned` is the candidate's share of traffic over time if nobody acts, changes only.
+/// The truth of a scenario; `planned` is the candidate's share of traffic over time if nobody acts, changes
+/// only.
 ///
-/// - The candidate is the cause if it does harm, if it cannot start, or if a scanner has findings in it; a flag that came with it if only
-///   that does. Else something outside, if there is anything in the watch. A defect whose every number is neutral is none.
-/// - Onset is when users first feel it: the defect is there and the candidate has traffic. A leak is felt once memory is short. A candidate
-///   that cannot start counts from its deploy on, a finding from its report on.
+/// - The candidate is the cause if it does harm, if it cannot start, or if a scanner has findings in it; a
+///   flag that came with it if only that does. Else something outside, if there is anything in the watch. A
+///   defect whose every number is neutral is none.
+/// - Onset is when users first feel it: the defect is there and the candidate has traffic. A leak is felt
+///   once memory is short. A candidate that cannot start counts from its deploy on, a finding from its report
+///   on.
 /// - A rollback helps if some other version can serve, and is free of the flag at fault.
 pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth {
     let deploy = &scenario.deploy;
@@ -122,7 +125,8 @@ fn helps(scenario: &Scenario, flag: Option<&FlagKey>) -> bool {
     })
 }
 
-/// What the planned deploy's candidate suffers at a moment, and what memory its pods then have: as if nobody acted, all flags on.
+/// What the planned deploy's candidate suffers at a moment, and what memory its pods then have: as if nobody
+/// acted, all flags on.
 pub(crate) fn planned_defect(
     incident: &Incident,
     scenario: &Scenario,

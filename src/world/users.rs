@@ -1,7 +1,8 @@
 //! Users: complaints some time after what went wrong, conversions, revenue.
 //!
-//! The delay of a complaint is gamma distributed with shape 2, which is two exponential delays in a row: two linear filters carry it
-//! without a queue. Left out: the time a purchase takes, and users who give up without a word.
+//! The delay of a complaint is gamma distributed with shape 2, which is two exponential delays in a row: two
+//! linear filters carry it without a queue. Left out: the time a purchase takes, and users who give up
+//! without a word.
 
 use crate::domain::time::Millis;
 use crate::scenario::model::UserModel;
@@ -45,7 +46,8 @@ impl Complaints {
             self.decay_s = seconds;
         }
         let source = (self.per_good * good + self.per_error * failed) / seconds;
-        // Exact for a constant source: what flows out of each filter is what flowed in less what it now holds more.
+        // Exact for a constant source: what flows out of each filter is what flowed in less what it now holds
+        // more.
         let before = self.stages[0] + self.stages[1];
         let (a, b) = (self.stages[0] - source, self.stages[1] - source);
         self.stages[0] = source + a * self.decay;

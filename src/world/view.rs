@@ -1,5 +1,5 @@
-//! What can be seen of the world: frames for the engine's direct plane, the same scrape as Prometheus series, and, apart from both, the
-//! truth.
+//! What can be seen of the world: frames for the engine's direct plane, the same scrape as Prometheus series,
+//! and, apart from both, the truth.
 
 use super::faults::ArmKind;
 use super::incident::Defect;
@@ -104,7 +104,7 @@ impl World {
         let worst = candidate.into_iter().chain([stable]).map(|arm| arm.quality).max().unwrap_or_default();
         let service = if self.faults.metrics_down(self.now) { Quality::Failed } else { Quality::Fresh };
         let sample = |quality, value, samples| SignalSample { value, samples, age_ms: 0, quality };
-        let requests: u32 = arms().map(|arm| arm.requests).sum();
+        let requests = self.scraper.requests_last as u32;
         let pods: u32 = arms().map(|arm| u32::from(arm.pods_ready)).sum();
         let per_pod = |gauge: fn(&ArmIncrements) -> f32| {
             let sum: f64 = arms().map(|arm| f64::from(gauge(arm)) * f64::from(arm.pods_ready)).sum();
@@ -131,8 +131,9 @@ impl World {
         ]
     }
 
-    /// Copies the last scrape into a frame: arms, rollout, and of the signals those that are gauges of the world (throughput, processor,
-    /// memory, dependency health, security findings). The others, and the queries, are the plane's and stay as they are.
+    /// Copies the last scrape into a frame: arms, rollout, and of the signals those that are gauges of the
+    /// world (throughput, processor, memory, dependency health, security findings). The others, and the
+    /// queries, are the plane's and stay as they are.
     pub fn scrape_into(&self, frame: &mut Frame) {
         let view = &self.view;
         frame.at = view.at;
@@ -158,12 +159,14 @@ impl World {
         self.ledger.tick()
     }
 
-    /// Moments reached so far, with their times. Final once the run is over: harm that comes back takes them back.
+    /// Moments reached so far, with their times. Final once the run is over: harm that comes back takes them
+    /// back.
     pub fn milestones(&self) -> Vec<(MonoTime, Milestone)> {
         self.ledger.milestones()
     }
 
-    /// Whether the candidate is at fault in a way that no request shows: it cannot start and is still tried, or has findings and serves.
+    /// Whether the candidate is at fault in a way that no request shows: it cannot start and is still tried,
+    /// or has findings and serves.
     fn concerned(&self) -> bool {
         if self.ledger.truth().cause != Cause::Candidate {
             return false;
@@ -203,7 +206,7 @@ impl World {
         let paired = known.concurrent_baseline && share < 1.0;
         let arms = Arms {
             faulty: post.attempts_rps * seconds,
-            control: paired.then(|| rate_rps * (1.0 - share) * seconds),
+            control: paired.then_some(rate_rps * (1.0 - share) * seconds),
         };
         let floor = if paired { Floor::between_arms(seconds) } else { Floor::against_history(seconds) };
         information::of_scrape(&self.law.latency, scenario.service.latency.sigma, arms, &post, &pre, floor)
@@ -211,12 +214,10 @@ impl World {
 
     /// Conditions without noise.
     fn mean_conditions(&self, defect: &Defect) -> Conditions {
-        let well = (1.0 - self.ledger.base_error())
-            * (1.0 - self.dependency.error_ratio)
-            * (1.0 - defect.error_ratio);
+        let well = (1.0 - self.base_error) * (1.0 - self.dependency.error_ratio) * (1.0 - defect.error_ratio);
         Conditions {
             error_ratio: 1.0 - well,
-            log_shift: defect.log_latency + self.dependency.log_shift,
+            log_shift: defect.log_latency + self.external.log_latency + self.dependency.log_shift,
             tail_share: defect.tail_share,
             hang_ratio: defect.hang_ratio,
             cost_factor: defect.cost_factor,

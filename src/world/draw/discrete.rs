@@ -3,8 +3,8 @@
 use super::Draw;
 
 impl Draw {
-    /// Poisson with this mean; a mean that is not positive gives zero. Small means by inversion, others by transformed rejection
-    /// (PTRS: Hoermann, Insurance: Mathematics and Economics 12 (1993) 39).
+    /// Poisson with this mean; a mean that is not positive gives zero. Small means by inversion, others by
+    /// transformed rejection (PTRS: Hoermann, Insurance: Mathematics and Economics 12 (1993) 39).
     pub(crate) fn poisson(&mut self, mean: f64) -> u64 {
         if mean <= 0.0 || mean.is_nan() {
             0
@@ -17,6 +17,10 @@ impl Draw {
 
     fn poisson_by_inversion(&mut self, mean: f64) -> u64 {
         let mut u = self.uniform();
+        // The probability of zero is at least this, which spares rare events the exponential.
+        if u <= 1.0 - mean {
+            return 0;
+        }
         let mut p = libm::exp(-mean);
         let mut k = 0;
         // Past this count the remaining probability is below the uniform's resolution.
@@ -52,8 +56,9 @@ impl Draw {
         }
     }
 
-    /// Successes in `n` trials of probability `p`, which is taken into `0..=1`. Small means by inversion (Kachitvichyanukul and
-    /// Schmeiser, Comm. ACM 31 (1988) 216), others by transformed rejection (BTRS: Hoermann, J. Statist. Comput. Simul. 46 (1993) 101).
+    /// Successes in `n` trials of probability `p`, which is taken into `0..=1`. Small means by inversion
+    /// (Kachitvichyanukul and Schmeiser, Comm. ACM 31 (1988) 216), others by transformed rejection (BTRS:
+    /// Hoermann, J. Statist. Comput. Simul. 46 (1993) 101).
     pub(crate) fn binomial(&mut self, n: u64, p: f64) -> u64 {
         if n == 0 || p <= 0.0 || p.is_nan() {
             0
@@ -75,10 +80,15 @@ impl Draw {
     }
 
     fn binomial_by_inversion(&mut self, n: u64, p: f64) -> u64 {
+        let mut u = self.uniform();
+        // The probability of zero is at least this (Bernoulli's inequality), which spares rare events the
+        // exponential.
+        if u <= 1.0 - n as f64 * p {
+            return 0;
+        }
         let odds = p / (1.0 - p);
         let scale = (n + 1) as f64 * odds;
         let mut probability = libm::exp(n as f64 * libm::log1p(-p));
-        let mut u = self.uniform();
         let mut k = 0;
         while u > probability && k < n.min(110) {
             u -= probability;
@@ -108,12 +118,16 @@ impl Draw {
                 return k as u64;
             }
             let alpha = (2.83 + 5.1 / b) * sd;
+            let odds = p / q;
             let mode = libm::floor((trials + 1.0) * p);
             let left = libm::log(v * alpha / (a / (us * us) + b));
-            let right = libm::lgamma(mode + 1.0) + libm::lgamma(trials - mode + 1.0)
-                - libm::lgamma(k + 1.0)
-                - libm::lgamma(trials - k + 1.0)
-                + (k - mode) * libm::log(p / q);
+            let right = (mode + 0.5) * libm::log((mode + 1.0) / (odds * (trials - mode + 1.0)))
+                + (trials + 1.0) * libm::log((trials - mode + 1.0) / (trials - k + 1.0))
+                + (k + 0.5) * libm::log(odds * (trials - k + 1.0) / (k + 1.0))
+                + stirling_tail(mode)
+                + stirling_tail(trials - mode)
+                - stirling_tail(k)
+                - stirling_tail(trials - k);
             if left <= right {
                 return k as u64;
             }
@@ -127,8 +141,8 @@ impl Draw {
         self.poisson(mean)
     }
 
-    /// Adds `n` draws from `probabilities` to `counts`, by conditional binomials. Probabilities need not sum exactly to one: the
-    /// last cell that has any takes what remains.
+    /// Adds `n` draws from `probabilities` to `counts`, by conditional binomials. Probabilities need not sum
+    /// exactly to one: the last cell that has any takes what remains.
     pub(crate) fn multinomial(&mut self, n: u64, probabilities: &[f64], counts: &mut [u64]) {
         let mut left = n;
         let mut mass: f64 = probabilities.iter().sum();
@@ -144,6 +158,30 @@ impl Draw {
         }
     }
 }
+
+/// What Stirling's formula lacks of `ln k!`: from a table below 10, then by its series (Hoermann 1993).
+fn stirling_tail(k: f64) -> f64 {
+    if let Some(&tail) = STIRLING_TAILS.get(k as usize) {
+        return tail;
+    }
+    let next = k + 1.0;
+    let square = next * next;
+    (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / 1260.0 / square) / square) / next
+}
+
+/// `ln k! - (ln sqrt(2 pi) + (k + 1/2) ln(k + 1) - (k + 1))`.
+const STIRLING_TAILS: [f64; 10] = [
+    0.081_061_466_795_327_8,
+    0.041_340_695_955_409_3,
+    0.027_677_925_684_998_3,
+    0.020_790_672_103_765_1,
+    0.016_644_691_189_821_2,
+    0.013_876_128_823_070_8,
+    0.011_896_709_945_891_8,
+    0.010_411_265_261_972_1,
+    0.009_255_462_182_712_73,
+    0.008_330_563_433_362_87,
+];
 
 /// Both rejection algorithms are proven from a mean of 10 on.
 const INVERSION_BELOW: f64 = 10.0;
@@ -203,6 +241,15 @@ mod tests {
                     + (trials - k) * libm::log1p(-p)
             };
             check_law("binomial", |d| d.binomial(u64::from(n), p), law);
+        }
+    }
+
+    #[test]
+    fn stirlings_formula_is_completed() {
+        for k in 0..40 {
+            let k = f64::from(k);
+            let formula = 0.5 * libm::log(std::f64::consts::TAU) + (k + 0.5) * libm::log(k + 1.0) - (k + 1.0);
+            assert!((libm::lgamma(k + 1.0) - formula - stirling_tail(k)).abs() < 1e-9, "{k}");
         }
     }
 

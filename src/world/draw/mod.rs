@@ -1,8 +1,9 @@
 //! Random draws on `libm`, so that a seed gives the same bits on every machine.
 //!
-//! A [`Draw`] is the generator of one stream at one tick. Every consumer takes its own stream, keyed by name and tick, so that
-//! neither a new consumer nor a different number of draws elsewhere moves anybody's numbers: two runs that part stay paired in
-//! all that did not. All methods are exact up to rounding; sources stand with each.
+//! A [`Draw`] is the generator of one stream at one tick. Every consumer takes its own stream, keyed by name
+//! and tick, so that neither a new consumer nor a different number of draws elsewhere moves anybody's
+//! numbers: two runs that part stay paired in all that did not. All methods are exact up to rounding; sources
+//! stand with each.
 //!
 //! Never: the platform's transcendental functions, ambient entropy, tables built from either.
 
@@ -22,16 +23,19 @@ pub(crate) struct Draw(Xoshiro256PlusPlus);
 
 impl Draw {
     /// The generator of `key` at `tick`.
+    #[inline]
     pub(crate) fn at(key: StreamKey, tick: u64) -> Self {
         Self(Xoshiro256PlusPlus::seed_from_u64(key.at(tick)))
     }
 
     /// Uniform on `[0, 1)`, 53 bits.
+    #[inline]
     pub(crate) fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
     /// Uniform on `(0, 1)`: 52 bits, centred, so that a logarithm of it is finite.
+    #[inline]
     pub(crate) fn open_uniform(&mut self) -> f64 {
         ((self.0.next_u64() >> 12) as f64 + 0.5) * (1.0 / 4_503_599_627_370_496.0)
     }
@@ -56,7 +60,8 @@ impl Draw {
         -mean * libm::log(self.open_uniform())
     }
 
-    /// Gamma with mean `shape * scale`. Marsaglia and Tsang, ACM TOMS 26 (2000) 363; below shape 1 by their power of a uniform.
+    /// Gamma with mean `shape * scale`. Marsaglia and Tsang, ACM TOMS 26 (2000) 363; below shape 1 by their
+    /// power of a uniform.
     pub(crate) fn gamma(&mut self, shape: f64, scale: f64) -> f64 {
         if shape < 1.0 {
             let boost = libm::pow(self.open_uniform(), 1.0 / shape);

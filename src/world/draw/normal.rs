@@ -1,7 +1,7 @@
 //! The inverse of the normal distribution function.
 
-/// The standard normal quantile of `p` in `(0, 1)`: Wichura, algorithm AS 241 (PPND16), Applied Statistics 37 (1988) 477; relative
-/// error about 1e-16.
+/// The standard normal quantile of `p` in `(0, 1)`: Wichura, algorithm AS 241 (PPND16), Applied Statistics 37
+/// (1988) 477; relative error about 1e-16.
 pub(crate) fn inverse_normal_cdf(p: f64) -> f64 {
     let q = p - 0.5;
     if q.abs() <= 0.425 {

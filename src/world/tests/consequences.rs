@@ -56,7 +56,7 @@ fn errors_move_retries_load_latency_conversion_complaints_and_no_other_arm() {
     let converts = |t: &Totals| t.conversions / (t.requests - t.errors);
     assert!(converts(&after) < converts(&before), "slow requests convert less");
     assert!(after.conversions < before.conversions);
-    assert!(complaints(&bad) > complaints(&good) * 2.0);
+    assert!(complaints(&bad) > complaints(&good) + 10.0);
     for (a, b) in good.frames.iter().zip(&bad.frames) {
         assert_eq!(a.stable, b.stable, "the stable arm is the same at {}", a.at);
         if a.at < MonoTime(20 * 60_000) {
@@ -188,7 +188,8 @@ fn healthy_noise_is_that_of_the_calibrating_generator() {
         let mean = values.iter().sum::<f64>() / values.len() as f64;
         (values.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / values.len() as f64).sqrt()
     };
-    // sqrt(2) times 0.10; and 0.15 with 0.10: less a little for the mean over 15 s, give or take the few independent values in 6 h.
+    // sqrt(2) times 0.10; and 0.15 with 0.10: less a little for the mean over 15 s, give or take the few
+    // independent values in 6 h.
     assert!((sd(&differences) - 0.135).abs() < 0.02, "between arms: {}", sd(&differences));
     assert!((sd(&levels) - 0.175).abs() < 0.035, "of one arm: {}", sd(&levels));
 }

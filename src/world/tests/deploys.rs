@@ -3,6 +3,7 @@
 use super::{Watched, WorldNotice, healthy};
 use crate::domain::service::{RolloutKind, RolloutState};
 use crate::domain::time::MonoTime;
+use crate::scenario::model::BadVersion;
 
 fn states(run: &Watched) -> Vec<RolloutState> {
     run.notices
@@ -102,4 +103,32 @@ fn a_candidate_that_cannot_start_gets_no_traffic() {
     let candidate = last.candidate.expect("it is there");
     assert_eq!((candidate.pods_ready, candidate.pods_desired, candidate.requests), (0, 1, 0));
     assert!(states(&run).is_empty());
+}
+
+#[test]
+fn every_rate_and_way_of_shipping_runs_to_its_end() {
+    for rate_rps in [0.2, 2.0, 20.0, 5000.0] {
+        for kind in [RolloutKind::Canary, RolloutKind::Rolling, RolloutKind::BlueGreen] {
+            let mut scenario = super::bad(BadVersion {
+                error_ratio: 0.9,
+                latency_factor: 20.0,
+                hang_ratio: 0.5,
+                cost_factor: 5.0,
+                tail_share: 0.5,
+                memory_leak_per_hour: 6.0,
+                ..BadVersion::default()
+            });
+            scenario.deploy.kind = kind;
+            scenario.traffic.rate_rps = rate_rps;
+            scenario.service.replicas = if rate_rps < 1.0 { 1 } else { 10 };
+            scenario.service.pod_capacity_rps = rate_rps / 4.5;
+            let mut run = Watched::to_end(&scenario);
+            let requests: u32 = run.frames.iter().filter_map(|f| f.stable).map(|arm| arm.requests).sum();
+            assert!(f64::from(requests) > rate_rps * 500.0 * 0.5, "{kind:?} at {rate_rps}: {requests}");
+            let tick = run.world.take_truth_tick();
+            let numbers = [tick.demand, tick.error_ratio, tick.harmed, tick.information, tick.slow_ratio];
+            assert!(numbers.iter().all(|n| n.is_finite() && *n >= 0.0), "{tick:?}");
+            assert!(run.world.truth().is_bad());
+        }
+    }
 }
