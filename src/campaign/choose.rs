@@ -1,11 +1,13 @@
-//! Which runs are shown in full: one per subject, played by the policy's own judge.
+//! Which runs are shown in full: one per scenario, played by the policy's own judge.
+
+use std::collections::BTreeSet;
 
 use rayon::prelude::*;
 
 use super::{Campaign, CampaignError, RunKey, Subject};
 use crate::domain::entry::Entry;
 use crate::plane::{self, RunId};
-use crate::score::RunOutcome;
+use crate::score::{Class, RunOutcome};
 
 /// A run with its full record.
 #[derive(Clone, Debug)]
@@ -17,14 +19,22 @@ pub struct ChosenRun {
     pub users_harmed_untouched: Option<f64>,
 }
 
-/// One run per subject, by the first policy: the first seed whose expectation was not met, since that is what
-/// somebody will want to look at, else the first seed. `outcomes` are those of [`Campaign::play`].
+/// For each scenario one run by the first policy: the first seed whose expectation was not met, since that is what
+/// somebody will want to look at, else the first seed. Of recordings, which may be hundreds, the first of each source
+/// that was answered in one way: bad or not, rolled back or not. `outcomes` are those of [`Campaign::play`].
 pub fn chosen(campaign: &Campaign<'_>, outcomes: &[RunOutcome]) -> Result<Vec<ChosenRun>, CampaignError> {
     let keys = campaign.keys();
     let mut first: Vec<Option<RunKey>> = vec![None; campaign.subjects.len()];
     let mut unmet: Vec<Option<RunKey>> = first.clone();
+    let mut ways: BTreeSet<(&str, bool, Class)> = BTreeSet::new();
     for (key, outcome) in keys.iter().zip(outcomes).filter(|(key, _)| key.policy == 0) {
-        first[key.subject].get_or_insert(*key);
+        let another = match campaign.subjects[key.subject] {
+            Subject::Scenario(_) => true,
+            Subject::Recorded(case) => ways.insert((&case.source, outcome.truth.bad, outcome.class)),
+        };
+        if another {
+            first[key.subject].get_or_insert(*key);
+        }
         if outcome.met.as_ref().is_some_and(|met| !met.is_met()) {
             unmet[key.subject].get_or_insert(*key);
         }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::record::RecordError;
+
 use super::write::MARKER;
 use crate::score::ScoreError;
 
@@ -15,6 +17,9 @@ pub enum ReportError {
         /// The folder.
         path: PathBuf,
     },
+    /// A record could not be written beside the page.
+    #[error("cannot write a record of the report")]
+    Record(#[source] RecordError),
     /// A folder cannot be named so.
     #[error("`{}` cannot hold a report: it has no name of its own", path.display())]
     NoName {

@@ -6,12 +6,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
-use super::model::CampaignReport;
+use super::model::{CampaignReport, Shown};
 use super::summary::Summary;
 use super::{html, json};
+use crate::domain::entry::Entry;
+use crate::record::write_record;
 
 /// The file that tells a folder of ours from any other.
 pub const MARKER: &str = ".backspin-report";
+
+/// The folder of records inside a report.
+const RECORDS: &str = "records";
 
 /// What was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +25,8 @@ pub struct Written {
     pub html: PathBuf,
     /// The figures.
     pub json: PathBuf,
+    /// The records of the runs that are shown, in their order.
+    pub records: Vec<PathBuf>,
 }
 
 /// Writes the report into `dir`, which is made if it is missing and replaced if it is a report already. Everything
@@ -39,12 +46,37 @@ pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError
         dir.with_file_name(hidden)
     };
     let (partial, old) = (beside(".partial"), beside(".old"));
-    let written = fill(&partial, &page, &figures).and_then(|()| replace(&partial, &old, dir));
+    let records = record_names(report);
+    let written = fill(&partial, &page, &figures)
+        .and_then(|()| keep_records(&partial, report, &records))
+        .and_then(|()| replace(&partial, &old, dir));
     if written.is_err() {
         // The error that counts is the first; what is left over is replaced by the next attempt.
         let _ = fs::remove_dir_all(&partial);
     }
-    written.map(|()| Written { html: dir.join("index.html"), json: dir.join("report.json") })
+    written.map(|()| Written {
+        html: dir.join("index.html"),
+        json: dir.join("report.json"),
+        records: records.iter().map(|name| dir.join(name)).collect(),
+    })
+}
+
+/// `records/FAMILY-SCENARIO.jsonl` for each run that is shown.
+fn record_names(report: &CampaignReport) -> Vec<PathBuf> {
+    let name = |shown: &Shown| match shown.entries.first() {
+        Some(Entry::Header(header)) => format!("{}-{}.jsonl", header.family, header.scenario),
+        _ => "unnamed.jsonl".to_owned(),
+    };
+    report.shown.iter().map(|shown| Path::new(RECORDS).join(name(shown))).collect()
+}
+
+fn keep_records(partial: &Path, report: &CampaignReport, names: &[PathBuf]) -> Result<(), ReportError> {
+    let folder = partial.join(RECORDS);
+    fs::create_dir_all(&folder).map_err(|error| ReportError::io(folder, error))?;
+    for (shown, name) in report.shown.iter().zip(names) {
+        write_record(&partial.join(name), &shown.entries).map_err(ReportError::Record)?;
+    }
+    Ok(())
 }
 
 /// Whether the folder is missing, empty or one of ours.
