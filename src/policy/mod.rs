@@ -1,7 +1,7 @@
 //! Policies: the file that says how a rollback is decided and done, read and checked.
 //!
-//! [`load`] reads a file into a [`Policy`] or reports every problem in it; what a file leaves out has the
-//! default of [`file`]. `policies/default.yaml` spells all defaults out, is carried by the binary, and is what
+//! [`load()`] reads a file into a [`Policy`] or reports every problem in it; what a file leaves out has the
+//! default of [`mod@file`]. `policies/default.yaml` spells all defaults out, is carried by the binary, and is what
 //! runs without a file. A policy's hash covers everything that is effective, so two files that differ in
 //! comments, order or spelled-out defaults have the same.
 //!

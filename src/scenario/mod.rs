@@ -1,6 +1,6 @@
 //! Scenarios: what is played.
 //!
-//! [`load`] reads a file into the checked [`model`] or reports every problem in it; [`derive`] says what is true
+//! [`load()`] reads a file into the checked [`model`] or reports every problem in it; [`mod@derive`] says what is true
 //! of a scenario before it is played. A scenario's name and truth never reach a judge, an engine or a seed.
 
 pub mod check;

@@ -203,6 +203,22 @@ fn aliases_cannot_be_used_to_fill_the_memory() {
     assert!(problems(&deep).contains("S004"));
 }
 
+#[test]
+fn lists_have_a_longest_length() {
+    let faults = vec!["{ metrics_down: { at: 0s, for: 0s } }"; 1001].join(", ");
+    insta::assert_snapshot!(changed(
+        "metrics_gap: { at: 7m, for: 2m } }",
+        &format!("metrics_gap: {{ at: 7m, for: 2m }} }}, {faults}")
+    ));
+}
+
+#[test]
+fn a_file_full_of_mistakes_is_answered_soon_and_briefly() {
+    let lines: Vec<String> = (0..40_000).map(|n| format!("x{n}: {n}\n")).collect();
+    let found = read(&lines.concat()).expect_err("wrong");
+    assert_eq!(found.list.len(), crate::policy::document::shape::PROBLEMS_MAX);
+}
+
 /// A valid scenario, or problems of which each has a place in the text.
 fn answers(text: &str) {
     if let Err(found) = read(text) {

@@ -4,6 +4,8 @@
 //! lists, texts with our formats, numbers with ranges, closed words, externally tagged choices, one-or-many.
 //! A schema that uses more is a bug that `tests` of the rooms find, since valid files would be refused.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value as Json};
 
 use super::nearest::{nearest, one_of};
@@ -35,6 +37,9 @@ pub const NOT_ONE_CHOICE: u16 = 17;
 /// Refused for a reason the schema does not know.
 pub const REFUSED: u16 = 20;
 
+/// Problems that are reported of one file; whoever has more has the wrong file.
+pub const PROBLEMS_MAX: usize = 100;
+
 /// The name of a file's root in messages.
 const ROOT: &str = "the file";
 
@@ -65,6 +70,9 @@ struct Choices<'a> {
 
 impl<'a> Shape<'a> {
     fn report(&mut self, number: u16, node: &Node, message: String, hint: Option<String>) {
+        if self.problems.len() >= PROBLEMS_MAX {
+            return;
+        }
         let mut problem = self.source.problem(number, node.span.clone(), message);
         problem.hint = hint;
         self.problems.push(problem);
@@ -212,9 +220,10 @@ impl<'a> Shape<'a> {
         let others = schema.get("additionalProperties").filter(|others| others.is_object());
         let required = schema.get("required").and_then(Json::as_array).into_iter().flatten();
         let required: Vec<&str> = required.filter_map(Json::as_str).collect();
-        for (n, (key, value)) in fields.iter().enumerate() {
+        let mut seen = BTreeSet::new();
+        for (key, value) in fields {
             let here = Node { span: key.span.clone(), value: Value::Null };
-            if fields[..n].iter().any(|(before, _)| before.name == key.name) {
+            if !seen.insert(&key.name) {
                 self.report(
                     DUPLICATE,
                     &here,
@@ -252,13 +261,12 @@ impl<'a> Shape<'a> {
             return self.report(WRONG_TYPE, node, message, Some(format!("write `{name}: [ … ]`")));
         };
         let bound = |word| schema.get(word).and_then(Json::as_u64).and_then(|n| usize::try_from(n).ok());
-        if bound("minItems").is_some_and(|min| items.len() < min) {
-            let message = format!(
-                "`{name}` must have at least {} entries, got {}",
-                bound("minItems").unwrap_or(0),
-                items.len()
-            );
-            self.report(OUT_OF_RANGE, node, message, None);
+        let (min, max) = (bound("minItems").unwrap_or(0), bound("maxItems").unwrap_or(usize::MAX));
+        if items.len() < min || items.len() > max {
+            let allowed =
+                if items.len() < min { format!("at least {min}") } else { format!("at most {max}") };
+            let message = format!("`{name}` must have {allowed} entries, got {}", items.len());
+            return self.report(OUT_OF_RANGE, node, message, None);
         }
         if let Some(schema) = schema.get("items") {
             for item in items {

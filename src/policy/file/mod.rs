@@ -34,6 +34,7 @@ pub struct PolicyFile {
     pub signals: SignalQueries,
     /// Signals of your own.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     pub custom: Vec<CustomEntry>,
     /// How often signals are collected. Default 15 s.
     #[serde(default = "collect_every")]
@@ -61,6 +62,7 @@ pub struct PolicyFile {
     pub approvals: ApprovalsEntry,
     /// When nothing but critical rollbacks may run.
     #[serde(default)]
+    #[schemars(length(max = 500))]
     pub freezes: Vec<FreezeEntry>,
     /// Channels that are told of every rollback.
     #[serde(default)]

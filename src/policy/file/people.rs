@@ -12,6 +12,7 @@ use crate::policy::document::{Length, Name};
 #[serde(deny_unknown_fields, default)]
 pub struct ApprovalsEntry {
     /// Agreements given in advance. Default: for simulated services only.
+    #[schemars(length(max = 500))]
     pub standing: Vec<StandingEntry>,
     /// Whom to ask, in order, each time the wait runs out.
     #[schemars(with = "Vec<Name>")]

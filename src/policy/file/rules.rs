@@ -138,7 +138,7 @@ impl Default for TargetEntry {
 pub struct PlanningEntry {
     /// What a canary rollback leaves to the candidate on the way to nothing, as factors of the share it had at
     /// the decision; falling, each at most 0.99. Default one stage at 0.5.
-    #[schemars(inner(range(min = 0.0, max = 0.99)))]
+    #[schemars(length(max = 20), inner(range(min = 0.0, max = 0.99)))]
     pub stage_factors: Vec<f64>,
     /// How long health must hold between stages. Default 30 s.
     pub stage_hold: Length,

@@ -120,24 +120,29 @@ impl Check<'_> {
 /// A ring of calls, its first service repeated at the end; none if there is none. Depth first without
 /// recursion, so that a long chain cannot exhaust the stack.
 fn find_cycle<'a>(calls: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> Option<Vec<&'a str>> {
-    let mut done: BTreeSet<&str> = BTreeSet::new();
+    let callees = |name: &str| -> Vec<&'a str> {
+        calls.get(name).map(|set| set.iter().rev().copied().collect()).unwrap_or_default()
+    };
+    let (mut done, mut on_way) = (BTreeSet::new(), BTreeSet::new());
     for &start in calls.keys() {
-        let mut way: Vec<(&str, Vec<&str>)> = Vec::new();
-        let callees =
-            |name: &str| calls.get(name).map(|set| set.iter().rev().copied().collect()).unwrap_or_default();
-        if !done.contains(start) {
-            way.push((start, callees(start)));
+        if done.contains(start) {
+            continue;
         }
+        let mut way = vec![(start, callees(start))];
+        on_way.insert(start);
         while let Some((here, open)) = way.last_mut() {
             let Some(next) = open.pop() else {
-                done.insert(here);
+                on_way.remove(here);
+                done.insert(*here);
                 way.pop();
                 continue;
             };
-            if let Some(place) = way.iter().position(|(name, _)| *name == next) {
-                return Some(way[place..].iter().map(|(name, _)| *name).chain([next]).collect());
+            if on_way.contains(next) {
+                let ring = way.iter().map(|(name, _)| *name).skip_while(|name| *name != next);
+                return Some(ring.chain([next]).collect());
             }
             if !done.contains(next) {
+                on_way.insert(next);
                 way.push((next, callees(next)));
             }
         }

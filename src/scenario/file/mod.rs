@@ -68,6 +68,7 @@ pub struct ScenarioFile {
     /// Versions, oldest first. Default: the deploy's two. If any is listed, `deploy.from` must be; the candidate is
     /// added at the end when it is not.
     #[serde(default)]
+    #[schemars(length(max = 200))]
     pub versions: Vec<Version>,
     /// What is shipped, and how.
     pub deploy: DeployEntry,
@@ -76,6 +77,7 @@ pub struct ScenarioFile {
     pub incident: OneOrMany<Event>,
     /// What goes wrong between the engine and the world.
     #[serde(default)]
+    #[schemars(length(max = 1000))]
     pub faults: Vec<FaultEntry>,
     /// What you hold to be true. Derived when absent; a contradiction with the rest of the file is an error.
     #[serde(default)]
@@ -128,6 +130,7 @@ pub struct DeployEntry {
     /// For a canary: which share of the traffic from when on; rising, and the last stays to the end. Default
     /// 10 % at once, 25 % after 10 minutes, 50 % after 20.
     #[serde(default)]
+    #[schemars(length(max = 200))]
     pub steps: Option<Vec<StepEntry>>,
     /// For a canary: pods of the candidate at full share, as a multiple of the service's; fewer at a smaller
     /// share. Default: so many that they are never busier than the stable ones, which stay all up; 2 for a
