@@ -171,7 +171,7 @@ pub struct Range {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Latency {
-    /// Median of the body, milliseconds. Default 120.
+    /// Median of the body, milliseconds, of a warm, idle pod. Default 60.
     #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
     pub median_ms: f64,
     /// Standard deviation of the body's log. Default 0.5.
@@ -180,7 +180,7 @@ pub struct Latency {
     /// Share of requests in the tail. Default 0.02.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub tail_share: f64,
-    /// Median of the tail, milliseconds. Default 600.
+    /// Median of the tail, milliseconds. Default 160.
     #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
     pub tail_median_ms: f64,
     /// Standard deviation of the tail's log. Default 0.7.
@@ -194,10 +194,10 @@ pub struct Latency {
 impl Default for Latency {
     fn default() -> Self {
         Self {
-            median_ms: 120.0,
+            median_ms: 60.0,
             sigma: 0.5,
             tail_share: 0.02,
-            tail_median_ms: 600.0,
+            tail_median_ms: 160.0,
             tail_sigma: 0.7,
             timeout_ms: 5000.0,
         }
