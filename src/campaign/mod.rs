@@ -14,6 +14,7 @@ pub use choose::chosen;
 use rayon::prelude::*;
 
 use crate::domain::entry::Entry;
+use crate::plane::direct::Prepared;
 use crate::plane::{self, PlaneError, RunId};
 use crate::policy::Policy;
 use crate::scenario::model::Scenario;
@@ -111,9 +112,12 @@ impl Campaign<'_> {
             .map_err(|source| CampaignError::Threads { jobs: self.jobs, source })?;
         let keys = self.keys();
         pool.install(|| {
+            let stages = self.stages()?;
             keys.par_iter()
                 .map(|key| {
-                    let outcome = score_entries(&self.record(key)?)
+                    let stage = &stages[key.subject * self.policies.len() + key.policy];
+                    let entries = self.played(key, stage.play(self.run_id(key)))?;
+                    let outcome = score_entries(&entries)
                         .map_err(|source| CampaignError::Score { subject: self.name(key), source });
                     done(key);
                     outcome
@@ -122,15 +126,34 @@ impl Campaign<'_> {
         })
     }
 
+    /// Every subject with every policy, made ready once for all seeds: by subject, then policy.
+    fn stages(&self) -> Result<Vec<Stage<'_>>, CampaignError> {
+        let pairs: Vec<RunKey> = self.keys().into_iter().filter(|key| key.seed_index == 0).collect();
+        pairs.par_iter().map(|key| self.stage(key)).collect()
+    }
+
+    fn stage(&self, key: &RunKey) -> Result<Stage<'_>, CampaignError> {
+        let policy = &self.policies[key.policy];
+        Ok(match self.subjects[key.subject] {
+            Subject::Scenario(scenario) => {
+                Stage::Direct(Box::new(self.played(key, Prepared::new(scenario, policy))?))
+            }
+            Subject::Recorded(case) => Stage::Recorded(case, policy),
+        })
+    }
+
+    fn run_id(&self, key: &RunKey) -> RunId {
+        RunId { campaign_seed: self.seed, seed_index: key.seed_index }
+    }
+
+    /// Names the subject in an error of its plane.
+    fn played<T>(&self, key: &RunKey, result: Result<T, PlaneError>) -> Result<T, CampaignError> {
+        result.map_err(|source| CampaignError::Plane { subject: self.name(key), source })
+    }
+
     /// The full record of one run: the same bytes each time it is asked for.
     pub fn record(&self, key: &RunKey) -> Result<Vec<Entry>, CampaignError> {
-        let policy = &self.policies[key.policy];
-        let id = RunId { campaign_seed: self.seed, seed_index: key.seed_index };
-        match self.subjects[key.subject] {
-            Subject::Scenario(scenario) => plane::direct::run(scenario, policy, id),
-            Subject::Recorded(case) => plane::recorded::run(case, policy, id),
-        }
-        .map_err(|source| CampaignError::Plane { subject: self.name(key), source })
+        self.played(key, self.stage(key)?.play(self.run_id(key)))
     }
 
     /// What a run played, for messages.
@@ -138,6 +161,21 @@ impl Campaign<'_> {
         match self.subjects[key.subject] {
             Subject::Scenario(scenario) => scenario.name.clone(),
             Subject::Recorded(case) => case.id.clone(),
+        }
+    }
+}
+
+/// A subject and a policy, ready to be played.
+enum Stage<'a> {
+    Direct(Box<Prepared<'a>>),
+    Recorded(&'a RecordedCase, &'a Policy),
+}
+
+impl Stage<'_> {
+    fn play(&self, id: RunId) -> Result<Vec<Entry>, PlaneError> {
+        match self {
+            Self::Direct(prepared) => Ok(prepared.run(id)),
+            Self::Recorded(case, policy) => plane::recorded::run(case, policy, id),
         }
     }
 }

@@ -26,19 +26,42 @@ const FOLLOW_MAX: Millis = Millis::from_mins(30);
 /// and freezes mean something.
 pub const WALL_START: WallTime = WallTime(1_767_607_200_000);
 
-/// Plays one scenario with one policy and one seed, from the first scrape to the end.
-pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Vec<Entry>, PlaneError> {
-    let mut around = DirectWorld::new(scenario, policy, id.seed(scenario.draw))?;
-    let mut engine = engine(policy, &policy.custom);
-    let mut recorder = Recorder::new(header(scenario, policy, id, PlaneKind::Direct, WALL_START));
-    let end = scenario.timing.end();
-    let span = Span { end, end_max: end + FOLLOW_MAX };
-    let last = drive(&mut engine, &mut around, &mut recorder, span, WALL_START, |_| false);
-    for (at, milestone) in around.world.milestones() {
-        recorder.push(Entry::Truth(at, TruthEntry::Reached(milestone)));
+/// A scenario and a policy made ready to be played on any number of seeds: the policy's queries are compiled once.
+#[derive(Clone, Debug)]
+pub struct Prepared<'a> {
+    scenario: &'a Scenario,
+    policy: &'a Policy,
+    windows: SignalWindows,
+}
+
+impl<'a> Prepared<'a> {
+    /// Compiles the policy's queries for the scenario's series, which are the same for every seed.
+    pub fn new(scenario: &'a Scenario, policy: &'a Policy) -> Result<Self, PlaneError> {
+        let world = World::new(scenario, Seed(0));
+        let windows = SignalWindows::new(policy, &scenario.service.id, &world, scenario.timing.scrape)?;
+        Ok(Self { scenario, policy, windows })
     }
-    recorder.end(last);
-    Ok(recorder.into_entries())
+
+    /// Plays it with one seed, from the first scrape to the end.
+    pub fn run(&self, id: RunId) -> Vec<Entry> {
+        let Self { scenario, policy, windows } = self;
+        let mut around = DirectWorld::new(scenario, windows.clone(), id.seed(scenario.draw));
+        let mut engine = engine(policy, &policy.custom);
+        let mut recorder = Recorder::new(header(scenario, policy, id, PlaneKind::Direct, WALL_START));
+        let end = scenario.timing.end();
+        let span = Span { end, end_max: end + FOLLOW_MAX };
+        let last = drive(&mut engine, &mut around, &mut recorder, span, WALL_START, |_| false);
+        for (at, milestone) in around.world.milestones() {
+            recorder.push(Entry::Truth(at, TruthEntry::Reached(milestone)));
+        }
+        recorder.end(last);
+        recorder.into_entries()
+    }
+}
+
+/// Plays one scenario with one policy and one seed.
+pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Vec<Entry>, PlaneError> {
+    Ok(Prepared::new(scenario, policy)?.run(id))
 }
 
 /// The simulated world as the engine's surroundings.
@@ -56,12 +79,11 @@ struct DirectWorld {
 }
 
 impl DirectWorld {
-    fn new(scenario: &Scenario, policy: &Policy, seed: Seed) -> Result<Self, PlaneError> {
+    fn new(scenario: &Scenario, windows: SignalWindows, seed: Seed) -> Self {
         let world = World::new(scenario, seed);
-        let windows = SignalWindows::new(policy, &scenario.service.id, &world, scenario.timing.scrape)?;
         let inputs = VecDeque::from([Input::Inventory(Box::new(world.inventory()))]);
         let truths = VecDeque::from([TruthEntry::Known(world.truth().clone())]);
-        Ok(Self {
+        Self {
             windows,
             service: scenario.service.id.clone(),
             tick: scenario.timing.tick,
@@ -71,7 +93,7 @@ impl DirectWorld {
             inputs,
             truths,
             world,
-        })
+        }
     }
 
     /// Scrapes are the world's own rhythm: they happen whether or not the engine asks, as with a real server.

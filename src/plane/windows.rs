@@ -10,6 +10,7 @@ use crate::policy::{Asks, Policy};
 use crate::world::{self, World};
 
 /// The policy's queries over the world's series.
+#[derive(Clone, Debug)]
 pub(super) struct SignalWindows {
     queries: QuerySet,
     asks: Vec<Asks>,
