@@ -104,7 +104,7 @@ impl World {
         let arms = || candidate.into_iter().chain([stable]).filter(|arm| arm.quality == Quality::Fresh);
         let worst = candidate.into_iter().chain([stable]).map(|arm| arm.quality).max().unwrap_or_default();
         let service = if self.faults.metrics_down(self.now) { Quality::Failed } else { Quality::Fresh };
-        let sample = |quality, value, samples| SignalSample { value, samples, age_ms: 0, quality };
+        let sample = |quality, value, samples| SignalSample { value, samples, age_s: 0, quality };
         let requests = self.scraper.requests_last as u32;
         let pods: u32 = arms().map(|arm| u32::from(arm.pods_ready)).sum();
         let per_pod = |gauge: fn(&ArmIncrements) -> f32| {
