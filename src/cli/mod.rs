@@ -69,6 +69,13 @@ fn out(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// Columns of the terminal: `COLUMNS`, or what the terminal says, or enough for everything where there is none.
+fn width() -> u16 {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let seen = || terminal_size::terminal_size().map(|(terminal_size::Width(columns), _)| columns);
+    told.or_else(seen).unwrap_or(140).max(40)
+}
+
 /// Parses nothing itself: runs what was parsed.
 pub fn run(cli: Cli) -> exit::Code {
     let done = match cli.verb {

@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input, environment, fault, warn};
+use super::diagnose::{Failure, bad_input, counted, environment, fault, warn};
 use super::exit::Code;
 use super::progress::Progress;
-use super::select::{PolicyArgs, SeedArgs, scenarios};
-use super::{Format, out};
+use super::select::{PolicyArgs, SeedArgs, Selected, scenarios};
+use super::{Format, out, width};
 use crate::campaign::{Campaign, CampaignError, Subject, chosen};
 use crate::judge::JudgeParams;
 use crate::policy::{JudgeName, Policy};
-use crate::report::{self, CampaignReport, Limits, ReportError, Shown, table};
+use crate::report::{self, CampaignReport, Commands, Limits, ReportError, Shown, SourceCredit, table};
 use crate::scenario::recorded::{self, Recorded, RecordedCase};
 use crate::score::{ExpectationStatus, RunOutcome, over_seeds};
 
@@ -56,16 +56,24 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let policies = args.policy.load()?;
     match &args.incidents {
         None => {
-            let scenarios = scenarios(&args.scenarios, args.filter.as_deref())?;
-            let title = format!("{} scenarios × {} seeds", scenarios.len(), args.seeds);
-            let subjects = scenarios.iter().map(Subject::Scenario).collect();
-            play(args, policies, subjects, title)
+            let Selected { scenarios, subjects } = scenarios(&args.scenarios, args.filter.as_deref())?;
+            let title = format!(
+                "{} × {}",
+                counted(scenarios.len(), "scenario"),
+                counted(args.seeds as usize, "seed")
+            );
+            let options = format!("{}{}", args.seed.given(), args.policy.given());
+            let extra = Extra { title, commands: Commands { subjects, options }, sources: Vec::new() };
+            play(args, policies, scenarios.iter().map(Subject::Scenario).collect(), extra)
         }
         Some(dir) => {
             let cases = incidents(dir, args.filter.as_deref())?;
-            let title = format!("{} recorded incidents", cases.len());
-            let subjects = cases.iter().map(Subject::Recorded).collect();
-            play(args, policies, subjects, title)
+            let extra = Extra {
+                title: counted(cases.len(), "recorded incident"),
+                commands: Commands::default(),
+                sources: credits(&cases),
+            };
+            play(args, policies, cases.iter().map(Subject::Recorded).collect(), extra)
         }
     }
 }
@@ -85,15 +93,40 @@ fn incidents(dir: &std::path::Path, filter: Option<&str>) -> Result<Vec<Recorded
     Ok(cases)
 }
 
+/// What the report says beside the figures.
+struct Extra {
+    title: String,
+    commands: Commands,
+    sources: Vec<SourceCredit>,
+}
+
+/// Whom to name, source by source.
+fn credits(cases: &[RecordedCase]) -> Vec<SourceCredit> {
+    let mut credits: Vec<SourceCredit> = Vec::new();
+    for case in cases {
+        match credits.iter_mut().find(|credit| credit.source == case.source) {
+            Some(credit) => credit.cases += 1,
+            None => credits.push(SourceCredit {
+                source: case.source.clone(),
+                cases: 1,
+                attribution: case.attribution.clone(),
+                licence: case.licence.clone(),
+                origin: case.origin.clone(),
+            }),
+        }
+    }
+    credits
+}
+
 fn play(
     args: &RunArgs,
     policies: Vec<Policy>,
     subjects: Vec<Subject<'_>>,
-    title: String,
+    extra: Extra,
 ) -> Result<Code, Failure> {
     let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
     let campaign = Campaign { subjects, policies, seed: args.seed.seed, seeds: args.seeds, jobs };
-    let progress = Progress::start(&title, campaign.keys().len());
+    let progress = Progress::start(&extra.title, campaign.keys().len());
     let outcomes = campaign.play(|_| progress.step()).map_err(cannot_play)?;
     let chosen = chosen(&campaign, &outcomes).map_err(cannot_play)?;
     let shown = chosen
@@ -102,7 +135,7 @@ fn play(
         .collect();
     progress.finish();
     let report = CampaignReport {
-        title,
+        title: extra.title,
         seed: campaign.seed,
         policy_hash: campaign.policies[0].hash.clone(),
         policy_judge: name(&campaign.policies[0]),
@@ -111,14 +144,14 @@ fn play(
         limits: limits(&campaign.policies),
         shown,
         warnings: Vec::new(),
+        commands: extra.commands,
+        sources: extra.sources,
     };
     let written = report::write(&args.out, &report).map_err(cannot_write)?;
     match args.format {
         Format::Text => {
-            out(&table::headlines(&report).join("\n"));
-            out(&table::judges(&report, width()));
-            out(&table::scenarios(&report, width()));
-            out(&format!("report: {}", written.html.display()));
+            out(&table::text(&report, width()));
+            out(&format!("\nreport: {}", written.html.display()));
         }
         Format::Json => {
             let json = std::fs::read_to_string(&written.json)
@@ -178,8 +211,4 @@ fn verdict(report: &CampaignReport) -> Code {
         }
     }
     code
-}
-
-fn width() -> u16 {
-    std::env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(140)
 }

@@ -1,5 +1,6 @@
 //! What several verbs select: policies with their judges, scenarios, seeds.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input, environment};
+use super::diagnose::{Failure, bad_input, counted, environment};
 use crate::policy::{self, JudgeName, Policy};
 use crate::record::RecordReader;
 use crate::scenario::model::Scenario;
@@ -17,8 +18,18 @@ use crate::scenario::{discover, load_all, shipped};
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct SeedArgs {
     /// The campaign's seed: the same seed gives the same bytes.
-    #[arg(long, default_value_t = 20_260_105, value_name = "N")]
+    #[arg(long, default_value_t = SEED, value_name = "N")]
     pub(super) seed: u64,
+}
+
+/// The day on which the first scenario was written.
+const SEED: u64 = 20_260_105;
+
+impl SeedArgs {
+    /// The option as it must be given again; empty if it is the default.
+    pub(super) fn given(self) -> String {
+        if self.seed == SEED { String::new() } else { format!(" --seed {}", self.seed) }
+    }
 }
 
 /// The policy and the judges.
@@ -34,6 +45,13 @@ pub(super) struct PolicyArgs {
 }
 
 impl PolicyArgs {
+    /// The options as they must be given again for the judge that counts; empty if they are the defaults.
+    pub(super) fn given(&self) -> String {
+        let policy = self.policy.as_ref().map(|path| format!(" --policy {}", path.display()));
+        let judge = self.judges.first().map(|judge| format!(" --judge {}", judge.name()));
+        policy.into_iter().chain(judge).collect()
+    }
+
     /// The policy's own judge, or the first one named.
     pub(super) fn own(&self) -> Result<Policy, Failure> {
         Ok(self.load()?.swap_remove(0))
@@ -60,29 +78,68 @@ impl PolicyArgs {
     }
 }
 
+/// Scenarios, and how each is named again on the command line.
+pub(super) struct Selected {
+    /// In the order of the results.
+    pub(super) scenarios: Vec<Scenario>,
+    /// The file or the shipped name, by `family/name`.
+    pub(super) subjects: BTreeMap<String, String>,
+}
+
+impl Selected {
+    fn push(&mut self, scenario: Scenario, subject: Option<&Path>) -> Result<(), Failure> {
+        let name = full_name(&scenario);
+        let subject = subject.map_or_else(|| name.clone(), |path| path.display().to_string());
+        if let Some(before) = self.subjects.insert(name.clone(), subject.clone()) {
+            return Err(bad_input(
+                anyhow!("`{before}` and `{subject}` are both called `{name}`"),
+                "family and name come from the folder and the file; rename one, or name each once",
+            ));
+        }
+        self.scenarios.push(scenario);
+        Ok(())
+    }
+}
+
+/// `family/name`.
+fn full_name(scenario: &Scenario) -> String {
+    format!("{}/{}", scenario.family, scenario.name)
+}
+
 /// The scenarios of these files and folders whose `family/name` contains the filter; the shipped ones if no
 /// file is named.
-pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Vec<Scenario>, Failure> {
-    let mut all = Vec::new();
+pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Selected, Failure> {
+    let mut all = Selected { scenarios: Vec::new(), subjects: BTreeMap::new() };
     if paths.is_empty() {
-        all = shipped()?;
+        for scenario in shipped()? {
+            all.push(scenario, None)?;
+        }
     }
     for path in paths {
         if path.exists() || path.extension().is_some() {
-            all.extend(load_all(&discover(path)?)?);
+            let files = discover(path)?;
+            for (scenario, file) in load_all(&files)?.into_iter().zip(&files) {
+                all.push(scenario, Some(file))?;
+            }
         } else {
-            all.push(scenario(&path.to_string_lossy())?);
+            all.push(scenario(&path.to_string_lossy())?, None)?;
         }
     }
-    let known = all.len();
+    let known: Vec<String> = all.scenarios.iter().map(full_name).collect();
     if let Some(filter) = filter {
-        all.retain(|s| format!("{}/{}", s.family, s.name).contains(filter));
+        all.scenarios.retain(|s| full_name(s).contains(filter));
     }
-    if all.is_empty() {
+    if all.scenarios.is_empty() {
         let filter = filter.unwrap_or_default();
+        let hint = if known.is_empty() {
+            "a scenario is a `.yaml` file; `backspin scenario new NAME` prints one".to_owned()
+        } else {
+            format!("leave --filter out, or use a part of one of these:\n  {}", known.join("\n  "))
+        };
+        let what = counted(known.len(), "scenario");
         return Err(bad_input(
-            anyhow!("nothing selected: none of {known} scenarios contains `{filter}` in its family/name"),
-            "leave --filter out to see all names",
+            anyhow!("nothing selected: of {what}, none has `{filter}` in its family/name"),
+            &hint,
         ));
     }
     Ok(all)
@@ -99,8 +156,8 @@ pub(super) fn scenario(what: &str) -> Result<Scenario, Failure> {
         };
     }
     let all = shipped()?;
-    let names: Vec<String> = all.iter().map(|s| format!("{}/{}", s.family, s.name)).collect();
-    all.into_iter().find(|s| s.name == what || format!("{}/{}", s.family, s.name) == what).ok_or_else(|| {
+    let names: Vec<String> = all.iter().map(full_name).collect();
+    all.into_iter().find(|s| s.name == what || full_name(s) == what).ok_or_else(|| {
         bad_input(
             anyhow!("there is no file and no shipped scenario `{what}`"),
             &format!("shipped scenarios:\n  {}", names.join("\n  ")),

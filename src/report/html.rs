@@ -6,10 +6,11 @@ use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 
 use super::error::ReportError;
-use super::model::{CampaignReport, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
+use super::model::{CampaignReport, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
+use super::notice::{Notice, notices};
 use super::series::series;
 use super::story::{Story, story};
-use super::summary::{ScenarioSummary, Summary};
+use super::summary::{ScenarioSummary, Summary, course_words};
 use super::words::{self, NOTHING};
 use super::{advice, chart, headline, table};
 use crate::score::{ExpectationStatus, Figures, RunOutcome, score_entries};
@@ -27,7 +28,10 @@ struct Page<'a> {
     policy_hash: &'a str,
     policy_judge: &'a str,
     headline: String,
-    notices: Vec<String>,
+    ran: String,
+    expectations: Option<String>,
+    notices: Vec<Notice>,
+    sources: &'a [SourceCredit],
     families: &'a [&'a str],
     matrix: Vec<MatrixRow>,
     reference_shown: bool,
@@ -112,7 +116,10 @@ pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<S
         policy_hash: &report.policy_hash,
         policy_judge: &report.policy_judge,
         headline: headline::headline(report, summary),
-        notices: headline::notices(report, summary),
+        ran: headline::ran(report, summary),
+        expectations: headline::expectations(summary),
+        notices: notices(report, summary),
+        sources: &report.sources,
         families: &summary.families,
         matrix,
         reference_shown: summary.judges.contains(&REFERENCE_JUDGE),
@@ -275,7 +282,7 @@ fn came_to(outcome: &RunOutcome) -> String {
     let mut letters = class.chars();
     let first = letters.next().map(|c| c.to_ascii_uppercase()).into_iter();
     let class: String = first.chain(letters).collect();
-    format!("{class}: decided to {}", outcome.final_decision())
+    format!("{class}: decided to {}", course_words(&outcome.course()))
 }
 
 fn figures(outcome: &RunOutcome, untouched: Option<f64>) -> Vec<(&'static str, String)> {

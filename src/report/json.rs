@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::headline;
-use super::model::{CampaignReport, REFERENCE_JUDGE};
+use super::model::{CampaignReport, REFERENCE_JUDGE, SourceCredit};
+use super::notice::{Notice, notices};
 use super::summary::Summary;
 use crate::score::{ALPHA, BUDGET_PERIOD_HOURS, Figures, RunOutcome, SLO, SeedsExpectation};
 
@@ -23,9 +24,10 @@ struct ReportFile<'a> {
     reference_judge: &'a str,
     assumptions: Assumptions,
     headline: String,
-    notices: Vec<String>,
+    notices: Vec<Notice>,
     judges: Vec<JudgeFile<'a>>,
     scenarios: Vec<ScenarioFile<'a>>,
+    sources: &'a [SourceCredit],
     outcomes: &'a [RunOutcome],
 }
 
@@ -77,7 +79,7 @@ pub(super) fn text(report: &CampaignReport, summary: &Summary<'_>) -> Result<Str
             quantiles: "kaplan_meier",
         },
         headline: headline::headline(report, summary),
-        notices: headline::notices(report, summary),
+        notices: notices(report, summary),
         judges: summary
             .judges
             .iter()
@@ -94,6 +96,7 @@ pub(super) fn text(report: &CampaignReport, summary: &Summary<'_>) -> Result<Str
                 figures: &scenario.figures,
             })
             .collect(),
+        sources: &report.sources,
         outcomes: &report.outcomes,
     };
     serde_json::to_string_pretty(&file).map(|text| text + "\n")

@@ -9,11 +9,13 @@
 
 mod advice;
 mod chart;
+mod columns;
 mod error;
 mod headline;
 mod html;
 mod json;
 mod model;
+mod notice;
 mod series;
 mod story;
 mod summary;
@@ -21,9 +23,12 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod words;
+mod wrap;
 mod write;
 
 pub use error::ReportError;
 pub use json::REPORT_VERSION;
-pub use model::{CampaignReport, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown};
+pub use model::{CampaignReport, Commands, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
+pub use notice::Notice;
+pub use wrap::wrapped;
 pub use write::{MARKER, Written, write};

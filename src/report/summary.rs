@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::model::{CampaignReport, REFERENCE_JUDGE};
+use super::words::NOTHING;
+use crate::domain::event::DecisionKind;
 use crate::domain::expectation::Expectation;
 use crate::score::{Figures, RunOutcome, SeedsExpectation, grouped, over_seeds};
 
@@ -26,8 +28,8 @@ pub(super) struct ScenarioSummary<'a> {
     pub(super) family: &'a str,
     pub(super) expect: Option<&'a Expectation>,
     pub(super) expectation: Option<SeedsExpectation>,
-    /// Decisions reached, with how many runs.
-    pub(super) decisions: BTreeMap<crate::domain::event::DecisionKind, u64>,
+    /// What runs came to, with how many did: usually one decision; two where a rollback ended with a person.
+    pub(super) courses: BTreeMap<Vec<DecisionKind>, u64>,
     pub(super) figures: Figures,
     /// How often the reference judge caught it, where both were run.
     pub(super) reference: Option<Figures>,
@@ -58,16 +60,16 @@ fn scenarios(report: &CampaignReport) -> Vec<ScenarioSummary<'_>> {
     }
     runs.into_iter()
         .map(|((family, name), runs)| {
-            let mut decisions = BTreeMap::new();
+            let mut courses = BTreeMap::new();
             for run in &runs {
-                *decisions.entry(run.final_decision()).or_insert(0) += 1;
+                *courses.entry(run.course()).or_insert(0) += 1;
             }
             ScenarioSummary {
                 name,
                 family,
                 expect: runs.iter().find_map(|run| run.expect.as_ref()),
                 expectation: over_seeds(runs.iter().copied()),
-                decisions,
+                courses,
                 figures: Figures::of(runs.iter().copied()),
                 reference: by_key.get(&(family, name, REFERENCE_JUDGE)).cloned(),
             }
@@ -76,10 +78,10 @@ fn scenarios(report: &CampaignReport) -> Vec<ScenarioSummary<'_>> {
 }
 
 impl ScenarioSummary<'_> {
-    /// `roll back to v41 by canary rollback`.
+    /// `roll back to v41, canary rollback`.
     pub(super) fn expected(&self) -> String {
-        let Some(expect) = self.expect else { return super::words::NOTHING.into() };
-        let mut words = expect.decision.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ");
+        let mut words = self.expected_short();
+        let Some(expect) = self.expect else { return words };
         if let Some(target) = &expect.target {
             words += " to ";
             words += target.as_str();
@@ -91,12 +93,42 @@ impl ScenarioSummary<'_> {
         words
     }
 
+    /// `hold, pause or escalate`.
+    pub(super) fn expected_short(&self) -> String {
+        let kinds = self.expect.map_or(&[][..], |expect| &expect.decision);
+        match kinds {
+            [] => NOTHING.into(),
+            [one] => one.to_string(),
+            [first @ .., last] => {
+                let first: Vec<_> = first.iter().map(ToString::to_string).collect();
+                format!("{} or {last}", first.join(", "))
+            }
+        }
+    }
+
+    /// `hold 39/40`: the most common one, and how many if not all.
+    pub(super) fn got_short(&self) -> String {
+        let all: u64 = self.courses.values().sum();
+        match self.courses.iter().max_by(|a, b| a.1.cmp(b.1).then(a.0.cmp(b.0))) {
+            None => NOTHING.into(),
+            Some((course, n)) if *n == all => course_words(course),
+            Some((course, n)) => format!("{} {n}/{all}", course_words(course)),
+        }
+    }
+
     /// `roll back 39, hold 1`, the most common first.
     pub(super) fn got(&self) -> String {
-        let mut counts: Vec<_> = self.decisions.iter().collect();
+        let mut counts: Vec<_> = self.courses.iter().collect();
         counts.sort_by(|a, b| b.1.cmp(a.1).then(b.0.cmp(a.0)));
         let one = counts.len() == 1;
-        let words = counts.iter().map(|(kind, n)| if one { kind.to_string() } else { format!("{kind} {n}") });
+        let words = counts.iter().map(|(course, n)| {
+            if one { course_words(course) } else { format!("{} {n}", course_words(course)) }
+        });
         words.collect::<Vec<_>>().join(", ")
     }
+}
+
+/// `roll back → escalate`.
+pub(super) fn course_words(course: &[DecisionKind]) -> String {
+    course.iter().map(ToString::to_string).collect::<Vec<_>>().join(" → ")
 }

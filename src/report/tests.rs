@@ -88,7 +88,7 @@ fn the_page_stands_alone_and_says_what_matters_first() {
     }
     let at = |text: &str| page.find(text).unwrap_or_else(|| panic!("`{text}` is not there"));
     let order = [
-        at("320 runs of 4 scenarios: esr caught 115 of 120 incidents"),
+        at("esr caught 115 of 120 incidents"),
         at("What to know first"),
         at("Judges and families"),
         at("reach 0.55"),
@@ -131,17 +131,36 @@ fn the_story_has_its_parts() {
 }
 
 #[test]
-fn tables_of_the_terminal_are_plain() {
+fn the_terminal_gets_whole_lines_at_every_width() {
     let report = campaign();
-    let judges = table::judges(&report, 170);
-    assert!(!judges.contains('\u{1b}'));
-    let reference = judges.lines().position(|line| line.contains("weighted (reference)"));
-    let own = judges.lines().position(|line| line.contains("esr"));
-    assert!(own < reference, "{judges}");
-    assert!(table::scenarios(&report, 80).contains("half_of_requests_slow"), "names are not broken");
-    let scenarios = table::scenarios(&report, 200);
-    assert!(scenarios.contains("slow_leak") && scenarios.contains("missed 35/40"), "{scenarios}");
-    assert!(table::headlines(&report)[0].starts_with("320 runs of 4 scenarios"));
+    for width in [80, 100, 140] {
+        let text = table::text(&report, width);
+        assert!(!text.contains('\u{1b}'));
+        let longest =
+            text.lines().filter(|line| !line.starts_with("  →")).map(|line| line.chars().count()).max();
+        assert!(longest <= Some(usize::from(width)), "{text}");
+        let line = |start: &str| text.lines().position(|line| line.starts_with(start));
+        let (own, reference) = (line("esr  "), line("weighted *"));
+        assert!(own.is_some() && own < reference && reference < line("* reference"), "{text}");
+        assert!(text.starts_with("esr caught 115 of 120 incidents"));
+        let slow = text.lines().find(|line| line.starts_with("quiet/slow_leak")).expect("a row");
+        assert!(slow.contains("MISSED 35/40"), "{slow}");
+    }
+}
+
+#[test]
+fn the_same_reason_is_told_once_and_commands_follow() {
+    let mut report = campaign();
+    report.outcomes.retain(|outcome| outcome.seed_index < 5);
+    report.commands.subjects.insert("quiet/slow_leak".into(), "quiet/slow_leak".into());
+    report.commands.options = " --seed 7".into();
+    let text = table::text(&report, 100);
+    let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(joined.matches("are too few").count(), 1, "{text}");
+    assert!(text.contains("→ play more seeds: `--seeds 60`"), "{text}");
+    report.outcomes = campaign().outcomes;
+    let text = table::text(&report, 100);
+    assert!(text.contains("→ backspin explain quiet/slow_leak --seed-index 3 --seed 7"), "{text}");
 }
 
 #[test]

@@ -24,14 +24,6 @@ pub(super) fn percent(ratio: f64) -> String {
     format!("{} %", text.strip_suffix(".0").unwrap_or(&text))
 }
 
-/// `38 of 40 (95.0 %, 83.5–98.6 %)`.
-pub(super) fn share(share: &Share) -> String {
-    match share.value() {
-        None => NOTHING.into(),
-        Some(value) => format!("{} of {} ({}, {})", share.k, share.n, percent(value), interval(share)),
-    }
-}
-
 /// `83.5–98.6 %`: a 95 % interval.
 pub(super) fn interval(share: &Share) -> String {
     format!("{:.1}–{:.1} %", share.lower * 100.0, share.upper * 100.0)
@@ -135,9 +127,8 @@ mod tests {
     }
 
     #[test]
-    fn estimates_carry_interval_and_n() {
-        assert_eq!(share(&Share::new(38, 40)), "38 of 40 (95 %, 83.5–98.6 %)");
-        assert_eq!(share(&Share::new(0, 0)), NOTHING);
+    fn shares_carry_their_interval() {
+        assert_eq!(interval(&Share::new(38, 40)), "83.5–98.6 %");
     }
 
     #[test]

@@ -150,6 +150,15 @@ impl RunOutcome {
     pub fn final_decision(&self) -> DecisionKind {
         final_decision(self)
     }
+
+    /// What the run came to, in order: where both a rollback was decided and a person called, both.
+    pub fn course(&self) -> Vec<DecisionKind> {
+        match (self.decisions.roll_back, self.decisions.escalate) {
+            (Some(back), Some(call)) if back <= call => vec![DecisionKind::RollBack, DecisionKind::Escalate],
+            (Some(_), Some(_)) => vec![DecisionKind::Escalate, DecisionKind::RollBack],
+            (Some(_), None) | (None, _) => vec![final_decision(self)],
+        }
+    }
 }
 
 fn within(
