@@ -15,7 +15,7 @@ use crate::domain::seed::Seed;
 use crate::domain::service::{Capabilities, Deploy, Environment, Inventory, KnownVersion, RolloutKind, Tier};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::TruthEntry;
-use crate::engine::settings::{MissingAction, MissingData};
+use crate::engine::settings::MissingAction;
 use crate::policy::document::Problem;
 use crate::policy::{JudgeName, Policy};
 use crate::record::Recorder;
@@ -34,11 +34,7 @@ pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>
     let policy = policy.with_settings(|settings| {
         settings.collect_every = case.period;
         // A column that nobody recorded is not a provider that fails: the judge is inconclusive, nobody is called.
-        settings.missing_data = MissingData {
-            tolerate: case.watch,
-            then: MissingAction::Ignore,
-            escalate_after: Millis(case.end.0 + case.watch.0),
-        };
+        settings.missing_data.then = MissingAction::Ignore;
     });
     let mut engine = engine(&policy, case.signals());
     let mut recorder = Recorder::new(header(case, &policy, id));
