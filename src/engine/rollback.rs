@@ -158,7 +158,12 @@ impl Engine {
         match run.execution.status {
             ExecutionStatus::Completed | ExecutionStatus::CompletedWithWarnings => {
                 service.watching = false;
-                service.decide(Decision::Hold(Reason::Cleared), None, &mut ctx);
+                let decision = if run.is_unverified() {
+                    Decision::Escalate(Reason::DataMissing)
+                } else {
+                    Decision::Hold(Reason::Cleared)
+                };
+                service.decide(decision, None, &mut ctx);
             }
             ExecutionStatus::Failed => {
                 service.latched = true;

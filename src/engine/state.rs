@@ -12,15 +12,28 @@ use crate::domain::units::TrafficShare;
 use crate::domain::verdict::Verdict;
 use crate::judge::Judge;
 
+use super::decide::counts::Counts;
 use super::decide::observe::Observed;
 use super::decide::stance::Streak;
-use super::decide::stat;
+use super::decide::stat::{self, Share};
 use super::guard::Guard;
 use super::outbox::Outbox;
 use super::settings::{Planning, Settings};
 
 /// Reasons for which a person is called once per deploy, at most: a bound on the memory of them.
 const PAGES_MAX: usize = 16;
+
+/// Frames of the old version that tell what it was like lately: two minutes at the default interval ...
+const LATELY_FRAMES: usize = 8;
+
+/// ... if it served so many requests in them.
+const LATELY_REQUESTS_MIN: u64 = 100;
+
+/// No limit on failed requests is set below this share.
+const ERRORS_LEAST: f64 = 0.001;
+
+/// Nor one on slow requests less than this above their usual share, which moves with the time of day.
+const SLOW_LEAST: f64 = 0.01;
 
 /// What every handler gets besides the state it changes.
 pub(super) struct Ctx<'a> {
@@ -172,17 +185,26 @@ impl Service {
         self.deploy.as_ref().is_some_and(|deploy| &deploy.from == version)
     }
 
-    /// What still counts as recovered: share of failed requests, and of slow ones where the history tells.
+    /// What still counts as recovered: share of failed requests, and of slow ones where the history tells. The
+    /// old version as it was lately counts like the history, if it served enough: what ails it as well is not
+    /// ended by going back to it.
     pub(super) fn recovery_limits(&self, planning: &Planning) -> (f64, Option<f64>) {
         let Some(history) = self.observed.history.counts() else { return (planning.error_ratio_max, None) };
-        let slack = |ratio: f64, n: u64, least: f64| {
-            // What the history may have been, by chance, times the slack.
-            (stat::chance_allows(ratio, n) * planning.error_ratio_slack).clamp(least, 1.0)
+        let lately = self.observed.ring.sum(LATELY_FRAMES, |s| s.old.counts());
+        let lately = |share: fn(Counts) -> Share| {
+            Some(share(lately)).filter(|s| s.of >= LATELY_REQUESTS_MIN).and_then(Share::ratio).unwrap_or(0.0)
         };
-        let failed = history.failed();
-        let errors = failed.ratio().map_or(planning.error_ratio_max, |r| slack(r, failed.of, 0.001));
-        let slow = history.slow();
-        (errors, slow.ratio().map(|r| slack(r, slow.of, 0.01)))
+        // What the history may have been, by chance, times the slack.
+        let level = |share: Share| share.ratio().map(|ratio| stat::chance_allows(ratio, share.of));
+        let slack = planning.error_ratio_slack;
+        let errors = level(history.failed()).map_or(planning.error_ratio_max, |ratio| {
+            (ratio.max(lately(Counts::failed)) * slack).clamp(ERRORS_LEAST, 1.0)
+        });
+        let slow = level(history.slow()).map(|ratio| {
+            let ratio = ratio.max(lately(Counts::slow));
+            (ratio * slack).max(ratio + SLOW_LEAST).min(1.0)
+        });
+        (errors, slow)
     }
 
     /// Changes the decision: writes it down and, if it is an escalation, calls a person once per reason.

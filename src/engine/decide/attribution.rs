@@ -83,7 +83,8 @@ impl Outside {
         }
     }
 
-    fn plain(&self, now: MonoTime) -> bool {
+    /// Whether an outside cause is plain.
+    pub(crate) fn plain(&self, now: MonoTime) -> bool {
         self.last_seen.is_some_and(|seen| now.since(seen) <= LINGER)
     }
 

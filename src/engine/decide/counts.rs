@@ -55,6 +55,11 @@ impl Counts {
         self.requests
     }
 
+    /// Requests that failed or were slow, at least: which of the two, or both, is not told.
+    pub(crate) fn harmed(self) -> u64 {
+        self.errors.max(self.slow)
+    }
+
     /// Requests that failed, of all.
     pub(crate) const fn failed(self) -> Share {
         Share { hits: self.errors, of: self.requests }
@@ -193,6 +198,18 @@ impl Ring {
         (1..=self.len).map(move |back| &self.samples[(self.next + RING - back) % RING])
     }
 
+    /// What was counted in frames that began after a moment and measured every arm, as one sample.
+    pub(crate) fn whole(&self, after: MonoTime) -> Sample {
+        let (mut candidate, mut old) = (Counts::default(), Counts::default());
+        for sample in self.newest().filter(|sample| sample.since >= after) {
+            if let (Some(c), Some(o)) = (sample.candidate.served(), sample.old.served()) {
+                (candidate, old) = (candidate.plus(c), old.plus(o));
+            }
+        }
+        let counted = Reading::Counted;
+        Sample { since: after, candidate: counted(candidate), old: counted(old), ..Sample::default() }
+    }
+
     /// What one arm counted in the newest `frames` samples.
     pub(crate) fn sum(&self, frames: usize, arm: impl Fn(&Sample) -> Option<Counts>) -> Counts {
         self.newest().take(frames).filter_map(arm).fold(Counts::default(), Counts::plus)
@@ -230,6 +247,21 @@ mod tests {
     fn more_errors_than_requests_are_cut() {
         let counts = Counts::of(&arm(Quality::Fresh, 10, 99), None);
         assert_eq!(counts.failed().ratio(), Some(1.0));
+    }
+
+    #[test]
+    fn a_whole_leaves_out_what_began_before_and_what_was_not_measured() {
+        let mut ring = Ring::default();
+        let counted = |n| Reading::Counted(Counts::new(n, 0, 0, 0, 0));
+        for (since, candidate) in
+            [(0, counted(1)), (15, counted(10)), (30, Reading::Unread), (45, Reading::Absent)]
+        {
+            let (since, at) = (MonoTime(since), MonoTime(since + 15));
+            ring.push(Sample { at, since, candidate, old: counted(100), ..Sample::default() });
+        }
+        let whole = ring.whole(MonoTime(14));
+        assert_eq!((whole.candidate, whole.old), (counted(10), counted(200)));
+        assert_eq!(ring.whole(MonoTime(90)).total().map(Counts::requests), Some(0));
     }
 
     #[test]

@@ -17,7 +17,8 @@ const SPANS: [usize; 5] = [1, 2, 4, 8, RING];
 /// Frames over which exposure is counted: one minute at the default interval.
 const EXPOSURE_FRAMES: usize = 4;
 
-/// The harm as measured now; `configured_share` stands in for exposure where nothing was counted.
+/// The harm as measured now. Exposure is what was counted or what is configured, whichever is more: a candidate
+/// that has only just got its share was met by few until now, and will be by more.
 pub(crate) fn effect(ring: &Ring, history: &History, configured_share: f64) -> Effect {
     let harm = SPANS
         .iter()
@@ -45,14 +46,15 @@ pub(crate) fn worse(a: Counts, b: Counts) -> Option<Difference> {
     }
 }
 
-/// Share of counted requests that the candidate answered; else the configured share.
+/// Share of requests that the candidate answered lately, or is about to.
 fn exposure(ring: &Ring, configured_share: f64) -> f64 {
     let (mut hits, mut of) = (0_u64, 0_u64);
     for share in ring.newest().take(EXPOSURE_FRAMES).filter_map(super::counts::Sample::candidate_share) {
         hits = hits.saturating_add(share.hits);
         of = of.saturating_add(share.of);
     }
-    if of > 0 { hits as f64 / of as f64 } else { configured_share.clamp(0.0, 1.0) }
+    let counted = if of > 0 { hits as f64 / of as f64 } else { 0.0 };
+    counted.max(configured_share.clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
@@ -109,6 +111,15 @@ mod tests {
     fn without_any_data_there_is_no_harm_and_the_configured_exposure() {
         let effect = effect(&ring(4, Reading::Unread, Reading::Unread), &History::default(), 0.25);
         assert_eq!(effect, Effect { harm: 0.0, harm_lower: 0.0, exposure: 0.25 });
+    }
+
+    #[test]
+    fn exposure_is_the_greater_of_what_was_counted_and_what_is_configured() {
+        let (some, rest) = (Reading::Counted(counts(100, 0)), Reading::Counted(counts(900, 0)));
+        for (configured, expected) in [(0.0, 0.1), (0.1, 0.1), (0.25, 0.25), (f64::NAN, 0.1)] {
+            let effect = effect(&ring(4, some, rest), &History::default(), configured);
+            assert!((effect.exposure - expected).abs() < 1e-9, "{configured}: {effect:?}");
+        }
     }
 
     #[test]

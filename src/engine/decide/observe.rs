@@ -118,6 +118,11 @@ impl Observed {
         self.gap_finding(now, settings)
     }
 
+    /// Whether a cause outside the deploy is plain.
+    pub(crate) fn outside_is_plain(&self, now: MonoTime) -> bool {
+        self.outside.plain(now)
+    }
+
     /// The harm as measured now.
     pub(crate) fn effect(&self, configured_share: f64) -> Effect {
         super::effect::effect(&self.ring, &self.history, configured_share)

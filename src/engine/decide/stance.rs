@@ -3,6 +3,10 @@
 //! Up: a suspicion twice in a row pauses, an outside cause calls a person, a failure acts at once. Down: only
 //! [`CLEAR`] passes in a row release a pause or an escalation. Between the reasons of a hold it takes
 //! [`SETTLE`] equal frames in a row. Worse evidence never makes a decision milder (S20).
+//!
+//! A suspicion that neither grows nor goes does not hold a ramp for ever: after [`PATIENCE`] frames the ramp goes
+//! on under watch, since only more traffic can tell, and the same suspicion does not pause it again. What a
+//! judge fails is rolled back all the same.
 
 use crate::domain::event::{Decision, Reason};
 
@@ -14,6 +18,9 @@ const CLEAR: u8 = 4;
 
 /// Equal frames in a row that change the reason of a hold.
 const SETTLE: u8 = 2;
+
+/// Frames that a pause for suspicion alone lasts: five minutes at the default interval, as an outside cause mutes.
+const PATIENCE: u8 = 20;
 
 /// What one frame says, once a rollback is not called for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,11 +46,14 @@ pub(crate) enum Finding {
 pub(crate) struct Streak {
     last: Option<Finding>,
     times: u8,
+    /// Frames since a suspicion paused the ramp; at [`PATIENCE`] it has had its time.
+    doubted: u8,
 }
 
 /// The next decision, if it changes. `Reason` is never a guard here, so nothing allocates.
 pub(crate) fn next(streak: &mut Streak, finding: Finding, current: Option<&Decision>) -> Option<Decision> {
     let times = streak.count(finding);
+    let patient = streak.doubt(finding, current);
     let holding = matches!(current, None | Some(Decision::Hold(_)));
     let escalated = matches!(current, Some(Decision::Escalate(_)));
     let hold = |reason: Reason| {
@@ -54,9 +64,13 @@ pub(crate) fn next(streak: &mut Streak, finding: Finding, current: Option<&Decis
         Finding::Healthy if !holding && times >= CLEAR => Some(Decision::Hold(Reason::Cleared)),
         Finding::Healthy if matches!(current, Some(Decision::Hold(Reason::Cleared))) => None,
         Finding::Healthy => hold(Reason::Healthy),
-        Finding::Unsure => hold(Reason::InputsMissing),
         Finding::GapTolerated => hold(Reason::DataMissing),
+        Finding::Suspicious | Finding::Unsure if !patient && paused_by_suspicion(current) => {
+            Some(Decision::Hold(Reason::Suspicious))
+        }
+        Finding::Unsure => hold(Reason::InputsMissing),
         Finding::Suspicious if escalated || matches!(current, Some(Decision::Pause(_))) => None,
+        Finding::Suspicious if !patient => hold(Reason::Suspicious),
         Finding::Suspicious if times >= SUSPECT => Some(Decision::Pause(Reason::Suspicious)),
         Finding::Suspicious => current.is_none().then_some(Decision::Hold(Reason::Suspicious)),
         Finding::GapPause => (!escalated).then_some(Decision::Pause(Reason::DataMissing)),
@@ -67,14 +81,29 @@ pub(crate) fn next(streak: &mut Streak, finding: Finding, current: Option<&Decis
     (current != Some(&proposed)).then_some(proposed)
 }
 
+fn paused_by_suspicion(current: Option<&Decision>) -> bool {
+    matches!(current, Some(Decision::Pause(Reason::Suspicious)))
+}
+
 impl Streak {
     fn count(&mut self, finding: Finding) -> u8 {
         if self.last == Some(finding) {
             self.times = self.times.saturating_add(1);
         } else {
-            *self = Self { last: Some(finding), times: 1 };
+            (self.last, self.times) = (Some(finding), 1);
         }
         self.times
+    }
+
+    /// Counts how long a suspicion has paused the ramp; whether there is patience left. Enough passes in a row
+    /// give it all back.
+    fn doubt(&mut self, finding: Finding, current: Option<&Decision>) -> bool {
+        if finding == Finding::Healthy && self.times >= CLEAR {
+            self.doubted = 0;
+        } else if paused_by_suspicion(current) && self.doubted < PATIENCE {
+            self.doubted += 1;
+        }
+        self.doubted < PATIENCE
     }
 }
 
@@ -139,6 +168,29 @@ mod tests {
                 Escalate(Reason::DataMissing),
             ],
         );
+    }
+
+    #[test]
+    fn a_suspicion_that_stays_pauses_once_and_for_a_bounded_time() {
+        let mut findings = vec![Suspicious; 500];
+        findings.insert(300, Unsure);
+        let paused = [Hold(Reason::Suspicious), Pause(Reason::Suspicious)];
+        check(&findings[..21], &paused[..]);
+        check(&findings[..22], &[&paused[..], &[Hold(Reason::Suspicious)]].concat()[..]);
+        check(&findings, &[&paused[..], &[Hold(Reason::Suspicious)]].concat()[..]);
+    }
+
+    #[test]
+    fn a_suspicion_that_went_and_came_again_pauses_again() {
+        let long = [vec![Suspicious; 30], vec![Healthy; 5], vec![Suspicious; 2]].concat();
+        let expected = [
+            Hold(Reason::Suspicious),
+            Pause(Reason::Suspicious),
+            Hold(Reason::Suspicious),
+            Hold(Reason::Healthy),
+            Pause(Reason::Suspicious),
+        ];
+        check(&long, &expected);
     }
 
     #[test]

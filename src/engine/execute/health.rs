@@ -1,45 +1,66 @@
 //! Watching health between two stages of a canary rollback (SPEC 3.2), by frames and not by promise.
 //!
-//! A stage is done when, for the hold time, the candidate's counted share is down and the service as a whole
-//! is no worse than it was when the rollback was planned. The rollback itself is watched, too (S28): when the
-//! target is worse than the service's history and going back to it does not help, the plan stops.
+//! The candidate is known to be bad; what a stage is there to see is that its traffic really moves and that the
+//! target takes it. So the harm that the candidate still does never holds a rollback up. A stage
+//!
+//! - **passes** when, for the hold time, the candidate's counted share is down and the target is shown to be no
+//!   worse than before the rollback;
+//! - **stops** the plan (S28) when the target is shown to be worse, no cause that it shares with the candidate
+//!   explains it, and going on would harm more users than staying;
+//! - **goes on with a warning** when neither can be told within a bounded time: less traffic on a bad version is
+//!   the safe direction.
 
 use crate::domain::engine_io::JournalEntry;
 use crate::domain::execution::{FailureReason, StepOutcome};
 use crate::domain::plan::StepAction;
-use crate::domain::time::MonoTime;
+use crate::domain::time::{Millis, MonoTime};
 use crate::engine::decide::counts::{Counts, RING, Sample};
 use crate::engine::decide::effect::worse;
 use crate::engine::decide::observe::Observed;
+use crate::engine::decide::stat::{Difference, Share};
 use crate::engine::state::{Ctx, Service};
 
 use super::{FRAME_GRACE, Phase, Run, check};
 
-/// Frames before the plan that tell what the service was like then.
+/// Frames before the first step that tell what the arms were like then.
 const BEFORE_FRAMES: usize = 8;
 
-/// The service has grown worse when its share of failed or slow requests rose by more, with confidence.
-const GROWN: f64 = 0.02;
-
-/// The target is worse when its share of failed or slow requests is above the history by more, with confidence.
+/// The target is worse when its share of failed or slow requests rose by more, with confidence, and well when it
+/// did not, with confidence.
 const TARGET_WORSE: f64 = 0.05;
+
+/// Where that share was high before, by this part of it: what makes it high wanders, too.
+const TARGET_WORSE_PART: f64 = 0.5;
+
+/// Fewer harmed requests of the target than this show nothing, whatever their share.
+const TARGET_HARMED_MIN: u64 = 10;
 
 /// Frames in a row that show a worse target before the plan stops.
 const WORSE_FRAMES: u8 = 2;
 
-/// The service when the rollback was planned.
+/// A stage in doubt lasts this many hold times, and at least this many collections.
+const DOUBT_HOLDS: u64 = 2;
+const DOUBT_FRAMES: u64 = 3;
+
+/// The arms when the rollback began.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Before {
-    total: Counts,
     old: Counts,
     candidate: Counts,
+}
+
+/// What the frames since a stage began say of the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Well,
+    Worse,
+    Unknown,
 }
 
 impl Before {
     pub(super) fn of(observed: &Observed) -> Self {
         let ring = &observed.ring;
         Self {
-            total: ring.sum(BEFORE_FRAMES, Sample::total),
             old: ring.sum(BEFORE_FRAMES, |s| s.old.counts()),
             candidate: ring.sum(BEFORE_FRAMES, |s| s.candidate.counts()),
         }
@@ -50,29 +71,33 @@ impl Run {
     /// Begins to watch. Nothing is asked for outside; the intent is written down all the same, for the audit.
     pub(super) fn start_health(&mut self, ctx: &mut Ctx<'_>) {
         let Some(step) = self.step() else { return };
-        let (action, timeout) = (step.action.clone(), step.timeout);
-        ctx.out.journal(JournalEntry::Intent { attempt: self.key(1), action });
+        let StepAction::WatchHealth { hold } = step.action else { return };
+        let frames = ctx.settings.collect_every.0.saturating_mul(DOUBT_FRAMES);
+        let doubt = Millis(hold.0.saturating_mul(DOUBT_HOLDS).max(frames)).min(step.timeout);
+        ctx.out.journal(JournalEntry::Intent { attempt: self.key(1), action: step.action.clone() });
         let started = ctx.now.mono;
-        let until = started + timeout + FRAME_GRACE;
-        self.phase = Phase::Health { started, good_since: None, worse: 0, until };
+        self.checks.clear();
+        self.phase =
+            Phase::Health { started, good_since: None, worse: 0, until: started + doubt + FRAME_GRACE };
     }
 
     /// A frame came.
     pub(super) fn health_frame(&mut self, sample: &Sample, service: &mut Service, ctx: &mut Ctx<'_>) {
         let Phase::Health { started, good_since, worse, until } = self.phase else { return };
-        if sample.at <= started {
-            return;
-        }
         let Some(StepAction::WatchHealth { hold }) = self.step().map(|step| step.action.clone()) else {
             return;
         };
-        let worse =
-            if self.target_is_worse(started, &service.observed) { worse.saturating_add(1) } else { 0 };
-        let good = self.stage_is_good(sample, started, service);
+        if sample.at <= started {
+            return;
+        }
+        let moved = self.share_is_down(sample, service);
+        let target = self.target(sample, started, service);
+        let worse = if target == Target::Worse { worse.saturating_add(1) } else { 0 };
+        let good = moved && target == Target::Well;
         let good_since = good.then(|| good_since.unwrap_or(sample.since.max(started)));
         self.phase = Phase::Health { started, good_since, worse, until };
         if worse >= WORSE_FRAMES {
-            let words = "the target is worse than the service's history";
+            let words = "the target has become worse and going on would harm more users";
             let outcome = StepOutcome::Failed(FailureReason::Unhealthy(words.to_owned()));
             self.record(1, started, ctx.now.mono, outcome, ctx);
             self.fail(format!("step {}: {words}", self.execution.current_step + 1), ctx);
@@ -82,45 +107,90 @@ impl Run {
         }
     }
 
-    /// Health did not hold in time.
-    pub(super) fn health_overdue(&mut self, ctx: &mut Ctx<'_>) {
+    /// It could not be told in time: the direction is the safe one, so it goes on.
+    pub(super) fn health_overdue(&mut self, service: &mut Service, ctx: &mut Ctx<'_>) {
         let Phase::Health { started, .. } = self.phase else { return };
-        self.record(1, started, ctx.now.mono, StepOutcome::TimedOut, ctx);
-        self.fail(format!("step {}: health did not hold in time", self.execution.current_step + 1), ctx);
+        let moved = !self.checks.is_empty() && self.checks.iter().all(|c| c.passed);
+        let words = if moved {
+            "it could not be told whether the target is well"
+        } else {
+            "the candidate's share was not seen to fall"
+        };
+        self.warnings.push(format!("step {}: {words}; went on", self.execution.current_step + 1));
+        self.record(1, started, ctx.now.mono, StepOutcome::Unknown, ctx);
+        self.start_step(self.execution.current_step.saturating_add(1), service, ctx);
     }
 
-    fn stage_is_good(&mut self, sample: &Sample, started: MonoTime, service: &Service) -> bool {
+    fn share_is_down(&mut self, sample: &Sample, service: &Service) -> bool {
         let plan = &self.execution.plan;
         let step = plan.steps.get(usize::from(self.execution.current_step));
         let checks = step.map_or(&[][..], |step| &step.checks);
         check::measure_all(checks, &plan.event.target, service, Some(sample), &mut self.checks);
-        let checked = self.checks.iter().all(|c| c.passed);
-        checked && sample.total().is_some() && !self.has_grown(started, &service.observed)
+        self.checks.iter().all(|c| c.passed)
     }
 
-    /// Whether the service as a whole does worse since `since` than when the rollback was planned.
-    fn has_grown(&self, since: MonoTime, observed: &Observed) -> bool {
-        let now = after(observed, since, Sample::total);
-        let then = if self.before.total.requests() > 0 {
-            Some(self.before.total)
-        } else {
-            observed.history.counts()
+    fn target(&self, sample: &Sample, started: MonoTime, service: &Service) -> Target {
+        let observed = &service.observed;
+        let target = after(observed, started, |s| s.old.counts());
+        let then = Some(self.before.old).filter(|c| c.requests() > 0).or_else(|| observed.history.counts());
+        let Some(then) = then else { return Target::Unknown };
+        let Some(excess) = worse(target, then) else { return Target::Unknown };
+        if excess.lower > margin(then) && target.harmed() >= TARGET_HARMED_MIN {
+            let candidate = after(observed, started, |s| s.candidate.counts());
+            let rise = worse(candidate, self.before.candidate);
+            let shared = rise.is_some_and(|rise| rise.lower > 0.0 && rise.estimate > excess.estimate / 2.0);
+            if shared || observed.outside_is_plain(sample.at) {
+                return Target::Unknown;
+            }
+            let candidate = if candidate.requests() > 0 { candidate } else { self.before.candidate };
+            let harm = worse(candidate, then).map_or(0.0, |d| d.estimate.max(0.0));
+            let share = sample.candidate_share().and_then(Share::ratio).unwrap_or(service.share);
+            return if going_on_is_worse(share, harm, excess.estimate) {
+                Target::Worse
+            } else {
+                Target::Unknown
+            };
+        }
+        let as_before = |now: Share, before: Share| {
+            Difference::between(now, before).is_none_or(|d| d.upper <= margin(then))
         };
-        then.and_then(|then| worse(now, then)).is_some_and(|d| d.lower > GROWN)
-    }
-
-    /// S28. A target that is no better than the candidate was, or one that fails more and more while the whole
-    /// service does, too, is not worth going on to.
-    fn target_is_worse(&self, since: MonoTime, observed: &Observed) -> bool {
-        let target = after(observed, since, |s| s.old.counts());
-        let above = |then: Counts| worse(target, then).is_some_and(|d| d.lower > TARGET_WORSE);
-        let helps = worse(self.before.candidate, target).is_some_and(|d| d.lower > 0.0);
-        observed.history.counts().is_some_and(above)
-            && (!helps || (above(self.before.old) && self.has_grown(since, observed)))
+        let well = as_before(target.failed(), then.failed()) && as_before(target.slow(), then.slow());
+        if well { Target::Well } else { Target::Unknown }
     }
 }
 
-/// What was counted in frames after a moment.
+/// Whether more users are harmed with all of them on the target than with the candidate keeping its `share`.
+/// `harm` is the candidate's, `excess` what the target has got worse by; another step of the same size makes
+/// it worse by as much again.
+fn going_on_is_worse(share: f64, harm: f64, excess: f64) -> bool {
+    2.0 * excess >= share * harm + (1.0 - share) * excess
+}
+
+/// By how much the target's share of failed or slow requests may rise.
+fn margin(before: Counts) -> f64 {
+    let level = |share: Share| share.ratio().unwrap_or(0.0);
+    (level(before.failed()).max(level(before.slow())) * TARGET_WORSE_PART).max(TARGET_WORSE)
+}
+
+/// What was counted in frames that began after a moment: one that began before it tells of both.
 pub(super) fn after(observed: &Observed, since: MonoTime, arm: impl Fn(&Sample) -> Option<Counts>) -> Counts {
-    observed.ring.sum(RING, |sample| if sample.at > since { arm(sample) } else { None })
+    observed.ring.sum(RING, |sample| if sample.since >= since { arm(sample) } else { None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::going_on_is_worse;
+
+    #[test]
+    fn a_target_that_suffers_less_than_the_candidates_users_is_gone_on_to() {
+        for (share, harm, excess, worse) in [
+            (0.25, 0.4, 0.06, false),
+            (0.25, 0.4, 0.10, true),
+            (0.05, 0.4, 0.60, true),
+            (0.50, 0.9, 0.20, false),
+            (0.50, 0.0, 0.06, true),
+        ] {
+            assert_eq!(going_on_is_worse(share, harm, excess), worse, "{share} {harm} {excess}");
+        }
+    }
 }

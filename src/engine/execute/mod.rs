@@ -39,6 +39,10 @@ pub(super) struct Run {
     stop: Option<String>,
     /// What failed, while it is being undone.
     failure: Option<String>,
+    /// Ready pods of the version that a step gives more, before its attempt.
+    ready_before: Option<u32>,
+    /// Whether nothing could be measured after the last step.
+    unverified: bool,
     before: Before,
     /// The last checks made, reused from frame to frame.
     checks: Vec<CheckResult>,
@@ -95,6 +99,8 @@ impl Run {
             warnings: Vec::new(),
             stop: None,
             failure: None,
+            ready_before: None,
+            unverified: false,
             before: Before::of(&service.observed),
             checks: Vec::new(),
         };
@@ -122,6 +128,11 @@ impl Run {
         }
     }
 
+    /// Whether it ended without anybody having seen that it helped.
+    pub(super) const fn is_unverified(&self) -> bool {
+        self.unverified
+    }
+
     /// Its service.
     pub(super) const fn service(&self) -> &ServiceId {
         &self.execution.plan.event.service
@@ -142,8 +153,8 @@ impl Run {
             Phase::Effect { .. } | Phase::Undo { .. } => self.time_out(service, ctx),
             Phase::Backoff { attempt, .. } => self.start_attempt(attempt, service, ctx),
             Phase::Checks { .. } => self.checks_overdue(service, ctx),
-            Phase::Health { .. } => self.health_overdue(ctx),
-            Phase::Validation { .. } => self.validation_overdue(ctx),
+            Phase::Health { .. } => self.health_overdue(service, ctx),
+            Phase::Validation { .. } => self.validation_overdue(service, ctx),
             Phase::Over => {}
         }
     }
@@ -213,6 +224,7 @@ impl Run {
     /// Begins to run: checks, the ramp out of the way, the first step.
     fn begin(&mut self, service: &mut Service, ctx: &mut Ctx<'_>) {
         self.set_status(ExecutionStatus::Running, None, ctx);
+        self.before = Before::of(&service.observed);
         if !self.pre_checks(service, ctx) {
             self.fail("a check before the first step did not pass".to_owned(), ctx);
             return;

@@ -2,6 +2,7 @@
 
 use crate::domain::engine_io::{JournalEntry, Output};
 use crate::domain::execution::{FailureReason, StepOutcome};
+use crate::domain::id::VersionId;
 use crate::domain::plan::{OnFailure, Step, StepAction};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::units::TrafficShare;
@@ -47,6 +48,7 @@ impl Run {
         let Some(step) = self.step() else { return };
         let action = never_raising(&step.action, service.share);
         let until = ctx.now.mono + step.timeout;
+        self.ready_before = grown(&action).and_then(|version| service.ready(version));
         ctx.out.start_step(self.key(attempt), self.service(), &action);
         self.counts = true;
         self.phase = Phase::Effect { attempt, started: ctx.now.mono, until };
@@ -68,9 +70,13 @@ impl Run {
         }
         match self.phase {
             Phase::Undo { attempt, started, .. } => {
+                let undone = match (&outcome, self.step().and_then(|step| step.undo.as_ref())) {
+                    (StepOutcome::Succeeded, Some(undo)) => format!("undone: {undo}"),
+                    (_, _) => format!("undoing it: {}", describe(&outcome)),
+                };
                 self.record(attempt, started, now, outcome, ctx);
                 let words = self.failure.take().unwrap_or_default();
-                self.fail(words, ctx);
+                self.fail(format!("{words}; {undone}"), ctx);
             }
             Phase::Effect { attempt, started, .. } => {
                 if self.stop.is_some() {
@@ -81,7 +87,7 @@ impl Run {
                 if outcome == StepOutcome::Succeeded {
                     self.start_checks(attempt, started, service, ctx);
                 } else {
-                    let again = repeatable(&outcome);
+                    let again = repeatable(&outcome) && !self.is_stuck(&outcome, service);
                     let words = describe(&outcome);
                     self.record(attempt, started, now, outcome, ctx);
                     self.attempt_failed(attempt, again, &words, service, ctx);
@@ -94,6 +100,14 @@ impl Run {
             | Phase::Validation { .. }
             | Phase::Over => {}
         }
+    }
+
+    /// Whether pods were waited for in vain: none more became ready within a whole time-out. The platform goes
+    /// on trying by itself, so asking for the same again changes nothing.
+    fn is_stuck(&self, outcome: &StepOutcome, service: &Service) -> bool {
+        let version = self.step().and_then(|step| grown(&step.action));
+        *outcome == StepOutcome::TimedOut
+            && version.is_some_and(|version| service.ready(version) <= self.ready_before)
     }
 
     /// What a step that was seen to be done means for what is known.
@@ -232,9 +246,24 @@ fn never_raising(action: &StepAction, share: f64) -> StepAction {
     action
 }
 
-/// Whether another try may help: not where there is nothing to act on.
+/// The version that an action gives pods to, if it does.
+const fn grown(action: &StepAction) -> Option<&VersionId> {
+    match action {
+        StepAction::ScaleVersion { version, replicas: 1.. } => Some(version),
+        StepAction::ScaleVersion { .. }
+        | StepAction::ShiftTraffic { .. }
+        | StepAction::WatchHealth { .. }
+        | StepAction::DisableFlags { .. }
+        | StepAction::VerifyFlags { .. }
+        | StepAction::UpdateServiceDiscovery { .. }
+        | StepAction::Notify { .. } => None,
+    }
+}
+
+/// Whether another try may help: not where there is nothing to act on, and not for pods of which the platform
+/// says, after tries of its own, that they do not start.
 const fn repeatable(outcome: &StepOutcome) -> bool {
-    !matches!(outcome, StepOutcome::Failed(FailureReason::NotFound(_)))
+    !matches!(outcome, StepOutcome::Failed(FailureReason::NotFound(_) | FailureReason::CannotStart(_)))
 }
 
 fn describe(outcome: &StepOutcome) -> String {

@@ -28,16 +28,23 @@ pub(super) fn optional(action: StepAction, timeout: Millis) -> Step {
     Step { critical: false, on_failure: OnFailure::Continue, ..critical(action, timeout) }
 }
 
-/// Gives the target the pods it needs, if it lacks any; undone by giving it back what it had, so that pods
-/// that never start do not keep the room.
+/// Gives the target the pods it needs, if it lacks any; undone, so that pods that never start do not keep the
+/// room, by giving it back what it had. Where versions share one Deployment that is the candidate's again,
+/// whole: it is what serves.
 pub(super) fn ready_target(request: &Request<'_>) -> Option<Step> {
     let needed = request.inventory.replicas;
     (request.target_ready < needed).then(|| {
         let version = request.target.id.clone();
         let scale = StepAction::ScaleVersion { version: version.clone(), replicas: needed };
+        let apart = request.inventory.capabilities.traffic_split || request.inventory.capabilities.blue_green;
+        let undo = if apart {
+            StepAction::ScaleVersion { version, replicas: request.target_ready }
+        } else {
+            StepAction::ScaleVersion { version: request.event.current.clone(), replicas: needed }
+        };
         Step {
             on_failure: OnFailure::UndoAndEscalate,
-            undo: Some(StepAction::ScaleVersion { version, replicas: request.target_ready }),
+            undo: Some(undo),
             checks: vec![Check::TargetReady { pods_min: needed }],
             ..critical(scale, Millis::from_secs(180))
         }

@@ -22,6 +22,8 @@ struct Case {
     tried: &'static [Strategy],
     share: f64,
     ready: u32,
+    /// Share of the candidate's users that are harmed at least.
+    harm: f64,
 }
 
 const CASE: Case = Case {
@@ -31,6 +33,7 @@ const CASE: Case = Case {
     tried: &[],
     share: 0.4,
     ready: 10,
+    harm: 0.1,
 };
 
 fn event(severity: Severity, trigger: Trigger) -> RollbackEvent {
@@ -57,7 +60,10 @@ fn plan_with(case: &Case, settings: &Settings, change: impl Fn(&mut Inventory)) 
     known.capabilities = case.can;
     change(&mut known);
     make(Request {
-        event: event(case.severity, case.trigger),
+        event: RollbackEvent {
+            effect: Effect { harm: case.harm, harm_lower: case.harm, exposure: case.share },
+            ..event(case.severity, case.trigger)
+        },
         inventory: &known,
         target: &known.versions[1],
         target_ready: case.ready,
@@ -135,11 +141,33 @@ fn a_canary_rollback_has_the_steps_of_the_specification() {
 }
 
 #[test]
+fn stages_are_for_a_harm_that_can_wait_or_a_target_that_needs_them() {
+    use Strategy::{CanaryRollback, Immediate};
+    for (harm, ready, expected) in [
+        (0.0, 10, CanaryRollback),
+        (0.199, 10, CanaryRollback),
+        (0.2, 10, Immediate),
+        (1.0, 10, Immediate),
+        (1.0, 9, CanaryRollback),
+    ] {
+        for severity in [Severity::High, Severity::Medium, Severity::Low] {
+            let plan = plan(&Case { severity, ready, harm, ..CASE });
+            assert_eq!(plan.strategy, expected, "{harm} {ready} {severity}");
+            let said = plan.rejected.iter().any(|r| r.strategy == CanaryRollback);
+            assert_eq!(said, expected == Immediate);
+        }
+    }
+}
+
+#[test]
 fn a_target_that_lacks_pods_is_scaled_first_and_undone() {
     let plan = plan(&Case { ready: 9, can: NOTHING, ..CASE });
     assert_eq!(steps(&plan)[0], "scale v2 to 10 replicas (3m, critical)");
     let undo = plan.steps[0].undo.clone();
-    assert_eq!(undo, Some(StepAction::ScaleVersion { version: version("v2"), replicas: 9 }));
+    let shared = StepAction::ScaleVersion { version: version("v3"), replicas: 10 };
+    assert_eq!(undo, Some(shared), "what serves gets its pods back");
+    let apart = self::plan(&Case { ready: 9, ..CASE }).steps[0].undo.clone();
+    assert_eq!(apart, Some(StepAction::ScaleVersion { version: version("v2"), replicas: 9 }));
     assert!(plan.pre_checks.is_empty(), "readiness is checked after the step instead");
 }
 

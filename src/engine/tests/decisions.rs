@@ -84,10 +84,23 @@ fn suspicion_pauses_the_ramp_and_health_resumes_it() {
 #[test]
 fn a_ramp_still_held_at_the_end_of_the_watch_calls_a_person() {
     let mut bench = bench();
+    bench.run_for(3480);
     bench.world.say = Say::Marginal;
-    bench.run_for(3600);
+    bench.run_for(120);
     assert_eq!(bench.kinds().last(), Some(&DecisionKind::Escalate));
     assert_eq!(bench.pages().len(), 1);
+}
+
+#[test]
+fn a_suspicion_that_never_clears_pauses_the_ramp_once_and_calls_nobody() {
+    let mut bench = bench();
+    bench.world.say = Say::Marginal;
+    bench.run_for(345);
+    assert_eq!(bench.effects(), ["pause", "resume"]);
+    bench.run_for(3600);
+    assert_eq!(bench.effects(), ["pause", "resume"]);
+    assert_eq!(bench.decisions().last(), Some(&&Decision::Hold(Reason::Suspicious)));
+    assert!(bench.pages().is_empty());
 }
 
 #[test]
