@@ -62,7 +62,7 @@ pub struct MissingData {
     pub tolerate: Millis,
     /// After that, at once.
     pub then: MissingAction,
-    /// And after this long without data a person is called, whatever `then` says. Default 10 min.
+    /// And after this long without data a person is called, unless gaps are ignored. Default 10 min.
     pub escalate_after: Millis,
 }
 

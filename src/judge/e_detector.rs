@@ -128,6 +128,8 @@ const P99_WINSOR: f64 = 3.0;
 const FRAMES_MIN: f64 = 12.0;
 /// Share of the requests below which a control arm is no longer one.
 const CONTROL_SHARE_MIN: f64 = 0.01;
+/// Pods are cold above this share of new ones; a minute and a half at the default time constant.
+const OVERRUN_COLD: f64 = 0.2;
 /// Requests that a fresh candidate should have had before having had none is odd (DS, counter resets).
 const EXPECTED_MIN: f64 = 30.0;
 
@@ -229,7 +231,7 @@ impl EDetector {
         if !candidate.has_latency_buckets() {
             return;
         }
-        let shift = self.past_latency_margin(frame);
+        let shift = self.past_latency_margin(frame, Some(candidate));
         for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &TAIL_RATIOS), (BODY, BODY_SLOW, &BODY_RATIOS)] {
             let Some(cut) = self.past.cut(target) else { continue };
             let slope = self.slope(cut);
@@ -242,19 +244,25 @@ impl EDetector {
     }
 
     /// The shift of log latency that is not held against a candidate when only the past can be compared with.
-    fn past_latency_margin(&self, frame: &Frame) -> f64 {
+    fn past_latency_margin(&self, frame: &Frame, candidate: Option<&ArmIncrements>) -> f64 {
         let p = &self.params;
+        let load = match candidate.and_then(|arm| self.past.utilisation(arm, frame.interval.as_secs_f64())) {
+            Some(utilisation) => self.past.queueing(utilisation),
+            None => p.history_load_elasticity * log(self.surge(frame).max(1.0)),
+        };
+        p.history_latency_margin + p.warmup_latency * self.watch.warmth.cold + load
+    }
+
+    /// Throughput as a multiple of the past's; 1 if that is unknown.
+    fn surge(&self, frame: &Frame) -> f64 {
         let rate = self.past.rate();
-        let surge = if rate > 0.0 { (throughput(frame) / rate).max(1.0) } else { 1.0 };
-        p.history_latency_margin
-            + p.warmup_latency * self.watch.warmth.cold
-            + p.history_load_elasticity * log(surge)
+        if rate > 0.0 { throughput(frame) / rate } else { 1.0 }
     }
 
     /// Compares p99 with its past, where nothing better was recorded. Normal alternatives on a winsorised value,
     /// tempered by `(1 - phi) / (1 + phi)` for its correlation.
     fn compare_p99(&mut self, frame: &Frame, past: &history::P99, p99_ms: f64) {
-        let margin = self.past_latency_margin(frame);
+        let margin = self.past_latency_margin(frame, None);
         let z = ((log(p99_ms) - past.centre - margin) / past.spread).min(P99_WINSOR);
         let w = (1.0 - past.correlation) / (1.0 + past.correlation);
         let mut log_e = [0.0; ALTERNATIVES];
@@ -274,7 +282,7 @@ impl EDetector {
         let Some(candidate) = frame.candidate.as_ref() else {
             // A recording of signals alone: the candidate is the service.
             return match p99 {
-                Some((p99_ms, past)) if frame.control().is_none() && !self.is_muted(frame) => {
+                Some((p99_ms, past)) if frame.control().is_none() && !self.is_muted(frame, None) => {
                     self.compare_p99(frame, &past, p99_ms);
                     Seen::Compared(Reference::History)
                 }
@@ -293,6 +301,9 @@ impl EDetector {
         match frame.control() {
             Some(control) if fresh(control).is_none() => Seen::Blind,
             Some(control) if f64::from(control.requests) >= CONTROL_SHARE_MIN * total => {
+                if self.is_overrun(candidate) {
+                    return Seen::Blind;
+                }
                 self.compare_arms(&fixed, candidate, control);
                 let seconds = frame.interval.as_secs_f64();
                 self.past.learn_from_control(control, seconds, &self.params);
@@ -300,7 +311,7 @@ impl EDetector {
             }
             _ => {
                 let outage = candidate.error_ratio().is_some_and(|ratio| ratio >= self.params.total_outage);
-                if !self.past.is_known() || (self.is_muted(frame) && !outage) {
+                if !self.past.is_known() || (self.is_muted(frame, Some(candidate)) && !outage) {
                     return Seen::Blind;
                 }
                 self.compare_past(&fixed, frame, candidate);
@@ -315,15 +326,27 @@ impl EDetector {
         }
     }
 
-    fn is_muted(&mut self, frame: &Frame) -> bool {
+    /// Whether cold pods have more to do than cold pods can: what fails then fails for want of capacity, and is
+    /// seen again once they are warm, if it was not that. Bounded, since only new pods are cold, and once.
+    fn is_overrun(&self, candidate: &ArmIncrements) -> bool {
+        self.watch.warmth.cold > OVERRUN_COLD
+            && f64::from(candidate.cpu_ratio) >= self.params.gate_utilisation
+            && candidate.error_ratio().is_none_or(|ratio| ratio < self.params.total_outage)
+    }
+
+    fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> bool {
         let p = &self.params;
         let sick = frame.signals[SignalKind::DependencyHealth]
             .usable()
             .is_some_and(|health| health < p.gate_dependency_health);
-        let rate = self.past.rate();
-        let surge = rate > 0.0 && throughput(frame) > p.gate_surge * rate;
+        let seconds = frame.interval.as_secs_f64();
+        let loaded = match candidate.and_then(|arm| self.past.utilisation(arm, seconds)) {
+            Some(utilisation) => utilisation >= p.gate_utilisation,
+            None => self.surge(frame) > p.gate_surge,
+        };
+        let loaded = loaded || candidate.is_some_and(|arm| self.is_overrun(arm));
         let gate = &mut self.watch.gate;
-        if sick || surge {
+        if sick || loaded {
             gate.closed_until = Some(frame.at + Millis(p.gate_after_ms));
         }
         let muted = gate.closed_until.is_some_and(|until| frame.at <= until) && gate.muted.0 < p.gate_max_ms;

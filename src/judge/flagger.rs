@@ -5,6 +5,7 @@
 //! before latency, where the first failure ends the tick and adds one. Quirks that are kept on purpose:
 //!
 //! - a good check never takes a failed one back; only a new revision does ([`Judge::reset`]);
+//! - a failed check holds the advance of its own tick only: marginal until the next check passes;
 //! - comparisons are strict: a value on its limit passes;
 //! - no value and not-a-number are failed checks, so a candidate without traffic is rolled back, and so is one
 //!   whose metrics are lost;
@@ -18,6 +19,8 @@
 //! of the service stands in, and where it has no candidate arm at all, its error ratio. Left out: webhooks,
 //! readiness and the progress deadline, which are not for a judge to see.
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +30,7 @@ use crate::domain::time::{Millis, MonoTime};
 use crate::domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
 
 use super::inputs::{InputsSeen, fresh};
-use super::{Judge, Need, Needs, ParamError, check_range};
+use super::{Judge, Need, Needs, ParamError, check_range, words};
 
 /// A canary's analysis as in its manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -85,8 +88,18 @@ struct Watch {
     failed_checks: u32,
     checks: u32,
     /// The check that failed last.
-    last_failed: Option<SignalKind>,
+    last_failed: Option<Failed>,
+    /// Whether that was the newest check.
+    failed_now: bool,
     rolled_back: bool,
+}
+
+/// A failed check.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    signal: SignalKind,
+    /// What it measured, if anything.
+    value: Option<f64>,
 }
 
 impl Flagger {
@@ -105,22 +118,44 @@ impl Flagger {
             self.watch.rolled_back = true;
         } else if frame.rollout.candidate_share > 0.0 {
             self.watch.checks += 1;
-            if let Some(failed) = self.first_failed_check(frame) {
+            let failed = self.first_failed_check(frame);
+            self.watch.failed_now = failed.is_some();
+            if failed.is_some() {
                 self.watch.failed_checks += 1;
-                self.watch.last_failed = Some(failed);
+                self.watch.last_failed = failed;
             }
         }
     }
 
-    fn first_failed_check(&self, frame: &Frame) -> Option<SignalKind> {
+    fn first_failed_check(&self, frame: &Frame) -> Option<Failed> {
         let sum = self.window.sum(frame.at, Millis(self.params.window_ms));
         // Written so that no value and NaN fail.
         let passes = |value: Option<f64>, good: &dyn Fn(f64) -> bool| value.is_some_and(good);
-        if !passes(success_ratio(frame, &sum), &|v| v >= self.params.success_ratio_min) {
-            return Some(SignalKind::ErrorRatio);
+        let number = |value: Option<f64>| value.filter(|v| !v.is_nan());
+        let success = success_ratio(frame, &sum);
+        if !passes(success, &|v| v >= self.params.success_ratio_min) {
+            let value = number(success).map(|success| 1.0 - success);
+            return Some(Failed { signal: SignalKind::ErrorRatio, value });
         }
         let latency = latency_p99(frame, &sum);
-        (!passes(latency, &|v| v <= self.params.latency_p99_max_ms)).then_some(SignalKind::LatencyP99)
+        let passes = passes(latency, &|v| v <= self.params.latency_p99_max_ms);
+        (!passes).then(|| Failed { signal: SignalKind::LatencyP99, value: number(latency) })
+    }
+
+    /// What a check of this signal fails above.
+    fn limit(&self, signal: SignalKind) -> f64 {
+        match signal {
+            SignalKind::ErrorRatio => 1.0 - self.params.success_ratio_min,
+            SignalKind::LatencyP99
+            | SignalKind::Throughput
+            | SignalKind::Cpu
+            | SignalKind::Memory
+            | SignalKind::ConversionDrop
+            | SignalKind::RevenueImpact
+            | SignalKind::ComplaintsPerHour
+            | SignalKind::DependencyHealth
+            | SignalKind::SecurityFindings => self.params.latency_p99_max_ms,
+        }
     }
 }
 
@@ -166,7 +201,8 @@ impl Judge for Flagger {
             VerdictClass::Fail
         } else if watch.checks == 0 {
             VerdictClass::Inconclusive
-        } else if watch.failed_checks > 0 {
+        } else if watch.failed_now {
+            // A failed check holds the advance of its own tick, no more; the count stays.
             VerdictClass::Marginal
         } else {
             VerdictClass::Pass
@@ -176,38 +212,35 @@ impl Judge for Flagger {
             class,
             score: f64::from(watch.failed_checks),
             threshold,
-            primary: watch.last_failed,
+            primary: watch.last_failed.map(|failed| failed.signal),
             reference,
         }
     }
 
-    fn evidence(&self, frame: &Frame) -> Evidence {
+    fn evidence(&self, _frame: &Frame) -> Evidence {
         let watch = &self.watch;
-        let sum = self.window.sum(frame.at, Millis(self.params.window_ms));
-        let contribution = |kind| if watch.last_failed == Some(kind) { 1.0 } else { 0.0 };
-        let mut factors = Vec::new();
-        if let Some(success) = success_ratio(frame, &sum) {
-            let (value, threshold) = (1.0 - success, 1.0 - self.params.success_ratio_min);
-            factors.push((SignalKind::ErrorRatio, value, threshold));
-        }
-        if let Some(value) = latency_p99(frame, &sum) {
-            factors.push((SignalKind::LatencyP99, value, self.params.latency_p99_max_ms));
-        }
-        let mut factors: Vec<_> = factors
-            .into_iter()
-            .map(|(kind, value, threshold)| Factor {
-                signal: kind.name().to_owned(),
-                value,
-                threshold,
-                impact: value / threshold,
-                contribution: contribution(kind),
-            })
-            .collect();
-        factors.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
-        let words = format!(
-            "{} of {} checks failed; {} roll back",
+        let mut words = format!(
+            "{} of {} checks failed ({} roll back)",
             watch.failed_checks, watch.checks, self.params.failed_checks_max
         );
+        let mut factors = Vec::new();
+        if let Some(failed) = watch.last_failed {
+            let (signal, limit) = (failed.signal, self.limit(failed.signal));
+            words.push_str(if watch.failed_now { "; last: " } else { ", the newest passed; last failure: " });
+            let name = words::name(signal);
+            let shown = words::value(signal, limit);
+            match failed.value {
+                Some(value) => {
+                    let _ = write!(words, "{name} {} > {shown}", words::value(signal, value));
+                    let impact = value / limit;
+                    let signal = signal.name().to_owned();
+                    factors.push(Factor { signal, value, threshold: limit, impact, contribution: 1.0 });
+                }
+                None => {
+                    let _ = write!(words, "{name} without a value, limit {shown}");
+                }
+            }
+        }
         Evidence { words, factors }
     }
 }

@@ -8,6 +8,7 @@ pub mod e_detector;
 pub mod flagger;
 mod inputs;
 pub mod weighted;
+mod words;
 
 use crate::domain::frame::Frame;
 use crate::domain::signal::{CustomSignal, SignalKind};

@@ -9,6 +9,8 @@
 //! without any error ratio or any p99 since the history began is it inconclusive. Revenue, throughput, dependency
 //! and security do not enter.
 
+use std::fmt::Write as _;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +18,7 @@ use crate::domain::frame::Frame;
 use crate::domain::signal::{CustomSignal, Quality, QueryValue, SignalKind, Worse};
 use crate::domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
 
-use super::{Judge, Need, Needs, ParamError, check_range};
+use super::{Judge, Need, Needs, ParamError, check_range, words};
 
 /// Thresholds and weights (SPEC 2.2); the defaults are the reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -271,11 +273,27 @@ impl Judge for Weighted {
         }
         factors.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
         let score: f64 = factors.iter().map(|f| f.contribution).sum::<f64>().min(1.0);
-        let words = format!(
-            "{} of the factors are above their thresholds; together {score:.2} of the {:.2} that fail a candidate",
-            factors.len(),
-            self.params.rollback_score
-        );
+        let fails_at = self.params.rollback_score;
+        let mut words = format!("{score:.2} of {fails_at:.2}: ");
+        if factors.is_empty() {
+            words.push_str("nothing is above its threshold");
+        }
+        for (i, factor) in factors.iter().enumerate() {
+            let custom = self.custom.iter().find(|custom| custom.name == factor.signal);
+            let kind = SignalKind::ALL.into_iter().find(|kind| kind.name() == factor.signal);
+            let show = |value: f64| match (custom, kind) {
+                (None, Some(kind)) => words::value(kind, value),
+                _ => format!("{value}"),
+            };
+            let sign = if custom.is_some_and(|custom| custom.worse == Worse::Lower) { '<' } else { '>' };
+            let separator = if i == 0 { "" } else { ", " };
+            let (value, threshold) = (show(factor.value), show(factor.threshold));
+            let (signal, adds) = (&factor.signal, factor.contribution);
+            let _ = write!(words, "{separator}{signal} {value} {sign} {threshold} adds {adds:.2}");
+        }
+        if score < fails_at {
+            let _ = write!(words, "; missing {:.2}", fails_at - score);
+        }
         Evidence { words, factors }
     }
 }

@@ -3,7 +3,8 @@
 //! A recording cannot react, so the run ends with the first decision to roll back or the end of the watch, no step
 //! is carried out, and the truth says that recovery is unknown. What the engine must know and a recording does
 //! not tell is stated here once: the changed service is taken for one that can split traffic, with one healthy,
-//! deployable version before the change.
+//! deployable version before the change. Signals come at the recording's own pace, and the policy's rule for missing
+//! data is off: an input that nobody recorded leaves the judge inconclusive, it does not mean that a provider fails.
 
 use std::collections::VecDeque;
 
@@ -14,6 +15,7 @@ use crate::domain::seed::Seed;
 use crate::domain::service::{Capabilities, Deploy, Environment, Inventory, KnownVersion, RolloutKind, Tier};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::TruthEntry;
+use crate::engine::settings::MissingAction;
 use crate::policy::document::Problem;
 use crate::policy::{JudgeName, Policy};
 use crate::record::Recorder;
@@ -29,8 +31,11 @@ const HEALTHY_BEFORE: Millis = Millis::from_mins(7 * 24 * 60);
 /// Plays one recorded incident with one policy.
 pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>, PlaneError> {
     let mut around = Recording::new(case)?;
-    let mut policy = policy.clone();
-    policy.settings.collect_every = case.period;
+    let policy = policy.with_settings(|settings| {
+        settings.collect_every = case.period;
+        // A column that nobody recorded is not a provider that fails: the judge is inconclusive, nobody is called.
+        settings.missing_data.then = MissingAction::Ignore;
+    });
     let mut engine = engine(&policy, case.signals());
     let mut recorder = Recorder::new(header(case, &policy, id));
     let end = case.change + case.watch;

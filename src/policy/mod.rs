@@ -179,6 +179,14 @@ impl Policy {
         other
     }
 
+    /// The same policy with other settings, for a plane that has to state them; its hash follows.
+    pub fn with_settings(&self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut other = self.clone();
+        change(&mut other.settings);
+        other.hash = other.compute_hash();
+        other
+    }
+
     /// The effective policy as JSON, for a record's header; [`from_json`] reads it back.
     pub fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self.to_file()).expect("a policy file has text keys and finite numbers only")

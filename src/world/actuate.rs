@@ -4,7 +4,7 @@
 //!
 //! | action | succeeds | fails | never ends |
 //! | --- | --- | --- | --- |
-//! | `ScaleVersion` | as many pods ready, or gone for zero | no such version; a rolling Deployment past its progress deadline | its pods do not start |
+//! | `ScaleVersion` | as many pods ready, or gone for zero | no such version; image not to be had, once the platform has backed off; a rolling Deployment past its progress deadline | |
 //! | `ShiftTraffic` | the weights are in force | no such version; no ready pod of who should get traffic; a part-way blue-green switch | the router is stuck |
 //! | `DisableFlags` | at once | no such flag; the flag service is down | |
 //! | `VerifyFlags` | every client sees them off | no such flag; down; nobody switched them off | |
@@ -104,14 +104,14 @@ impl World {
                 cluster.existing(*version) == 0
             }
             Goal::Pods { version, replicas } => {
-                if cluster.is_overdue(*version) {
-                    return Some(cannot_start());
+                if let Some(words) = self.start_failure(*version) {
+                    return Some(StepOutcome::Failed(FailureReason::CannotStart(words.to_owned())));
                 }
                 cluster.pods().ready(*version) == *replicas
             }
             Goal::Rolled { version, replicas, growing: true } => {
-                if cluster.is_overdue(*version) {
-                    return Some(cannot_start());
+                if let Some(words) = self.start_failure(*version) {
+                    return Some(StepOutcome::Failed(FailureReason::CannotStart(words.to_owned())));
                 }
                 cluster.pods().ready(*version) >= *replicas
             }
@@ -131,6 +131,16 @@ impl World {
             Goal::Until(due) => *due <= self.now,
         };
         done.then_some(StepOutcome::Succeeded)
+    }
+
+    /// What the platform says of pods that do not start.
+    fn start_failure(&self, version: usize) -> Option<&'static str> {
+        let cluster = &self.delivery.cluster;
+        if cluster.pods().is_known_not_to_start(version, self.now) {
+            Some("image cannot be pulled, back-off")
+        } else {
+            cluster.is_overdue(version).then_some("progress deadline exceeded")
+        }
     }
 
     /// A rolling Deployment that has got as far as asked stays there.
@@ -260,12 +270,6 @@ impl World {
     fn tell_rollout(&mut self, state: Option<RolloutState>) {
         self.notices.extend(state.map(WorldNotice::RolloutChanged));
     }
-}
-
-fn cannot_start() -> StepOutcome {
-    StepOutcome::Failed(FailureReason::CannotStart(
-        "progress deadline exceeded, image cannot be pulled".to_owned(),
-    ))
 }
 
 fn refused(words: &str) -> StepOutcome {

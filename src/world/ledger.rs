@@ -7,7 +7,6 @@ use super::service::{Flow, ServiceLaw};
 use super::simulation::Harm;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Milestone, Truth, TruthTick};
-use crate::scenario::model::Scenario;
 
 /// The books of one run.
 #[derive(Debug)]
@@ -18,15 +17,23 @@ pub(crate) struct Ledger {
     /// Logarithm of the time that counts as slow, ms: the 99th percentile of the stable version at mean
     /// demand.
     ln_slow: f64,
-    /// The run's error ratio when nothing is wrong, the dependency's part included.
-    base_error: f64,
-    normal_harm: f64,
     sums: Sums,
     tick: TruthTick,
     last_exposed: Option<MonoTime>,
     exposed: bool,
     well_since: Option<MonoTime>,
     recovered: Option<MonoTime>,
+}
+
+/// What is wrong with the candidate without any request that shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unseen {
+    /// Nothing.
+    Nothing,
+    /// It has findings: whoever it serves is exposed.
+    Findings,
+    /// It cannot start and is still tried.
+    CannotStart,
 }
 
 /// Requests since the last scrape.
@@ -40,26 +47,40 @@ struct Sums {
     harmed: f64,
     external: f64,
     exposed: f64,
+    /// Failed and slow ones if nothing were wrong with the deploy.
+    well: Level,
+}
+
+/// Shares of requests, or numbers of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Level {
+    /// Failed.
+    pub(crate) failed: f64,
+    /// Slow.
+    pub(crate) slow: f64,
+}
+
+impl Level {
+    /// Share of requests that fail or are slow.
+    pub(crate) fn harmed(self) -> f64 {
+        1.0 - (1.0 - self.failed) * (1.0 - self.slow)
+    }
+
+    /// Whether this is no worse than `clean`, by what its users could tell.
+    fn is_well(self, clean: Self) -> bool {
+        let within = |actual: f64, clean: f64| actual <= clean + (MARGIN_RELATIVE * clean).max(MARGIN);
+        within(self.failed, clean.failed) && within(self.slow, clean.slow)
+    }
 }
 
 impl Ledger {
     /// Empty books.
-    pub(crate) fn new(
-        truth: Truth,
-        planned: Vec<(MonoTime, f64)>,
-        scenario: &Scenario,
-        law: &ServiceLaw,
-        base_error: f64,
-    ) -> Self {
+    pub(crate) fn new(truth: Truth, planned: Vec<(MonoTime, f64)>, law: &ServiceLaw) -> Self {
         let normal = Shift { log: law.log_shift_normal(), tail: 0.0 };
-        let dependency = scenario.dependency.as_ref().map_or(0.0, |d| d.call_ratio * d.error_ratio);
-        let base_error = 1.0 - (1.0 - base_error) * (1.0 - dependency);
         Self {
             truth,
             planned,
             ln_slow: law.latency.ln_quantile_above(SLOW_SHARE, normal),
-            base_error,
-            normal_harm: 1.0 - (1.0 - base_error) * (1.0 - SLOW_SHARE),
             sums: Sums::default(),
             tick: TruthTick::default(),
             last_exposed: None,
@@ -79,14 +100,14 @@ impl Ledger {
         &self.planned
     }
 
-    /// Share of requests that are slow under a flow.
-    pub(crate) fn slow_ratio(&self, law: &ServiceLaw, flow: &Flow) -> f64 {
-        law.latency.slower_than(self.ln_slow, flow.shift)
+    /// Shares of requests that fail and are slow under a flow.
+    pub(crate) fn level(&self, law: &ServiceLaw, flow: &Flow) -> Level {
+        Level { failed: flow.error_ratio(), slow: law.latency.slower_than(self.ln_slow, flow.shift) }
     }
 
-    /// The part of this share of harmed requests that is more than noise makes of the normal one.
-    pub(crate) fn beyond_normal(&self, harmed: f64) -> f64 {
-        if harmed > NOISE_FACTOR * self.normal_harm { harmed - self.normal_harm } else { 0.0 }
+    /// Whether the deploy's harm has begun, so that recovery from it is looked for.
+    pub(crate) fn looks_for_recovery(&self, now: MonoTime) -> bool {
+        self.truth.onset.is_some_and(|onset| now >= onset)
     }
 
     /// Books requests that users addressed to a version.
@@ -94,8 +115,10 @@ impl Ledger {
         let sums = &mut self.sums;
         sums.routed += requests;
         sums.candidate += if candidate { requests } else { 0.0 };
-        sums.failed += requests * harm.error_ratio;
-        sums.slow += requests * harm.slow_ratio;
+        sums.failed += requests * harm.level.failed;
+        sums.slow += requests * harm.level.slow;
+        sums.well.failed += requests * harm.well.failed;
+        sums.well.slow += requests * harm.well.slow;
         sums.harmed += requests * harm.by_deploy;
         sums.external += requests * harm.external;
         sums.exposed += if harm.by_deploy > FELT { requests } else { 0.0 };
@@ -106,8 +129,8 @@ impl Ledger {
         self.sums.demand += demand;
     }
 
-    /// Closes a scrape interval. `concerned`: the candidate is exposed in a way that no request shows.
-    pub(crate) fn close(&mut self, now: MonoTime, information: Information, concerned: bool) {
+    /// Closes a scrape interval.
+    pub(crate) fn close(&mut self, now: MonoTime, information: Information, unseen: Unseen) {
         let sums = std::mem::take(&mut self.sums);
         let per_request = |n: f64| if sums.routed > 0.0 { n / sums.routed } else { 0.0 };
         self.tick = TruthTick {
@@ -124,15 +147,20 @@ impl Ledger {
         if self.truth.onset.is_none_or(|onset| now < onset) {
             return;
         }
-        self.exposed = concerned || per_request(sums.exposed) >= MITIGATED_SHARE;
+        let serves = self.tick.candidate_share >= MITIGATED_SHARE;
+        self.exposed = per_request(sums.exposed) >= MITIGATED_SHARE
+            || match unseen {
+                Unseen::Nothing => false,
+                Unseen::Findings => serves,
+                Unseen::CannotStart => true,
+            };
         if self.exposed {
             self.last_exposed = Some(now);
         }
-        let off_candidate = self.truth.cause == Cause::Flag || self.tick.candidate_share < MITIGATED_SHARE;
-        let well = !self.exposed
-            && off_candidate
-            && self.tick.error_ratio <= NOISE_FACTOR * self.base_error + 0.001
-            && self.tick.slow_ratio <= NOISE_FACTOR * SLOW_SHARE;
+        let off_candidate = self.truth.cause == Cause::Flag || !serves;
+        let actual = Level { failed: self.tick.error_ratio, slow: self.tick.slow_ratio };
+        let clean = Level { failed: per_request(sums.well.failed), slow: per_request(sums.well.slow) };
+        let well = !self.exposed && off_candidate && actual.is_well(clean);
         if !well {
             (self.well_since, self.recovered) = (None, None);
             return;
@@ -170,9 +198,13 @@ impl Ledger {
 /// What counts as slow: slower than this share of requests was in the history.
 const SLOW_SHARE: f64 = 0.01;
 
-/// Shared and arm noise together have a log-sd of 0.18 on errors: twice the normal is beyond three and a half
-/// of it.
-const NOISE_FACTOR: f64 = 2.0;
+/// Users' signals are well again within a quarter of their level in the same world without the fault, the
+/// tolerance of Kayenta's judge ...
+const MARGIN_RELATIVE: f64 = 0.25;
+
+/// ... or within this share of requests, where that level is low. The world without the fault has the same
+/// noise, so the margin is for what lingers (cold pods, retries), not for noise.
+const MARGIN: f64 = 0.002;
 
 /// Below this share of a version's requests harmed, nobody is counted as exposed.
 const FELT: f64 = 1e-4;

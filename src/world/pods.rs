@@ -50,6 +50,8 @@ struct Pod {
     /// The how manieth of its version, so that its draws stay its own.
     ordinal: u64,
     phase: Phase,
+    /// When it was told to start.
+    born_at: MonoTime,
     due: Option<MonoTime>,
     /// When it became ready; none for pods that were warm before the run.
     ready_at: Option<MonoTime>,
@@ -116,7 +118,7 @@ impl Pods {
 
     /// A pod that has been serving since before the run.
     pub(crate) fn settled(&mut self, deployment: usize, id: PodId, version: usize) {
-        let mut pod = self.born(deployment, id, version);
+        let mut pod = self.born(deployment, id, version, MonoTime::ZERO);
         pod.phase = Phase::Ready;
         self.versions[version].ready += 1;
         self.list.push(pod);
@@ -124,7 +126,7 @@ impl Pods {
 
     /// A pod begins to start.
     pub(crate) fn start(&mut self, deployment: usize, id: PodId, version: usize, now: MonoTime) {
-        let mut pod = self.born(deployment, id, version);
+        let mut pod = self.born(deployment, id, version, now);
         if self.versions[version].starts {
             let mut draw = Draw::at(self.start_key, pod_tick(version, pod.ordinal));
             let start_s = draw.lognormal(self.model.pull_s, START_LOG_SD)
@@ -229,6 +231,14 @@ impl Pods {
         self.versions[version].ready
     }
 
+    /// Whether the platform says by now that pods of a version do not start.
+    pub(crate) fn is_known_not_to_start(&self, version: usize, now: MonoTime) -> bool {
+        let known = |pod: &Pod| {
+            pod.version == version && pod.phase == Phase::Starting && now.since(pod.born_at) >= BACK_OFF_KNOWN
+        };
+        !self.versions[version].starts && self.list.iter().any(known)
+    }
+
     /// Container restarts of a version since the run began.
     pub(crate) fn restarts(&self, version: usize) -> u64 {
         self.versions[version].restarts
@@ -270,7 +280,7 @@ impl Pods {
         std::mem::take(&mut self.changed)
     }
 
-    fn born(&mut self, deployment: usize, id: PodId, version: usize) -> Pod {
+    fn born(&mut self, deployment: usize, id: PodId, version: usize, born_at: MonoTime) -> Pod {
         let ordinal = self.versions[version].started;
         self.versions[version].started += 1;
         let leak_speed =
@@ -281,6 +291,7 @@ impl Pods {
             version,
             ordinal,
             phase: Phase::Starting,
+            born_at,
             due: None,
             ready_at: None,
             leaked: 0.0,
@@ -305,6 +316,10 @@ fn millis(seconds: f64) -> Millis {
 
 /// Log-sd of pull and initialisation (decision science, section 6).
 const START_LOG_SD: f64 = 0.4;
+
+/// A pod says `ImagePullBackOff` from its second failed pull on; by then, with back-offs of 10 and 20 s between
+/// pulls, the third has failed too, and it is no hiccup of the registry.
+const BACK_OFF_KNOWN: Millis = Millis(60_000);
 
 /// Kubernetes' default `periodSeconds` of a probe.
 const PROBE_PERIOD_S: f64 = 10.0;

@@ -15,7 +15,7 @@ use super::draw::Draw;
 use super::faults::Faults;
 use super::flags::Flags;
 use super::incident::{Defect, External, Incident};
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Level};
 use super::noise::{ARM, Ar1, SHARED, log_factor};
 use super::rollout::RolloutChange;
 use super::scrape::Scraper;
@@ -67,9 +67,8 @@ pub struct World {
 pub(crate) struct VersionState {
     noise: Ar1<2>,
     offset: Offset,
-    /// Share of attempts that fail, from which the next fixed point is sought; with and without the defect.
-    failing: f64,
-    failing_clean: f64,
+    /// Where the next fixed point is sought from.
+    failing: Failing,
     /// Whether any pod answers now.
     answered: bool,
     /// How it answers now.
@@ -79,6 +78,20 @@ pub(crate) struct VersionState {
     pub(crate) defect: Defect,
     /// Requests per second that users address to it.
     pub(crate) rate_rps: f64,
+}
+
+/// Shares of attempts that fail in the worlds that are told apart, each its own since a collapse that feeds
+/// itself must not leak from one into another.
+#[derive(Clone, Copy, Debug, Default)]
+struct Failing {
+    /// As it is.
+    actual: f64,
+    /// Without the defect.
+    clean: f64,
+    /// Without the defect, on all the warm pods that there should be.
+    well: f64,
+    /// The same without outside causes.
+    calm: f64,
 }
 
 /// How a release differs from the one before it without being bad: logarithms for errors and times, a factor
@@ -97,10 +110,11 @@ pub(crate) struct Harm {
     pub(crate) by_deploy: f64,
     /// Harmed by anything else.
     pub(crate) external: f64,
-    /// Failed.
-    pub(crate) error_ratio: f64,
-    /// Slower than the history's 99th percentile.
-    pub(crate) slow_ratio: f64,
+    /// All that failed or was slower than the history's 99th percentile.
+    pub(crate) level: Level,
+    /// The same if nothing were wrong with the deploy: no defect, and all the warm pods that there should be.
+    /// Told once the deploy does harm.
+    pub(crate) well: Level,
 }
 
 impl World {
@@ -125,13 +139,12 @@ impl World {
         let base_error = Draw::at(seed.stream("service/error_ratio"), 0)
             .lognormal(scenario.service.error_ratio, BASE_ERROR_SD);
         let truth = truth::derive(scenario, &planned);
-        let ledger = Ledger::new(truth, planned, scenario, &law, base_error);
+        let ledger = Ledger::new(truth, planned, &law);
         let rate = scenario.traffic.rate_rps;
         let state = |version: usize| VersionState {
             noise: Ar1::new(seed.stream(&format!("service/noise/{version}")), ARM.tau_s, step_s),
             offset: if version == candidate { Offset::draw(seed) } else { Offset::NONE },
-            failing: 0.0,
-            failing_clean: 0.0,
+            failing: Failing::default(),
             answered: true,
             flow: Flow::default(),
             harm: Harm::default(),
@@ -286,7 +299,7 @@ impl World {
                 self.evaluate_version(version, rate_rps);
             } else {
                 let state = &mut self.versions[version];
-                (state.failing, state.failing_clean) = (0.0, 0.0);
+                state.failing = Failing::default();
                 (state.flow, state.harm) = (Flow::default(), Harm::default());
             }
         }
@@ -296,27 +309,63 @@ impl World {
         let load = self.load(version, rate_rps, true);
         let clean_load = self.load(version, rate_rps, false);
         let defect = self.versions[version].defect;
-        let conditions = self.conditions(version, &defect);
-        let clean =
-            (defect != Defect::NONE || clean_load != load).then(|| self.conditions(version, &Defect::NONE));
-        let state = &mut self.versions[version];
-        state.flow = self.law.settle(load, &conditions, &mut state.failing);
-        let error_ratio = state.flow.error_ratio();
-        let slow_ratio = self.ledger.slow_ratio(&self.law, &state.flow);
-        let harmed = 1.0 - (1.0 - error_ratio) * (1.0 - slow_ratio);
-        let without = if let Some(clean) = clean {
-            let flow = self.law.settle(clean_load, &clean, &mut state.failing_clean);
-            1.0 - (1.0 - flow.error_ratio()) * (1.0 - self.ledger.slow_ratio(&self.law, &flow))
+        let conditions = self.conditions(version, &defect, &self.external);
+        let mut failing = self.versions[version].failing;
+        let flow = self.law.settle(load, &conditions, &mut failing.actual);
+        let level = self.ledger.level(&self.law, &flow);
+        let healthy =
+            (defect != Defect::NONE).then(|| self.conditions(version, &Defect::NONE, &self.external));
+        let clean = if healthy.is_some() || clean_load != load {
+            let flow =
+                self.law.settle(clean_load, healthy.as_ref().unwrap_or(&conditions), &mut failing.clean);
+            self.ledger.level(&self.law, &flow)
         } else {
-            state.failing_clean = state.failing;
-            harmed
+            failing.clean = failing.actual;
+            level
         };
-        let hindered = (1.0 - harmed) * (1.0 - defect.conversion_factor).max(0.0);
+        let (well, calm) = self.undisturbed(version, clean_load, clean, &mut failing);
         let refused = load.warm_pods <= 0.0;
-        state.answered = !refused;
-        let by_deploy = if refused { 1.0 } else { (harmed - without).max(0.0) + hindered };
-        let external = if refused { 0.0 } else { self.ledger.beyond_normal(without) };
-        state.harm = Harm { by_deploy, external, error_ratio, slow_ratio };
+        let hindered = (1.0 - level.harmed()) * (1.0 - defect.conversion_factor).max(0.0);
+        let beyond = |harmed: f64, other: f64| (harmed - other).max(0.0);
+        let (by_deploy, external) = if refused {
+            (1.0, 0.0)
+        } else {
+            (beyond(level.harmed(), clean.harmed()) + hindered, beyond(clean.harmed(), calm.harmed()))
+        };
+        let state = &mut self.versions[version];
+        (state.flow, state.failing, state.answered) = (flow, failing, !refused);
+        state.harm = Harm { by_deploy, external, level, well };
+    }
+
+    /// What users of a version would feel without the defect and on all the warm pods that there should be:
+    /// with what is wrong outside, and without. Where nothing else is wrong that is `clean`.
+    fn undisturbed(&self, version: usize, load: Load, clean: Level, failing: &mut Failing) -> (Level, Level) {
+        let pods = f64::from(self.scenario.service.replicas) * self.delivery.share(version);
+        let short = load.warm_pods < pods || load.log_warm_up > 0.0;
+        let outside = self.external != External::NONE;
+        let lingers = failing.clean - failing.calm > LINGERS;
+        if !(short || outside || lingers) {
+            (failing.well, failing.calm) = (failing.clean, failing.clean);
+            return (clean, clean);
+        }
+        let full = |surge: f64| Load {
+            rate_rps: load.rate_rps / surge,
+            warm_pods: load.warm_pods.max(pods),
+            log_warm_up: 0.0,
+        };
+        let conditions = self.conditions(version, &Defect::NONE, &External::NONE);
+        let flow = self.law.settle(full(self.external.surge), &conditions, &mut failing.calm);
+        let calm = self.ledger.level(&self.law, &flow);
+        if !outside {
+            failing.well = failing.calm;
+            return (calm, calm);
+        }
+        if !self.ledger.looks_for_recovery(self.now) {
+            return (calm, calm);
+        }
+        let conditions = self.conditions(version, &Defect::NONE, &self.external);
+        let flow = self.law.settle(full(1.0), &conditions, &mut failing.well);
+        (self.ledger.level(&self.law, &flow), calm)
     }
 
     /// What a version's pods carry, warm-up included, and short memory too if asked for.
@@ -339,7 +388,7 @@ impl World {
         load
     }
 
-    fn conditions(&self, version: usize, defect: &Defect) -> Conditions {
+    fn conditions(&self, version: usize, defect: &Defect, external: &External) -> Conditions {
         let state = &self.versions[version];
         let ([shared_error, shared_latency], [arm_error, arm_latency]) = (self.shared.z(), state.noise.z());
         let log_error = log_factor(SHARED.error_sd, *shared_error)
@@ -348,15 +397,13 @@ impl World {
         let log_latency = log_factor(SHARED.latency_sd, *shared_latency)
             + log_factor(ARM.latency_sd, *arm_latency)
             + state.offset.latency;
+        let dependency = dependency::effect(self.scenario.dependency.as_ref(), external);
         let well = (1.0 - (self.base_error * libm::exp(log_error)).min(1.0))
-            * (1.0 - self.dependency.error_ratio)
+            * (1.0 - dependency.error_ratio)
             * (1.0 - defect.error_ratio);
         Conditions {
             error_ratio: 1.0 - well,
-            log_shift: log_latency
-                + defect.log_latency
-                + self.external.log_latency
-                + self.dependency.log_shift,
+            log_shift: log_latency + defect.log_latency + external.log_latency + dependency.log_shift,
             tail_share: defect.tail_share,
             hang_ratio: defect.hang_ratio,
             cost_factor: defect.cost_factor,
@@ -443,6 +490,9 @@ pub(crate) const MEMORY_PRESSURE_FROM: f64 = 0.8;
 /// How often noise moves and flows are computed anew when nothing happens: well below the noise's correlation
 /// times of 45 and 95 s.
 const STEP: Millis = Millis(5000);
+
+/// A share of failing attempts that is above the undisturbed one by more has not gone back to it yet.
+const LINGERS: f64 = 1e-6;
 
 /// Log-sd of the runs' own error ratios (decision science, section 3).
 const BASE_ERROR_SD: f64 = 0.5;

@@ -4,6 +4,7 @@
 use super::faults::ArmKind;
 use super::incident::Defect;
 use super::information::{self, Arms, Floor, Information};
+use super::ledger::Unseen;
 use super::scrape::Counts;
 use super::service::{Conditions, Load};
 use super::simulation::{World, memory_pressure};
@@ -54,8 +55,8 @@ impl World {
         };
         self.view = view;
         let information = self.information();
-        let concerned = self.concerned();
-        self.ledger.close(self.now, information, concerned);
+        let unseen = self.unseen();
+        self.ledger.close(self.now, information, unseen);
     }
 
     /// Gathers what an arm counted since it was last seen; an arm that cannot be scraped goes on counting.
@@ -103,7 +104,7 @@ impl World {
         let arms = || candidate.into_iter().chain([stable]).filter(|arm| arm.quality == Quality::Fresh);
         let worst = candidate.into_iter().chain([stable]).map(|arm| arm.quality).max().unwrap_or_default();
         let service = if self.faults.metrics_down(self.now) { Quality::Failed } else { Quality::Fresh };
-        let sample = |quality, value, samples| SignalSample { value, samples, age_ms: 0, quality };
+        let sample = |quality, value, samples| SignalSample { value, samples, age_s: 0, quality };
         let requests = self.scraper.requests_last as u32;
         let pods: u32 = arms().map(|arm| u32::from(arm.pods_ready)).sum();
         let per_pod = |gauge: fn(&ArmIncrements) -> f32| {
@@ -165,16 +166,20 @@ impl World {
         self.ledger.milestones()
     }
 
-    /// Whether the candidate is at fault in a way that no request shows: it cannot start and is still tried,
-    /// or has findings and serves.
-    fn concerned(&self) -> bool {
+    /// How the candidate is at fault in a way that no request shows.
+    fn unseen(&self) -> Unseen {
         if self.ledger.truth().cause != Cause::Candidate {
-            return false;
+            return Unseen::Nothing;
         }
         let starts = self.scenario.service.versions[self.candidate].starts;
         let tried = self.delivery.cluster.desired(self.candidate) > 0 && !self.delivery.rollout.is_aborted();
-        let serves = self.delivery.share(self.candidate) >= 0.01;
-        (!starts && tried) || (self.incident.findings(self.now) > 0 && serves)
+        if !starts && tried {
+            Unseen::CannotStart
+        } else if self.incident.findings(self.now) > 0 {
+            Unseen::Findings
+        } else {
+            Unseen::Nothing
+        }
     }
 
     /// Information about the fault in the interval that ends now, as if nobody had acted.

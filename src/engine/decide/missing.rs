@@ -21,7 +21,7 @@ pub(crate) enum GapFinding {
     Tolerated,
     /// The policy's choice is due.
     Due(MissingAction),
-    /// A person is to be called, whatever the policy's choice was.
+    /// A person is to be called.
     Overdue,
 }
 
@@ -44,17 +44,12 @@ impl Gap {
     pub(crate) fn finding(self, now: MonoTime, rule: MissingData) -> GapFinding {
         let Some(since) = self.since else { return GapFinding::None };
         let length: Millis = now.since(since);
-        if rule.then == MissingAction::RollBack && length > rule.tolerate {
-            return GapFinding::Due(MissingAction::RollBack);
-        }
-        if length > rule.escalate_after {
-            GapFinding::Overdue
-        } else if rule.then == MissingAction::Ignore {
-            GapFinding::None
-        } else if length > rule.tolerate {
-            GapFinding::Due(rule.then)
-        } else {
-            GapFinding::Tolerated
+        match rule.then {
+            MissingAction::Ignore => GapFinding::None,
+            MissingAction::RollBack if length > rule.tolerate => GapFinding::Due(MissingAction::RollBack),
+            _ if length > rule.escalate_after => GapFinding::Overdue,
+            then if length > rule.tolerate => GapFinding::Due(then),
+            MissingAction::Hold | MissingAction::Escalate | MissingAction::RollBack => GapFinding::Tolerated,
         }
     }
 }
@@ -80,11 +75,15 @@ mod tests {
     }
 
     #[test]
-    fn a_long_gap_calls_a_person_whatever_the_choice() {
+    fn a_long_gap_calls_a_person() {
         check(MissingAction::Hold, 600, GapFinding::Due(MissingAction::Hold));
         check(MissingAction::Hold, 601, GapFinding::Overdue);
-        check(MissingAction::Ignore, 601, GapFinding::Overdue);
+    }
+
+    #[test]
+    fn whoever_ignores_gaps_ignores_them_for_ever() {
         check(MissingAction::Ignore, 300, GapFinding::None);
+        check(MissingAction::Ignore, 36_000, GapFinding::None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) fn of(judge: &EDetector, frame: &Frame) -> Evidence {
             // Latency from p99 alone: no counts stand behind it.
             let p99 = frame.signals[SignalKind::LatencyP99].usable();
             let Some((value, past)) = p99.zip(watch.fixed.and_then(|fixed| fixed.p99)) else { continue };
-            let limit = exp(past.centre + judge.past_latency_margin(frame));
+            let limit = exp(past.centre + judge.past_latency_margin(frame, None));
             (SignalKind::LatencyP99.name(), value, limit)
         };
         factors.push(Factor {

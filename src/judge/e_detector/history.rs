@@ -22,6 +22,9 @@ pub(super) struct Past {
     frames: f64,
     /// Requests per second of the whole service, before the deploy.
     rate: f64,
+    /// Good answers per second and pod, and the processor use that went with them, before the deploy.
+    load: f64,
+    cpu: f64,
     error_noise: Dispersion,
     body_noise: Dispersion,
     /// Log p99 before the deploy, as a ring, for recordings without buckets.
@@ -50,6 +53,8 @@ impl Default for Past {
             buckets: [0.0; LATENCY_BUCKETS],
             frames: 0.0,
             rate: 0.0,
+            load: 0.0,
+            cpu: 0.0,
             error_noise: Dispersion::default(),
             body_noise: Dispersion::default(),
             p99: [0.0; P99_MAX],
@@ -86,6 +91,8 @@ impl Past {
             let traffic = throughput(frame);
             let share = 1.0 / self.frames.max(1.0);
             self.rate += (traffic - self.rate) * share;
+            self.load += (load_per_pod(arm, seconds) - self.load) * share;
+            self.cpu += (f64::from(arm.cpu_ratio) - self.cpu) * share;
         }
         if let Some(p99) = frame.signals[SignalKind::LatencyP99].usable().filter(|v| *v > 0.0) {
             self.p99[self.p99_seen % P99_MAX] = log(p99);
@@ -161,6 +168,22 @@ impl Past {
         self.rate
     }
 
+    /// How busy the old version would be with what the candidate gets done: its processor use per good answer,
+    /// times the candidate's. Good answers, since errors that the candidate gives and the retries that they cause
+    /// must not count as load that excuses them. None where processor use was not recorded.
+    pub(super) fn utilisation(&self, candidate: &ArmIncrements, interval_s: f64) -> Option<f64> {
+        (self.cpu >= CPU_MIN && self.load > 0.0)
+            .then(|| self.cpu * load_per_pod(candidate, interval_s) / self.load)
+    }
+
+    /// By how much the old version would be slower, as a shift of log latency, at this utilisation: response
+    /// times go with `1 / (1 - u)`, as in the queue with one server (Kleinrock 1975). Services with many workers
+    /// slow down later than that: the allowance errs on their side.
+    pub(super) fn queueing(&self, utilisation: f64) -> f64 {
+        let idle = |u: f64| 1.0 - u.min(UTILISATION_MAX);
+        log(idle(self.cpu) / idle(utilisation)).max(0.0)
+    }
+
     /// The bucket bound above which the share of requests is nearest `target`, on the log scale.
     pub(super) fn cut(&self, target: f64) -> Option<Cut> {
         if self.timed < TIMED_MIN {
@@ -228,6 +251,17 @@ fn keep(seconds: f64, params: &Params) -> f64 {
 pub(super) const BODY_SLOW: f64 = 0.25;
 /// See [`BODY_SLOW`].
 pub(super) const TAIL_SLOW: f64 = 0.03;
+
+/// Mean processor use below which it says nothing of the load.
+const CPU_MIN: f64 = 0.02;
+/// Where queues are full.
+const UTILISATION_MAX: f64 = 0.95;
+
+/// Good answers per second and ready pod; of all pods together where they are not counted.
+fn load_per_pod(arm: &ArmIncrements, interval_s: f64) -> f64 {
+    let good = f64::from(arm.requests.saturating_sub(arm.errors));
+    if interval_s > 0.0 { good / interval_s / f64::from(arm.pods_ready.max(1)) } else { 0.0 }
+}
 
 /// Requests above a cut.
 pub(super) fn slow_requests(arm: &ArmIncrements, cut: Cut) -> f64 {

@@ -49,14 +49,20 @@ pub struct Params {
     /// Compared with history, the shift of log latency that may be anyone's, `0..=2`; default 0.15.
     pub history_latency_margin: f64,
     /// Compared with history, the shift of log latency allowed per unit of log throughput above the past's,
-    /// `0..=5`; default 1.0: more load is slower, and that is nobody's fault.
+    /// `0..=5`; default 1.0: more load is slower, and that is nobody's fault. Only where processor use is not
+    /// recorded; where it is, the past's own tells how much slower the old version would be.
     pub history_load_elasticity: f64,
     /// How far back the old version's past counts, seconds (at least 24 frames), `60..=604800`; default 7200.
     pub history_s: f64,
     /// Dependency health below which comparisons with history are muted, `0..=1`; default 0.8 (DS).
     pub gate_dependency_health: f64,
-    /// Multiple of the past throughput above which they are muted, `1..=100`; default 1.8 (DS).
+    /// Multiple of the past throughput above which they are muted where processor use is not recorded,
+    /// `1..=100`; default 1.8 (DS).
     pub gate_surge: f64,
+    /// Utilisation from which they are muted where it is: of the old version at the candidate's load, as the past
+    /// tells, and of pods that are still cold, as measured. `0..=1`; default 0.85: what is fuller sheds load in
+    /// bursts shorter than a frame.
+    pub gate_utilisation: f64,
     /// How long they stay muted after the cause is gone, milliseconds, `0..=600000`; default 60000 (DS).
     pub gate_after_ms: u64,
     /// How long one deploy may be muted at a stretch, milliseconds, `0..=3600000`; default 300000 (DS). Time that
@@ -90,6 +96,7 @@ impl Default for Params {
             history_s: 7200.0,
             gate_dependency_health: 0.8,
             gate_surge: 1.8,
+            gate_utilisation: 0.85,
             gate_after_ms: 60_000,
             gate_max_ms: 300_000,
             total_outage: 0.9,
@@ -122,6 +129,7 @@ impl Params {
             ("history_s", self.history_s, 60.0, 604_800.0),
             ("gate_dependency_health", self.gate_dependency_health, 0.0, 1.0),
             ("gate_surge", self.gate_surge, 1.0, 100.0),
+            ("gate_utilisation", self.gate_utilisation, 0.0, 1.0),
             ("gate_after_ms", self.gate_after_ms as f64, 0.0, 600_000.0),
             ("gate_max_ms", self.gate_max_ms as f64, 0.0, 3_600_000.0),
             ("total_outage", self.total_outage, 0.0, 1.0),

@@ -88,6 +88,18 @@ fn slowness_alone_fails_and_is_named() {
     let evidence = judge.evidence(&frame(3, SLOW));
     assert_eq!(evidence.factors[0].signal, "latency_p99");
     assert!((evidence.factors[0].value - 548.9).abs() < 1e-9);
+    assert_eq!(evidence.words, "3 of 3 checks failed (5 roll back); last: p99 549 ms > 500 ms");
+    let verdict = judge.observe(&frame(4, GOOD));
+    assert_eq!(
+        (verdict.class, verdict.score),
+        (VerdictClass::Pass, 3.0),
+        "the count stays, the hold does not"
+    );
+    assert_eq!(
+        judge.evidence(&frame(4, GOOD)).words,
+        "3 of 4 checks failed (5 roll back), the newest passed; last failure: p99 549 ms > 500 ms"
+    );
+    assert_eq!(judge.observe(&frame(5, SLOW)).class, VerdictClass::Marginal);
 }
 
 #[test]

@@ -170,6 +170,15 @@ fn evidence_lists_the_greatest_first_and_caps_the_impact() {
     let evidence = judge.evidence(&frame(&[(LatencyP99, 3000.0), (ErrorRatio, 0.5), (Memory, 0.95)]));
     let seen: Vec<_> = evidence.factors.iter().map(|f| (f.signal.as_str(), f.impact)).collect();
     assert_eq!(seen, [("error_ratio", 3.0), ("latency_p99", 1.5), ("memory", 0.95 / 0.90)]);
+    assert_eq!(
+        evidence.words,
+        "0.65 of 0.70: error_ratio 50.0 % > 5.0 % adds 0.30, latency_p99 3000 ms > 2000 ms adds 0.25, \
+         memory 95.0 % > 90.0 % adds 0.10; missing 0.05"
+    );
+    assert_eq!(
+        judge.evidence(&frame(&[])).words,
+        "0.00 of 0.70: nothing is above its threshold; missing 0.70"
+    );
 }
 
 #[test]
