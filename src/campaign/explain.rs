@@ -2,16 +2,17 @@
 
 use crate::domain::engine_io::{Input, JournalEntry};
 use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::event::Decision;
 use crate::domain::frame::{ArmIncrements, Frame};
 use crate::domain::time::{Millis, MonoTime};
+use crate::domain::truth::{Milestone, Truth, TruthEntry};
 use crate::domain::verdict::{Evidence, Verdict};
 use crate::policy;
 use crate::record::RecordError;
+use crate::score::{RunOutcome, Scorer};
 
 use super::replay::ReplayError;
 
-/// One scrape after the deploy, and what followed from it.
+/// One scrape after the deploy.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scrape {
     /// When.
@@ -28,8 +29,15 @@ pub struct Scrape {
     pub verdict: Verdict,
     /// Why.
     pub evidence: Evidence,
-    /// Decisions that changed at this scrape or before the next.
-    pub decisions: Vec<(MonoTime, Decision)>,
+}
+
+/// What happened, in the order of the record.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Happened {
+    /// A scrape was judged.
+    Scrape(Box<Scrape>),
+    /// The engine wrote anything else into its journal.
+    Act(MonoTime, JournalEntry),
 }
 
 /// A run, explained.
@@ -37,48 +45,72 @@ pub struct Scrape {
 pub struct Explained {
     /// The run.
     pub header: RunHeader,
-    /// Its scrapes from the deploy on, as long as the engine judged.
-    pub scrapes: Vec<Scrape>,
+    /// When the deploy began; the record's beginning if it tells of none.
+    pub deployed: MonoTime,
+    /// From the deploy on, as long as the engine judged.
+    pub stream: Vec<Happened>,
+    /// What was really so. No judge or engine could see it; to be told after the stream, never within it.
+    pub truth: Option<Truth>,
+    /// When the harm ended and the service had recovered; also part of the truth.
+    pub reached: Vec<(MonoTime, Milestone)>,
+    /// How the run counts; none if the record does not tell a whole run.
+    pub outcome: Option<RunOutcome>,
 }
 
 /// Explains a record.
 pub fn explain(
     mut entries: impl Iterator<Item = Result<Entry, RecordError>>,
 ) -> Result<Explained, ReplayError> {
+    let mut scorer = Scorer::default();
     let header = match entries.next() {
-        Some(Ok(Entry::Header(header))) => *header,
-        Some(Ok(_)) | None => return Err(ReplayError::NoHeader),
+        Some(Ok(entry)) => {
+            scorer.push(&entry);
+            match entry {
+                Entry::Header(header) => *header,
+                _ => return Err(ReplayError::NoHeader),
+            }
+        }
+        None => return Err(ReplayError::NoHeader),
         Some(Err(error)) => return Err(ReplayError::Record(error)),
     };
     let policy = policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
     let mut judge = policy.judge.build(&header.signals);
-    let mut scrapes: Vec<Scrape> = Vec::new();
+    let mut explained = Explained {
+        header,
+        deployed: MonoTime::ZERO,
+        stream: Vec::new(),
+        truth: None,
+        reached: Vec::new(),
+        outcome: None,
+    };
     let mut last: Option<Box<Frame>> = None;
     for entry in entries {
-        match entry.map_err(ReplayError::Record)? {
+        let entry = entry.map_err(ReplayError::Record)?;
+        scorer.push(&entry);
+        match entry {
+            Entry::Input(_, Input::Deployed(deploy)) => explained.deployed = deploy.at,
             Entry::Input(_, Input::Collected { frame, .. }) => {
                 judge.observe(&frame);
                 last = Some(frame);
             }
             Entry::Journal(_, JournalEntry::Judged { verdict, .. }) => {
                 if let Some(frame) = &last {
-                    scrapes.push(scrape(frame, verdict, judge.evidence(frame)));
+                    let scrape = scrape(frame, verdict, judge.evidence(frame));
+                    explained.stream.push(Happened::Scrape(Box::new(scrape)));
                 }
             }
-            Entry::Journal(at, JournalEntry::Decided { decision, .. }) => {
-                if let Some(scrape) = scrapes.last_mut() {
-                    scrape.decisions.push((at, decision));
-                }
-            }
+            Entry::Journal(at, entry) => explained.stream.push(Happened::Act(at, entry)),
+            Entry::Truth(_, TruthEntry::Known(truth)) => explained.truth = Some(truth),
+            Entry::Truth(at, TruthEntry::Reached(milestone)) => explained.reached.push((at, milestone)),
             Entry::Header(_)
             | Entry::Input(..)
             | Entry::Woken(_)
-            | Entry::Journal(..)
-            | Entry::Truth(..)
+            | Entry::Truth(_, TruthEntry::Tick(_))
             | Entry::End(_) => {}
         }
     }
-    Ok(Explained { header, scrapes })
+    explained.outcome = scorer.finish().ok();
+    Ok(explained)
 }
 
 fn scrape(frame: &Frame, verdict: Verdict, evidence: Evidence) -> Scrape {
@@ -91,6 +123,5 @@ fn scrape(frame: &Frame, verdict: Verdict, evidence: Evidence) -> Scrape {
         control: frame.control().and_then(counts),
         verdict,
         evidence,
-        decisions: Vec::new(),
     }
 }

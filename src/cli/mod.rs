@@ -6,6 +6,7 @@ pub mod exit;
 
 mod diagnose;
 mod explain;
+mod explain_text;
 mod policy;
 mod progress;
 mod replay;

@@ -37,10 +37,17 @@ struct Page<'a> {
     reference_shown: bool,
     reference_why: &'static str,
     scenarios: Vec<ScenarioRow>,
+    /// More scenarios than one looks through: the table is folded away.
+    many: bool,
+    /// Columns of the scenarios' table that have anything to say.
+    told: Vec<&'static str>,
     sections: Vec<Section>,
     slo: String,
     alpha: String,
 }
+
+/// More scenarios or incidents than this are folded away.
+const LISTED_MAX: usize = 60;
 
 /// A judge's row of the matrix.
 #[derive(Serialize)]
@@ -80,7 +87,9 @@ struct ScenarioRow {
     tone: &'static str,
     status: String,
     why: String,
-    times: [String; 5],
+    times: [(String, String); 5],
+    /// Begins another family than the row before.
+    first_of_family: bool,
     budget: String,
     reference: String,
 }
@@ -90,6 +99,7 @@ struct ScenarioRow {
 struct Section {
     anchor: String,
     scenario: String,
+    family: String,
     judge: String,
     shows: String,
     run: String,
@@ -108,8 +118,12 @@ pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<S
     let sections = report.shown.iter().enumerate().map(|(index, shown)| section(index, shown, report.limits));
     let sections = sections.collect::<Result<Vec<_>, _>>()?;
     let matrix: Vec<_> = summary.judges.iter().map(|judge| matrix_row(judge, summary)).collect();
-    let scenarios: Vec<_> =
+    let mut scenarios: Vec<_> =
         summary.scenarios.iter().map(|s| scenario_row(s, &report.policy_judge, &sections)).collect();
+    for row in 0..scenarios.len() {
+        scenarios[row].first_of_family = row == 0 || scenarios[row - 1].family != scenarios[row].family;
+    }
+    let told = told(&scenarios);
     let context = Page {
         title: &report.title,
         seed: report.seed.to_string(),
@@ -124,7 +138,9 @@ pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<S
         matrix,
         reference_shown: summary.judges.contains(&REFERENCE_JUDGE),
         reference_why: REFERENCE_WHY,
+        many: scenarios.len() > LISTED_MAX,
         scenarios,
+        told,
         sections,
         slo: words::percent(crate::score::SLO),
         alpha: words::percent(crate::score::ALPHA),
@@ -136,6 +152,22 @@ pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<S
         .get_template(page)
         .and_then(|template| template.render(Value::from(Serde(context))))
         .map_err(failed)
+}
+
+fn told(rows: &[ScenarioRow]) -> Vec<&'static str> {
+    let cells = |row: &ScenarioRow| {
+        [
+            ("expectation", row.status != NOTHING),
+            ("bound", row.times[3].0 != NOTHING),
+            ("budget", row.budget != NOTHING),
+            ("reference", row.reference != NOTHING),
+        ]
+    };
+    let mut told: Vec<_> =
+        rows.iter().flat_map(cells).filter(|(_, any)| *any).map(|(name, _)| name).collect();
+    told.sort_unstable();
+    told.dedup();
+    told
 }
 
 fn environment() -> Environment<'static> {
@@ -202,9 +234,11 @@ const FALSE_BAD: f64 = 0.1;
 fn scenario_row(scenario: &ScenarioSummary<'_>, judge: &str, sections: &[Section]) -> ScenarioRow {
     let (tone, status, why) = match &scenario.expectation {
         None => ("none", NOTHING.to_owned(), String::new()),
-        Some(e) => (tone(e.status), format!("{} ({} of {})", e.status, e.met.k, e.met.n), e.why.clone()),
+        Some(e) => (tone(e.status), format!("{} {} of {}", e.status, e.met.k, e.met.n), e.why.clone()),
     };
-    let section = sections.iter().find(|s| s.scenario == scenario.name && s.judge == judge);
+    let section = sections
+        .iter()
+        .find(|s| s.scenario == scenario.name && s.family == scenario.family && s.judge == judge);
     let f = &scenario.figures;
     let reference = scenario.reference.as_ref().map_or_else(
         || NOTHING.to_owned(),
@@ -224,6 +258,7 @@ fn scenario_row(scenario: &ScenarioSummary<'_>, judge: &str, sections: &[Section
         status,
         why,
         times: table::times(f),
+        first_of_family: false,
         budget: f.budget_share_mean.map_or_else(|| NOTHING.into(), words::percent),
         reference,
     }
@@ -264,6 +299,7 @@ fn section(index: usize, shown: &Shown, limits: Limits) -> Result<Section, Repor
         shows: outcome.shows,
         judge: outcome.judge,
         scenario: outcome.scenario,
+        family: outcome.family,
         picture,
         story,
     })

@@ -40,6 +40,8 @@ pub(super) struct Series {
     pub(super) score: Points,
     pub(super) score_limit: Option<f64>,
     pub(super) marks: Vec<Mark>,
+    /// When an execution last changed its state, in minutes.
+    executed: f64,
     /// Stretches without data of the candidate, in minutes.
     pub(super) gaps: Vec<(f64, f64)>,
 }
@@ -48,7 +50,7 @@ pub(super) struct Series {
 const BEFORE_MIN: f64 = 5.0;
 
 /// Minutes that are shown after the incident is over; the rest of the watch would only squeeze it.
-const AFTER_MIN: f64 = 15.0;
+const AFTER_MIN: f64 = 5.0;
 
 /// Words of the moments at which an incident is over.
 const OVER: (&str, &str) = ("mitigated", "recovered");
@@ -79,6 +81,7 @@ pub(super) fn series(entries: &[Entry], limits: Limits) -> Series {
                     s.marks.push(Mark { at: minute(*at), word });
                 }
             }
+            Entry::Journal(at, JournalEntry::Status { .. }) => s.executed = minute(*at),
             Entry::Header(_) | Entry::Input(..) | Entry::Woken(_) | Entry::Journal(..) => {}
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 s.interval = truth.scrape.as_secs_f64() / 60.0;
@@ -180,6 +183,8 @@ impl Series {
         self.end = self.span.1.max(self.span.0 + 1.0);
         let over = self.marks.iter().filter(|mark| mark.word == OVER.0 || mark.word == OVER.1);
         let over = over.map(|mark| mark.at + AFTER_MIN).fold(f64::NEG_INFINITY, f64::max);
+        // Nor is an execution cut that ended later.
+        let over = if over.is_finite() { over.max(self.executed) } else { over };
         self.span.1 = if over.is_finite() { self.end.min(over.ceil()) } else { self.end };
         let (from, to) = self.span;
         self.gaps.retain(|(start, _)| *start >= from && *start < to);
@@ -270,7 +275,7 @@ mod tests {
                 (17.0, "recovered")
             ]
         );
-        assert_eq!((s.span, s.end), ((-5.0, 32.0), 60.0));
+        assert_eq!((s.span, s.end), ((-5.0, 22.0), 60.0));
         assert_eq!(s.error_limit, Some(0.05));
     }
 

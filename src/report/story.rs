@@ -303,7 +303,7 @@ fn attempt_words(result: &StepResult, deployed: MonoTime) -> AttemptWords {
     };
     AttemptWords {
         started: words::since(result.started, deployed),
-        took: result.ended.since(result.started).to_string(),
+        took: words::whole(result.ended.since(result.started)),
         outcome,
         good: result.outcome == StepOutcome::Succeeded && result.checks.iter().all(|check| check.passed),
         checks: result.checks.iter().map(check_words).collect(),

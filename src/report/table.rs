@@ -14,7 +14,11 @@ pub fn text(report: &CampaignReport, width: u16) -> String {
     let summary = Summary::of(report);
     let width = usize::from(width);
     let mut parts = vec![head(report, &summary, width), judges(&summary, width)];
-    parts.push(scenarios(report, &summary, width));
+    if summary.scenarios.len() > LISTED_MAX {
+        parts.push(families(report, &summary, width));
+    } else {
+        parts.push(scenarios(report, &summary, width));
+    }
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }
@@ -69,6 +73,33 @@ fn judges(summary: &Summary<'_>, width: usize) -> String {
         text += &wrapped(REFERENCE_SHORT, width, "* ", "  ");
     }
     text
+}
+
+/// More scenarios or incidents than this are summed up by family; the page lists them all.
+const LISTED_MAX: usize = 60;
+
+/// Families under the policy's judge.
+fn families(report: &CampaignReport, summary: &Summary<'_>, width: usize) -> String {
+    let judge = report.policy_judge.as_str();
+    let of_judge = summary.by_judge_and_family.iter().filter(|((name, _), _)| *name == judge);
+    let rows: Vec<(&str, &Figures)> = of_judge.map(|((_, family), figures)| (*family, figures)).collect();
+    let cells = |cell: &dyn Fn(&Figures) -> String| rows.iter().map(|(_, f)| cell(f)).collect::<Vec<_>>();
+    let columns = vec![
+        Column::left("family", rows.iter().map(|(family, _)| (*family).to_owned()).collect()),
+        Column::right("runs", cells(&|f| f.runs.to_string())),
+        Column::right("caught, % (95 %)", cells(&|f| share(&f.caught))),
+        Column::right("missed", cells(&|f| f.confusion.false_negative.to_string())),
+        Column::right(
+            "escalated",
+            cells(&|f| (f.confusion.escalated_bad + f.confusion.escalated_good).to_string()),
+        ),
+        Column::right("false rollbacks, % (95 %)", cells(&|f| share(&f.false_rollbacks))),
+        Column::right("median delay", cells(&|f| median(&f.delay_s))).or(cells(&|f| middle(&f.delay_s))),
+    ];
+    let gives =
+        [Give::Shorten("median delay"), Give::Drop("missed"), Give::Drop("escalated"), Give::Drop("runs")];
+    let legend = format!("Under {judge}; the report lists all {}.", summary.scenarios.len());
+    format!("{}\n{}", draw(columns, &gives, width, &[]), wrapped(&legend, width, "", ""))
 }
 
 /// Scenarios under the policy's judge, by family.
@@ -168,14 +199,18 @@ fn known(figures: &Figures, spread: &Spread, show: impl Fn(&Spread) -> String) -
     }
 }
 
-/// TTD, TTM, TTR, × D*, users harmed, for the page.
-pub(super) fn times(figures: &Figures) -> [String; 5] {
-    let show = |spread: &Spread| words::median(spread, words::seconds);
+/// TTD, TTM, TTR, × D*, users harmed, for the page; each with how many got there, if not all did.
+pub(super) fn times(figures: &Figures) -> [(String, String); 5] {
+    let reached = |spread: &Spread| {
+        if spread.n == spread.reached { String::new() } else { format!("{} of {}", spread.reached, spread.n) }
+    };
+    let show = |spread: &Spread| words::quantile(spread.median, words::seconds);
+    let plain = |text: String| (text, String::new());
     [
-        show(&figures.delay_s),
-        known(figures, &figures.ttm_s, show),
-        known(figures, &figures.ttr_s, show),
-        words::quantile(figures.delay_ratio.median, words::times),
-        figures.users_harmed_mean.map_or_else(|| words::NOTHING.into(), words::users),
+        (show(&figures.delay_s), reached(&figures.delay_s)),
+        (known(figures, &figures.ttm_s, show), reached(&figures.ttm_s)),
+        (known(figures, &figures.ttr_s, show), reached(&figures.ttr_s)),
+        plain(words::quantile(figures.delay_ratio.median, words::times)),
+        plain(figures.users_harmed_mean.map_or_else(|| words::NOTHING.into(), words::users)),
     ]
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::signal::SignalKind;
 use crate::domain::time::{Millis, MonoTime};
-use crate::score::{Quantile, Share, Spread};
+use crate::score::{Quantile, Share};
 
 /// What stands where there is nothing to say.
 pub(super) const NOTHING: &str = "–";
@@ -47,12 +47,6 @@ pub(super) fn quantile(value: Quantile, show: impl Fn(f64) -> String) -> String 
     }
 }
 
-/// `2m 30s (39 of 40)`: a median and how many were reached.
-pub(super) fn median(spread: &Spread, show: impl Fn(f64) -> String) -> String {
-    let middle = quantile(spread.median, show);
-    if spread.n == spread.reached { middle } else { format!("{middle} ({} of {})", spread.reached, spread.n) }
-}
-
 /// `1.5 ×`.
 pub(super) fn times(value: f64) -> String {
     if value < 9.95 { format!("{value:.1} ×") } else { format!("{value:.0} ×") }
@@ -78,9 +72,18 @@ pub(super) fn users(value: f64) -> String {
     out
 }
 
-/// A moment as told from the deploy: `+12m 45s`, `−5m`.
+/// A moment as told from the deploy, to the second: `+12m 45s`, `−5m`.
 pub(super) fn since(at: MonoTime, deployed: MonoTime) -> String {
-    if at >= deployed { format!("+{}", at.since(deployed)) } else { format!("−{}", deployed.since(at)) }
+    if at >= deployed {
+        format!("+{}", whole(at.since(deployed)))
+    } else {
+        format!("−{}", whole(deployed.since(at)))
+    }
+}
+
+/// To the second; what is shorter than one is told as it is.
+pub(super) fn whole(time: Millis) -> String {
+    if time.0 < 1000 { time.to_string() } else { Millis((time.0 + 500) / 1000 * 1000).to_string() }
 }
 
 /// A signal's value with its unit, if it is one that we know.
