@@ -33,6 +33,13 @@ pub(super) fn advice(outcome: &RunOutcome, story: &Story) -> Vec<String> {
                     .into(),
             );
         }
+        Class::Inconclusive => {
+            advice.push(
+                "The judge lacked an input it needs from first to last, so nothing speaks for or against it here: \
+                 record that input, or take another judge."
+                    .into(),
+            );
+        }
         Class::TruePositive | Class::TrueNegative | Class::Escalated => {}
     }
     if let Some(ratio) = outcome.delay_ratio().filter(|r| r.reached && r.at > SLOW_TIMES_BOUND) {

@@ -6,6 +6,8 @@ pub(super) struct Column {
     pub(super) cells: Vec<String>,
     pub(super) short: Option<Vec<String>>,
     align: Align,
+    /// Whether it goes when every cell is zero.
+    if_any: bool,
 }
 
 /// Words stand at the left, numbers at the right.
@@ -26,11 +28,16 @@ pub(super) enum Give {
 
 impl Column {
     pub(super) fn left(header: &'static str, cells: Vec<String>) -> Self {
-        Self { header, cells, short: None, align: Align::Left }
+        Self { header, cells, short: None, align: Align::Left, if_any: false }
     }
 
     pub(super) fn right(header: &'static str, cells: Vec<String>) -> Self {
         Self { align: Align::Right, ..Self::left(header, cells) }
+    }
+
+    /// Shown only if a cell is not zero.
+    pub(super) fn if_any(self) -> Self {
+        Self { if_any: true, ..self }
     }
 
     pub(super) fn or(self, short: Vec<String>) -> Self {
@@ -45,6 +52,7 @@ impl Column {
 
 /// Draws the columns within `width`, giving up what must be; an empty line before each row of `breaks`.
 pub(super) fn draw(mut columns: Vec<Column>, gives: &[Give], width: usize, breaks: &[usize]) -> String {
+    columns.retain(|column| !(column.if_any && column.cells.iter().all(|cell| cell == "0")));
     let needed =
         |columns: &[Column]| columns.iter().map(|c| c.width() + GUTTER).sum::<usize>().saturating_sub(GUTTER);
     for give in gives {

@@ -65,6 +65,7 @@ struct Cell {
     caught: Option<Count>,
     missed: u64,
     escalated: u64,
+    inconclusive: u64,
     wrong: Option<Count>,
     infeasible: Option<String>,
 }
@@ -219,6 +220,7 @@ fn cell(figures: Option<&Figures>) -> Cell {
         tone,
         missed: f.caught.n - f.caught.k - f.confusion.escalated_bad.min(f.caught.n - f.caught.k),
         escalated: f.confusion.escalated_bad + f.confusion.escalated_good,
+        inconclusive: f.confusion.inconclusive_bad + f.confusion.inconclusive_good,
         caught: count(&f.caught),
         wrong,
         infeasible: (f.infeasible.n > 0).then(|| format!("{} of {}", f.infeasible.k, f.infeasible.n)),

@@ -55,6 +55,11 @@ fn judges(summary: &Summary<'_>, width: usize) -> String {
         Column::right("caught, % (95 %)", cells(&|f| share(&f.caught))),
         Column::right("missed", cells(&|f| f.confusion.false_negative.to_string())),
         Column::right("escalated", cells(&|f| f.confusion.escalated_bad.to_string())),
+        Column::right(
+            "inconclusive",
+            cells(&|f| (f.confusion.inconclusive_bad + f.confusion.inconclusive_good).to_string()),
+        )
+        .if_any(),
         Column::right("false rollbacks, % (95 %)", cells(&|f| share(&f.false_rollbacks))),
         Column::right("median delay", cells(&|f| median(&f.delay_s))).or(cells(&|f| middle(&f.delay_s))),
         Column::right("p90 delay", cells(&|f| quantile(f.delay_s.p90, words::seconds))),
@@ -62,6 +67,7 @@ fn judges(summary: &Summary<'_>, width: usize) -> String {
     ];
     let gives = [
         Give::Drop("p90 delay"),
+        Give::Drop("inconclusive"),
         Give::Shorten("median delay"),
         Give::Drop("escalated"),
         Give::Drop("missed"),
@@ -93,6 +99,11 @@ fn families(report: &CampaignReport, summary: &Summary<'_>, width: usize) -> Str
             "escalated",
             cells(&|f| (f.confusion.escalated_bad + f.confusion.escalated_good).to_string()),
         ),
+        Column::right(
+            "inconclusive",
+            cells(&|f| (f.confusion.inconclusive_bad + f.confusion.inconclusive_good).to_string()),
+        )
+        .if_any(),
         Column::right("false rollbacks, % (95 %)", cells(&|f| share(&f.false_rollbacks))),
         Column::right("median delay", cells(&|f| median(&f.delay_s))).or(cells(&|f| middle(&f.delay_s))),
     ];

@@ -20,6 +20,8 @@ pub enum Class {
     TrueNegative,
     /// A person was called, and nothing rolled back: a column of its own.
     Escalated,
+    /// Nothing was decided because the judge lacked an input it needs from first to last: neither right nor wrong.
+    Inconclusive,
 }
 
 impl fmt::Display for Class {
@@ -30,13 +32,21 @@ impl fmt::Display for Class {
             Self::FalsePositive => "false rollback",
             Self::TrueNegative => "left alone",
             Self::Escalated => "escalated",
+            Self::Inconclusive => "inconclusive",
         })
     }
 }
 
-/// Classifies a run. A bad deploy that never hurts users (a security finding) has no onset: for it, any moment
+/// Classifies a run. `conclusive`: whether any verdict was. A bad deploy that never hurts users (a security finding) has no onset: for it, any moment
 /// from the deploy on is in time.
-pub(super) fn classify(truth: &TruthSummary, decisions: &Decisions) -> Class {
+pub(super) fn classify(truth: &TruthSummary, decisions: &Decisions, conclusive: bool) -> Class {
+    match decided(truth, decisions) {
+        Class::FalseNegative | Class::TrueNegative if !conclusive => Class::Inconclusive,
+        class => class,
+    }
+}
+
+fn decided(truth: &TruthSummary, decisions: &Decisions) -> Class {
     let end = truth.deployed + truth.watch;
     if !truth.bad {
         return match (decisions.roll_back, decisions.escalate) {
@@ -58,8 +68,11 @@ pub(super) fn classify(truth: &TruthSummary, decisions: &Decisions) -> Class {
 mod tests {
     use super::super::outcome::{Bound, Feasible};
     use super::*;
+    use crate::domain::engine_io::JournalEntry;
+    use crate::domain::entry::Entry;
     use crate::domain::time::{Millis, MonoTime};
     use crate::domain::truth::Cause;
+    use crate::domain::verdict::{Verdict, VerdictClass};
 
     /// Deployed at 10, hurting from 20, watched until 100.
     #[track_caller]
@@ -82,7 +95,7 @@ mod tests {
             escalations: escalate.iter().copied().map(MonoTime).collect(),
             escalate: escalate.first().copied().map(MonoTime),
         };
-        assert_eq!(classify(&truth, &decisions), expected, "{cause:?} {roll_back:?} {escalate:?}");
+        assert_eq!(classify(&truth, &decisions, true), expected, "{cause:?} {roll_back:?} {escalate:?}");
     }
 
     #[test]
@@ -107,5 +120,28 @@ mod tests {
             check(cause, Some(50), &[40], FalsePositive);
             check(cause, None, &[40], Escalated);
         }
+    }
+
+    #[test]
+    fn a_judge_that_never_could_tell_is_neither_right_nor_wrong() {
+        let sample = crate::record::sample::Sample::default().entries();
+        let told = super::super::score_entries(&sample).expect("whole");
+        assert_ne!(told.class, Class::Inconclusive);
+        let silent: Vec<_> = sample
+            .into_iter()
+            .map(|entry| match entry {
+                Entry::Journal(at, JournalEntry::Judged { service, verdict }) => {
+                    let verdict = Verdict { class: VerdictClass::Inconclusive, ..verdict };
+                    Entry::Journal(at, JournalEntry::Judged { service, verdict })
+                }
+                other => other,
+            })
+            .filter(|entry| !matches!(entry, Entry::Journal(_, JournalEntry::Decided { .. })))
+            .collect();
+        let untold = super::super::score_entries(&silent).expect("whole");
+        assert_eq!(untold.class, Class::Inconclusive);
+        let figures = super::super::Figures::of([&untold]);
+        assert_eq!((figures.caught.n, figures.false_rollbacks.n), (0, 0));
+        assert_eq!(figures.confusion.inconclusive_bad + figures.confusion.inconclusive_good, 1);
     }
 }

@@ -27,6 +27,10 @@ pub struct Confusion {
     pub escalated_bad: u64,
     /// Not bad, a person was called.
     pub escalated_good: u64,
+    /// Bad, the judge lacked an input from first to last; in no other figure.
+    pub inconclusive_bad: u64,
+    /// Not bad, likewise.
+    pub inconclusive_good: u64,
 }
 
 /// Median and 90th percentile of times, those that were not reached included (Kaplan-Meier).
@@ -130,7 +134,7 @@ impl Sums {
         if let Some(share) = outcome.harm.budget_share {
             self.budget = (self.budget.0 + share, self.budget.1 + 1);
         }
-        if !truth.bad {
+        if !truth.bad || outcome.class == Class::Inconclusive {
             return;
         }
         self.harmed = (self.harmed.0 + outcome.harm.users, self.harmed.1 + 1);
@@ -154,6 +158,8 @@ impl Sums {
                 c.false_positive_early += u64::from(outcome.truth.bad);
             }
             Class::TrueNegative => c.true_negative += 1,
+            Class::Inconclusive if outcome.truth.bad => c.inconclusive_bad += 1,
+            Class::Inconclusive => c.inconclusive_good += 1,
             Class::Escalated if !outcome.truth.bad => c.escalated_good += 1,
             Class::TruePositive | Class::FalseNegative | Class::Escalated if infeasible => {}
             Class::TruePositive => c.true_positive += 1,

@@ -15,6 +15,7 @@ use crate::domain::id::ExecutionId;
 use crate::domain::plan::Strategy;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Milestone, Truth, TruthEntry, TruthTick};
+use crate::domain::verdict::VerdictClass;
 use crate::record::RecordError;
 
 /// Why a record cannot be scored.
@@ -78,6 +79,8 @@ pub struct Scorer {
     plans: Vec<(ExecutionId, Strategy)>,
     paused: bool,
     resumed: bool,
+    /// Whether any verdict was more than inconclusive.
+    conclusive: bool,
     mitigated: Option<MonoTime>,
     recovered: Option<MonoTime>,
     harm: Harm,
@@ -140,7 +143,10 @@ impl Scorer {
                 RolloutAsk::Resume => self.resumed |= self.paused,
                 RolloutAsk::Abort => {}
             },
-            JournalEntry::Judged { .. } | JournalEntry::Outcome { .. } | JournalEntry::Validated { .. } => {}
+            JournalEntry::Judged { verdict, .. } => {
+                self.conclusive |= verdict.class != VerdictClass::Inconclusive;
+            }
+            JournalEntry::Outcome { .. } | JournalEntry::Validated { .. } => {}
         }
     }
 
@@ -201,7 +207,7 @@ impl Scorer {
             return Err(ScoreError::NoEnd { scenario, seed_index });
         }
         let summary = self.truth_summary(truth, header.plane);
-        let class = classify(&summary, &self.decisions);
+        let class = classify(&summary, &self.decisions, self.conclusive);
         let escalation_is_right =
             header.expect.as_ref().is_some_and(|expect| expect.decision.contains(&DecisionKind::Escalate));
         let caught = summary.bad
