@@ -17,6 +17,8 @@ pub struct Replayed {
     pub entries: usize,
     /// Decisions among them, in order.
     pub decisions: Vec<(MonoTime, DecisionKind)>,
+    /// Whether the record goes on to the run's end. If not, it says nothing of what came after.
+    pub whole: bool,
     /// The first journal entry that differs, if any does.
     pub difference: Option<Difference>,
 }
@@ -47,6 +49,7 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
     let mut engine = plane::engine(&policy, &header.signals);
     let mut recorded = Vec::new();
     let mut fresh = Vec::new();
+    let mut whole = false;
     for entry in entries {
         let (mono, input) = match entry.map_err(ReplayError::Record)? {
             Entry::Journal(at, entry) => {
@@ -55,7 +58,11 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
             }
             Entry::Woken(at) => (at, None),
             Entry::Input(at, input) => (at, Some(input)),
-            Entry::Header(_) | Entry::Truth(..) | Entry::End(_) => continue,
+            Entry::End(_) => {
+                whole = true;
+                continue;
+            }
+            Entry::Header(_) | Entry::Truth(..) => continue,
         };
         let now = Now::in_run(header.wall_start, mono);
         match input {
@@ -76,5 +83,5 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
         })
         .collect();
     let entries = fresh.len();
-    Ok(Replayed { header, entries, decisions, difference: first_difference(recorded, fresh) })
+    Ok(Replayed { header, entries, decisions, whole, difference: first_difference(recorded, fresh) })
 }

@@ -125,7 +125,11 @@ impl std::error::Error for Drawn<'_> {}
 
 impl Diagnostic for Drawn<'_> {
     fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.problem.code))
+        let level = match self.problem.level {
+            Level::Error => "error",
+            Level::Warning => "warning",
+        };
+        Some(Box::new(format!("{level}[{}]", self.problem.code)))
     }
 
     fn severity(&self) -> Option<Severity> {

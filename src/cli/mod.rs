@@ -27,8 +27,8 @@ use clap::{Parser, Subcommand, ValueEnum};
     before_help = "Five words: a JUDGE looks at signals and gives a VERDICT (pass, marginal, fail, inconclusive); the engine \
         makes a DECISION of it (hold, pause, roll back, escalate); a STRATEGY is the way back; the POLICY is the \
         file that says all this. Begin with `backspin run`, then `backspin explain`, then `backspin scenario new`.",
-    after_help = "Exit codes: 0 good · 1 expectation missed · 2 bad input or usage · 3 environment · 4 unknown · \
-        20 fault of backspin itself",
+    after_help = "Exit codes: 0 good · 1 expectation missed · 2 bad input or usage · 3 environment · 4 unknown (too few seeds, \
+        inputs missing) · 12 a replay differs · 20 fault of backspin itself",
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input};
+use super::diagnose::{Failure, bad_input, counted};
 use super::exit::Code;
 use super::select::open_record;
 use super::{Format, out};
@@ -32,6 +32,8 @@ pub(super) fn run(args: &ReplayArgs) -> Result<Code, Failure> {
             .map_err(|e| bad_input(e, "a record is JSON Lines, as `backspin run` writes it"))?;
         if replayed.difference.is_some() {
             code = Code::Nondeterminism;
+        } else if !replayed.whole && code == Code::Good {
+            code = Code::Unknown;
         }
         match args.format {
             Format::Text => out(&text(path.display().to_string().as_str(), &replayed)),
@@ -52,13 +54,21 @@ fn text(path: &str, replayed: &Replayed) -> String {
     }
     match &replayed.difference {
         None => lines.push(format!(
-            "same decisions: all {} journal entries agree, {} decisions among them",
-            replayed.entries,
-            replayed.decisions.len()
+            "{}: all {} agree, {} among them",
+            if replayed.whole { "same decisions" } else { "same decisions as far as the record goes" },
+            entries(replayed.entries),
+            counted(replayed.decisions.len(), "decision")
         )),
         Some(difference) => lines.extend(tell_difference(difference)),
     }
+    if !replayed.whole {
+        lines.push("hint: the record breaks off before the run's end; what came after is unknown".to_owned());
+    }
     lines.join("\n")
+}
+
+fn entries(n: usize) -> String {
+    if n == 1 { "1 journal entry".to_owned() } else { format!("{n} journal entries") }
 }
 
 fn tell_difference(difference: &Difference) -> Vec<String> {
@@ -75,7 +85,7 @@ fn tell_difference(difference: &Difference) -> Vec<String> {
         format!("DIFFERENT from journal entry {} on", difference.index),
         side("record", &difference.left),
         side("replay", &difference.right),
-        "hint: the record was made by another build, or the engine depends on something that is not an input"
+        "hint: the record was edited or made by another build, or the engine depends on something that is not an input"
             .to_owned(),
     ]
 }
@@ -88,6 +98,7 @@ fn json(path: &str, replayed: &Replayed) -> String {
         "scenario": replayed.header.scenario,
         "judge": replayed.header.judge,
         "same": replayed.difference.is_none(),
+        "whole": replayed.whole,
         "journal_entries": replayed.entries,
         "decisions": replayed
             .decisions

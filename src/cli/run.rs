@@ -38,8 +38,8 @@ pub(super) struct RunArgs {
     #[arg(long, default_value_t = SEEDS, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: u64,
     /// Runs at once; by default one per core. Does not change any result.
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
     /// Where the report goes.
     #[arg(long, default_value = "reports/latest", value_name = "DIR")]
     out: PathBuf,
@@ -53,6 +53,7 @@ pub(super) struct RunArgs {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
+    report::check(&args.out).map_err(cannot_write)?;
     let policies = args.policy.load()?;
     match &args.incidents {
         None => {
@@ -87,7 +88,7 @@ fn incidents(dir: &std::path::Path, filter: Option<&str>) -> Result<Vec<Recorded
     if cases.is_empty() {
         return Err(bad_input(
             anyhow::anyhow!("nothing selected: no recorded incident in `{}` fits", dir.display()),
-            "leave --filter out to see all",
+            "a filter is a part of SOURCE/ID; leave it out to play all",
         ));
     }
     Ok(cases)
@@ -124,7 +125,8 @@ fn play(
     subjects: Vec<Subject<'_>>,
     extra: Extra,
 ) -> Result<Code, Failure> {
-    let jobs = args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let jobs = args.jobs.map_or_else(cores, usize::from);
     let campaign = Campaign { subjects, policies, seed: args.seed.seed, seeds: args.seeds, jobs };
     let progress = Progress::start(&extra.title, campaign.keys().len());
     let outcomes = campaign.play(|_| progress.step()).map_err(cannot_play)?;

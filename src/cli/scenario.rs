@@ -9,7 +9,7 @@ use super::diagnose::{Failure, bad_input, counted};
 use super::exit::Code;
 use super::out;
 use crate::domain::id::VersionId;
-use crate::domain::truth::Truth;
+use crate::domain::truth::{Cause, Truth};
 use crate::scenario::{self, discover, load_all, model::Scenario};
 
 /// What to do with scenarios.
@@ -69,13 +69,16 @@ pub(super) fn run(verb: &ScenarioVerb) -> Result<Code, Failure> {
 
 fn checked(scenario: &Scenario) -> String {
     let truth: Truth = scenario::derive::truth(scenario);
-    let onset = truth.onset.map_or_else(|| "none".to_owned(), |at| at.to_string());
-    format!(
-        "{}/{}: good; {}; cause {:?}, onset {onset}, a rollback {}",
-        scenario.family,
-        scenario.name,
-        scenario.shows,
-        truth.cause,
-        if truth.rollback_helps { "helps" } else { "does not help" },
-    )
+    let found = match truth.cause {
+        Cause::None => "nothing goes wrong".to_owned(),
+        Cause::External => "what goes wrong lies outside the deploy".to_owned(),
+        Cause::Candidate => format!("{} is bad", scenario.deploy.version),
+        Cause::Flag => format!("a flag of {} is bad", scenario.deploy.version),
+    };
+    let onset = truth.onset.map_or_else(String::new, |onset| {
+        let helps = if truth.rollback_helps { "helps" } else { "does not help" };
+        format!(" from {} after the deploy, a rollback {helps}", onset.since(truth.deployed))
+    });
+    let expects = if scenario.expect.is_some() { "" } else { "; nothing is expected, so nothing is checked" };
+    format!("{}/{}: good. {}\n  {found}{onset}{expects}", scenario.family, scenario.name, scenario.shows)
 }

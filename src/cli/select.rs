@@ -9,6 +9,7 @@ use anyhow::{Context as _, anyhow};
 use clap::Args;
 
 use super::diagnose::{Failure, bad_input, counted, environment};
+use crate::policy::document::nearest::nearest;
 use crate::policy::{self, JudgeName, Policy};
 use crate::record::RecordReader;
 use crate::scenario::model::Scenario;
@@ -157,11 +158,14 @@ pub(super) fn scenario(what: &str) -> Result<Scenario, Failure> {
     }
     let all = shipped()?;
     let names: Vec<String> = all.iter().map(full_name).collect();
+    let short = all.iter().map(|s| s.name.as_str());
+    let near = nearest(what, names.iter().map(String::as_str).chain(short)).map(str::to_owned);
     all.into_iter().find(|s| s.name == what || full_name(s) == what).ok_or_else(|| {
-        bad_input(
-            anyhow!("there is no file and no shipped scenario `{what}`"),
-            &format!("shipped scenarios:\n  {}", names.join("\n  ")),
-        )
+        let hint = near.map_or_else(
+            || "`backspin scenario list` names the shipped ones, `backspin --help` the commands".to_owned(),
+            |near| format!("did you mean `{near}`? `backspin scenario list` names them all"),
+        );
+        bad_input(anyhow!("there is no command, no file and no shipped scenario `{what}`"), &hint)
     })
 }
 

@@ -12,7 +12,7 @@ use crate::score::ScoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// There is something in the folder that is not a report of ours; nothing was touched.
-    #[error("`{}` exists and is not a report (it holds no `{MARKER}`); choose another folder or remove it", path.display())]
+    #[error("`{}` exists and is not a report (it holds no `{MARKER}`), so it is left alone", path.display())]
     NotOurs {
         /// The folder.
         path: PathBuf,

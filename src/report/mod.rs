@@ -31,4 +31,4 @@ pub use json::REPORT_VERSION;
 pub use model::{CampaignReport, Commands, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
 pub use notice::Notice;
 pub use wrap::wrapped;
-pub use write::{MARKER, Written, write};
+pub use write::{MARKER, Written, check, write};

@@ -32,10 +32,7 @@ pub struct Written {
 /// Writes the report into `dir`, which is made if it is missing and replaced if it is a report already. Everything
 /// is rendered and written to a folder beside it first; then that takes its name.
 pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError> {
-    let name = dir.file_name().ok_or_else(|| ReportError::NoName { path: dir.to_owned() })?;
-    if !is_free(dir)? {
-        return Err(ReportError::NotOurs { path: dir.to_owned() });
-    }
+    let name = may_write(dir)?;
     let summary = Summary::of(report);
     let page = html::render(report, &summary)?;
     let figures = json::text(report, &summary).map_err(ReportError::Json)?;
@@ -59,6 +56,17 @@ pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError
         json: dir.join("report.json"),
         records: records.iter().map(|name| dir.join(name)).collect(),
     })
+}
+
+/// Whether a report may be written there: it is missing, empty or a report. To be asked before the work is done.
+pub fn check(dir: &Path) -> Result<(), ReportError> {
+    may_write(dir).map(|_| ())
+}
+
+/// The folder's own name.
+fn may_write(dir: &Path) -> Result<&std::ffi::OsStr, ReportError> {
+    let name = dir.file_name().ok_or_else(|| ReportError::NoName { path: dir.to_owned() })?;
+    if is_free(dir)? { Ok(name) } else { Err(ReportError::NotOurs { path: dir.to_owned() }) }
 }
 
 /// `records/FAMILY-SCENARIO.jsonl` for each run that is shown.

@@ -20,9 +20,12 @@ pub fn load(path: &Path) -> Result<Scenario, Problems> {
     let name =
         path.file_stem().map_or_else(|| "scenario".to_owned(), |name| name.to_string_lossy().into_owned());
     let folder = path.parent().and_then(Path::file_name);
-    let family = folder.map_or_else(|| "none".to_owned(), |name| name.to_string_lossy().into_owned());
+    let family = folder.map_or_else(|| OWN_FAMILY.to_owned(), |name| name.to_string_lossy().into_owned());
     parse(&source, &name, &family)
 }
+
+/// The family of a file that is named without a folder.
+const OWN_FAMILY: &str = "own";
 
 /// Checks a scenario's text: the scenario, or every problem in it.
 pub fn parse(source: &Source, name: &str, family: &str) -> Result<Scenario, Problems> {
@@ -37,12 +40,13 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(ScenarioFile).to_value()
 }
 
-/// The first block of comment lines, as a sentence.
+/// The first paragraph of comment lines, as a sentence.
 fn first_comment(text: &str) -> String {
     let comment = |line: &'_ str| line.trim_start().starts_with('#');
     let block = text.lines().skip_while(|line| !comment(line)).take_while(|line| comment(line));
-    let words: Vec<&str> = block.map(|line| line.trim_start().trim_start_matches('#').trim()).collect();
-    words.join(" ").trim().to_owned()
+    let words = block.map(|line| line.trim_start().trim_start_matches('#').trim());
+    let paragraph: Vec<&str> = words.skip_while(|w| w.is_empty()).take_while(|w| !w.is_empty()).collect();
+    paragraph.join(" ")
 }
 
 /// How busy a service is at rest: the utilisation of the generator that the judges were compared on (decision

@@ -1,0 +1,297 @@
+//! The command line as a user meets it: exit codes, messages, and what goes to which stream.
+
+use std::fs;
+use std::path::Path;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// A folder of its own with a good scenario, `mine.yaml`.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let new = backspin(&folder).args(["scenario", "new", "mine"]).output().expect("runs");
+    fs::write(folder.path().join("mine.yaml"), new.stdout).expect("written");
+    folder
+}
+
+fn backspin(folder: &TempDir) -> Command {
+    let mut command = Command::cargo_bin("backspin").expect("built");
+    command.current_dir(folder.path()).env_remove("BACKSPIN_POLICY").env("COLUMNS", "100");
+    command
+}
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn run_in(folder: &TempDir, args: &[&str]) -> Ran {
+    let output = backspin(folder).args(args).output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Ran { code: output.status.code().expect("ended"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// Ends with this code, prints no result, says all of these on stderr, and writes nothing.
+#[track_caller]
+fn refuses(folder: &TempDir, args: &[&str], code: i32, says: &[&str]) {
+    let before = listing(folder.path());
+    let ran = run_in(folder, args);
+    assert_eq!(ran.code, code, "{args:?}: {}", ran.err);
+    assert_eq!(ran.out, "", "{args:?} prints a result");
+    for words in says {
+        assert!(ran.err.contains(words), "{args:?} does not say `{words}`:\n{}", ran.err);
+    }
+    assert_eq!(listing(folder.path()), before, "{args:?} wrote something");
+}
+
+fn listing(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(folder)
+        .expect("listed")
+        .map(|entry| entry.expect("an entry").path().display().to_string())
+        .collect();
+    names.sort();
+    names
+}
+
+fn put(folder: &TempDir, name: &str, text: &str) {
+    fs::write(folder.path().join(name), text).expect("written");
+}
+
+/// Changes `mine.yaml` into another file.
+fn changed(folder: &TempDir, name: &str, from: &str, to: &str) {
+    let text = fs::read_to_string(folder.path().join("mine.yaml")).expect("there");
+    assert!(text.contains(from), "`{from}` is not in the template");
+    put(folder, name, &text.replace(from, to));
+}
+
+#[test]
+fn bad_input_is_refused_with_a_place_and_a_remedy() {
+    let folder = folder();
+    refuses(&folder, &["run", "nosuch.yaml"], 2, &["cannot read `nosuch.yaml`", "hint:"]);
+    changed(&folder, "typo.yaml", "hang_ratio", "hang_ratoi");
+    refuses(
+        &folder,
+        &["run", "typo.yaml"],
+        2,
+        &[
+            "error[S010]",
+            "unknown field `hang_ratoi` in `bad_version`",
+            "typo.yaml:23",
+            "did you mean `hang_ratio`?",
+        ],
+    );
+    changed(&folder, "percent.yaml", "hang_ratio: 0.02", "hang_ratio: 70");
+    refuses(
+        &folder,
+        &["run", "percent.yaml"],
+        2,
+        &["`hang_ratio` must be between 0 and 1, got 70", "percent.yaml:23:52", "write `0.7`"],
+    );
+    refuses(
+        &folder,
+        &["run", "--filter", "zzz"],
+        2,
+        &["nothing selected", "`zzz`", "loud/half-of-requests-fail"],
+    );
+    refuses(
+        &folder,
+        &["run", "--judge", "kayenta"],
+        2,
+        &["unknown judge `kayenta`", "`e_detector`, `weighted` or `flagger`"],
+    );
+    refuses(
+        &folder,
+        &["run", "half-slow"],
+        2,
+        &["no shipped scenario `half-slow`", "did you mean `half-slower`?"],
+    );
+    refuses(&folder, &["frobnicate"], 2, &["no command, no file and no shipped scenario", "backspin --help"]);
+    refuses(&folder, &["run", "--seeds", "0"], 2, &["1..=100000"]);
+    refuses(&folder, &["run", "--jobs", "0"], 2, &["1..=65535"]);
+    refuses(&folder, &["run", "mine.yaml", "./mine.yaml"], 2, &["are both called"]);
+    refuses(&folder, &["scenario", "new", "a b"], 2, &["`a b` is not a valid name"]);
+    refuses(&folder, &["run", "--incidents", "."], 2, &["no source in `.`", "cases.json"]);
+}
+
+#[test]
+fn a_query_that_does_not_parse_has_a_position() {
+    let folder = folder();
+    let policy = "version: 1\nsignals: { error_ratio: \"sum(rate(http_requests_total[5m))\" }\n";
+    put(&folder, "policy.yaml", policy);
+    for args in [&["policy", "check", "policy.yaml"][..], &["run", "mine.yaml", "--policy", "policy.yaml"]] {
+        refuses(&folder, args, 2, &["error[P030]", "policy.yaml:2:57", "a duration such as `5m`"]);
+    }
+    put(&folder, "percent.yaml", "version: 1\njudge: { weighted: { error_ratio: 70 } }\n");
+    refuses(&folder, &["policy", "check", "percent.yaml"], 2, &["percent.yaml:2:35", "write `0.7`"]);
+}
+
+#[test]
+fn a_folder_that_is_not_a_report_is_left_alone_and_nothing_is_played() {
+    let folder = folder();
+    fs::create_dir(folder.path().join("thesis")).expect("made");
+    put(&folder, "thesis/chapter.txt", "x");
+    let args = ["run", "mine.yaml", "--out", "thesis"];
+    refuses(&folder, &args, 3, &["`thesis` exists and is not a report", "--out"]);
+    assert!(!run_in(&folder, &args).err.contains("playing"));
+}
+
+#[test]
+fn too_few_seeds_leave_it_unknown() {
+    let folder = folder();
+    let ran = run_in(&folder, &["run", "mine.yaml", "--seeds", "3", "--judge", "e_detector"]);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    assert!(ran.out.contains("Not known yet for own/mine: 3 runs are too few"), "{}", ran.out);
+    assert!(ran.out.contains("→ play more seeds: `--seeds 60`"), "{}", ran.out);
+    assert!(folder.path().join("reports/latest/index.html").is_file());
+}
+
+#[test]
+fn a_missed_expectation_names_the_command_that_explains_it() {
+    let folder = folder();
+    let args = ["run", "loud/half-of-requests-fail", "--judge", "weighted", "--seeds", "35"];
+    let ran = run_in(&folder, &args);
+    assert_eq!(ran.code, 1, "{}", ran.err);
+    let command = "backspin explain loud/half-of-requests-fail --judge weighted";
+    assert!(ran.out.contains(command), "{}", ran.out);
+    let words: Vec<&str> = command.split(' ').skip(1).collect();
+    let explained = run_in(&folder, &words);
+    assert_eq!(explained.code, 0, "{}", explained.err);
+    assert!(explained.out.contains("expectation missed"), "{}", explained.out);
+}
+
+#[test]
+fn results_go_to_stdout_progress_to_stderr_and_neither_is_coloured() {
+    let folder = folder();
+    let ran = run_in(&folder, &["run", "mine.yaml", "--seeds", "2"]);
+    assert!(ran.err.starts_with("playing 1 scenario × 2 seeds: 6 runs\n"), "{}", ran.err);
+    assert!(!ran.out.contains("playing"), "{}", ran.out);
+    changed(&folder, "typo.yaml", "hang_ratio", "hang_ratoi");
+    let failed = run_in(&folder, &["run", "typo.yaml"]);
+    let explained = run_in(&folder, &["explain", "mine.yaml"]);
+    for text in [&ran.out, &ran.err, &failed.err, &explained.out] {
+        assert!(!text.contains('\u{1b}'), "{text}");
+    }
+    for width in ["80", "100", "140"] {
+        let output = backspin(&folder)
+            .env("COLUMNS", width)
+            .args(["explain", "mine.yaml", "--all"])
+            .output()
+            .expect("runs");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let limit = width.parse::<usize>().expect("a number").max(100);
+        let longest = text.lines().max_by_key(|line| line.chars().count()).unwrap_or("");
+        assert!(longest.chars().count() <= limit, "{longest}");
+    }
+}
+
+#[test]
+fn json_is_valid_and_versioned() {
+    let folder = folder();
+    let record = "reports/latest/records/own-mine.jsonl";
+    for args in [
+        &["run", "mine.yaml", "--seeds", "2", "--format", "json"][..],
+        &["explain", "mine.yaml", "--format", "json"],
+        &["replay", record, "--format", "json"],
+    ] {
+        let ran = run_in(&folder, args);
+        let json: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON and nothing else");
+        assert_eq!(json["version"], 1, "{args:?}");
+    }
+}
+
+#[test]
+fn help_opens_with_the_five_words_and_ends_with_the_exit_codes() {
+    let folder = folder();
+    let ran = run_in(&folder, &["--help"]);
+    assert_eq!(ran.code, 0);
+    let first = ran.out.split("\n\n").next().expect("a paragraph").replace('\n', " ");
+    for word in ["JUDGE", "VERDICT", "DECISION", "STRATEGY", "POLICY", "`backspin run`", "`backspin explain`"]
+    {
+        assert!(first.contains(word), "{first}");
+    }
+    let last = ran.out.trim_end().rsplit("\n\n").next().expect("a paragraph");
+    assert!(last.starts_with("Exit codes: 0 good"), "{last}");
+}
+
+#[test]
+fn a_new_scenario_is_good_and_a_record_of_it_replays() {
+    let folder = folder();
+    let checked = run_in(&folder, &["scenario", "check", "mine.yaml"]);
+    assert_eq!(checked.code, 0, "{}", checked.err);
+    assert!(checked.out.starts_with("own/mine: good. Two in a hundred requests"), "{}", checked.out);
+    assert!(checked.out.contains("v2 is bad from 10m after the deploy, a rollback helps"), "{}", checked.out);
+    run_in(&folder, &["run", "mine.yaml", "--seeds", "2", "--judge", "e_detector"]);
+    let record = "reports/latest/records/own-mine.jsonl";
+    let replayed = run_in(&folder, &["replay", record]);
+    assert_eq!(replayed.code, 0, "{}", replayed.err);
+    assert!(replayed.out.contains("same decisions: all "), "{}", replayed.out);
+    let explained = run_in(&folder, &["explain", record]);
+    assert!(explained.out.contains("▶ roll back v2 → v1"), "{}", explained.out);
+    // The truth is told after the stream, never within it.
+    let (stream, truth) = explained.out.split_once("What was really so").expect("told");
+    assert!(!stream.contains("onset") && truth.contains("(onset)"), "{}", explained.out);
+
+    let text = fs::read_to_string(folder.path().join(record)).expect("there");
+    put(&folder, "edited.jsonl", &with_errors_raised(&text));
+    let differs = run_in(&folder, &["replay", "edited.jsonl"]);
+    assert_eq!(differs.code, 12, "{}", differs.out);
+    assert!(differs.out.contains("DIFFERENT from journal entry "), "{}", differs.out);
+
+    put(&folder, "torn.jsonl", &text[..text.len() / 2]);
+    refuses(&folder, &["replay", "torn.jsonl"], 2, &["cannot replay `torn.jsonl`", "breaks off"]);
+    let half: Vec<&str> = text.lines().take(text.lines().count() / 2).collect();
+    put(&folder, "cut.jsonl", &(half.join("\n") + "\n"));
+    let cut = run_in(&folder, &["replay", "cut.jsonl"]);
+    assert_eq!(cut.code, 4, "{}", cut.out);
+    assert!(cut.out.contains("same decisions as far as the record goes"), "{}", cut.out);
+    refuses(&folder, &["replay", "mine.yaml"], 2, &["line 1 is not an entry of a record"]);
+    refuses(&folder, &["replay", "nosuch.jsonl"], 3, &["cannot open `nosuch.jsonl`"]);
+}
+
+/// In the first frame with a candidate that has traffic, every request failed.
+fn with_errors_raised(record: &str) -> String {
+    let mut lines: Vec<String> = record.lines().map(str::to_owned).collect();
+    for line in &mut lines {
+        let mut entry: serde_json::Value = serde_json::from_str(line).expect("JSON");
+        let path = "/entry/input/1/collected/frame/candidate";
+        let Some(candidate) = entry.pointer_mut(path).filter(|arm| arm.is_object()) else { continue };
+        let requests = candidate["requests"].as_u64().unwrap_or(0);
+        if requests > 20 {
+            candidate["errors"] = requests.into();
+            *line = entry.to_string();
+            break;
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+#[test]
+fn shipped_files_are_valid_under_their_schemas() {
+    let folder = folder();
+    let schema = |verb: &str| {
+        let ran = run_in(&folder, &[verb, "schema"]);
+        let schema: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON");
+        jsonschema::validator_for(&schema).expect("a schema")
+    };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let scenarios = schema("scenario");
+    let mut seen = 0;
+    for family in fs::read_dir(root.join("scenarios")).expect("listed").flatten() {
+        for file in fs::read_dir(family.path()).expect("listed").flatten() {
+            valid(&scenarios, &file.path());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 19, "only {seen} scenarios");
+    valid(&scenarios, &folder.path().join("mine.yaml"));
+    valid(&schema("policy"), &root.join("policies/default.yaml"));
+}
+
+#[track_caller]
+fn valid(schema: &jsonschema::Validator, path: &Path) {
+    let text = fs::read_to_string(path).expect("there");
+    let json: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
+    let errors: Vec<_> = schema.iter_errors(&json).map(|e| format!("{e} at {}", e.instance_path())).collect();
+    assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+}
