@@ -31,10 +31,11 @@ mod evidence;
 mod history;
 mod params;
 mod statistics;
+mod tally;
 
 use libm::{exp, log};
 
-use crate::domain::frame::{ArmIncrements, Frame};
+use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS};
 use crate::domain::signal::SignalKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::verdict::{Evidence, Reference, Verdict, VerdictClass};
@@ -45,6 +46,7 @@ use super::inputs::{InputsSeen, fresh};
 use super::{Judge, Need, Needs};
 use history::{BODY_SLOW, Cut, Past, TAIL_SLOW, slow_requests, throughput};
 use statistics::{ALTERNATIVES, Detector, LogE, Trial, candidate_share, correlation, long_run};
+use tally::{Counted, Held, Tally};
 
 /// The judge.
 #[derive(Clone, Debug)]
@@ -59,7 +61,7 @@ pub struct EDetector {
 #[derive(Clone, Copy, Debug, Default)]
 struct Watch {
     detectors: [Detector; STREAMS],
-    /// Counts since the deploy, for evidence.
+    /// Counts behind the evidence.
     tallies: [Tally; STREAMS],
     /// Noise and past p99, fixed when the deploy begins.
     fixed: Option<Fixed>,
@@ -67,6 +69,10 @@ struct Watch {
     gate: Gate,
     candidate_requests: u64,
     reference: Option<Reference>,
+    /// Why the last frame was not judged, if it was not.
+    blind: Option<Blind>,
+    /// When the frame being judged began.
+    frame_from: MonoTime,
     score: f64,
 }
 
@@ -87,16 +93,6 @@ struct Noise {
     against_past: f64,
 }
 
-/// One stream's counts, candidate and reference, and the ratio it may have.
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    hits: f64,
-    requests: f64,
-    reference_hits: f64,
-    reference_requests: f64,
-    margin: f64,
-}
-
 /// How cold the candidate's pods are: 1 new, 0 warm.
 #[derive(Clone, Copy, Debug, Default)]
 struct Warmth {
@@ -107,7 +103,7 @@ struct Warmth {
 /// Muting of comparisons with the past (DS).
 #[derive(Clone, Copy, Debug, Default)]
 struct Gate {
-    closed_until: Option<MonoTime>,
+    closed: Option<(MonoTime, Blind)>,
     muted: Millis,
 }
 
@@ -212,6 +208,7 @@ impl EDetector {
                 hits: [slow_requests(candidate, cut), slow_requests(control, cut)],
                 requests: [n1, n0],
             };
+            self.watch.tallies[stream].over_ms = Some(LATENCY_BOUNDS_MS[cut.first_slow - 1]);
             self.watch.take_pair(stream, pair, margin, ratios);
         }
     }
@@ -225,8 +222,8 @@ impl EDetector {
         let usual = self.past.error_ratio() * self.past.doubt(self.past.errors(), noise);
         let null =
             (usual * p.history_error_margin).max(usual + p.error_points_margin) + p.warmup_errors * cold;
-        let past = [self.past.error_ratio(), null / self.past.error_ratio()];
         let trial = Trial { hits: f64::from(candidate.errors), trials: n, null, noise };
+        let past = self.past.error_ratio();
         self.watch.take_trial(ERRORS, trial, past, &ERROR_RATIOS);
         if !candidate.has_latency_buckets() {
             return;
@@ -239,7 +236,8 @@ impl EDetector {
             let doubt = self.past.doubt(cut.slow * self.past.timed(), noise);
             let null = cut.slow * self.past.growth(cut, shift).max(RATIO_MIN) * doubt;
             let trial = Trial { hits: slow_requests(candidate, cut), trials: n, null, noise };
-            self.watch.take_trial(stream, trial, [cut.slow, null / cut.slow], ratios);
+            self.watch.tallies[stream].over_ms = Some(LATENCY_BOUNDS_MS[cut.first_slow - 1]);
+            self.watch.take_trial(stream, trial, cut.slow, ratios);
         }
     }
 
@@ -269,7 +267,7 @@ impl EDetector {
         for (l, shift) in log_e.iter_mut().zip(P99_SHIFTS) {
             *l = w * (shift * z - 0.5 * shift * shift);
         }
-        self.watch.detectors[BODY].step(&log_e);
+        self.watch.step(BODY, &log_e);
     }
 
     /// What this frame can be compared with, having compared it; none if it says nothing.
@@ -279,30 +277,32 @@ impl EDetector {
             None => *self.watch.fixed.insert(self.fix(frame.interval)),
         };
         let p99 = frame.signals[SignalKind::LatencyP99].usable().filter(|v| *v > 0.0).zip(fixed.p99);
+        self.watch.frame_from = MonoTime(frame.at.0.saturating_sub(frame.interval.0));
         let Some(candidate) = frame.candidate.as_ref() else {
             // A recording of signals alone: the candidate is the service.
-            return match p99 {
-                Some((p99_ms, past)) if frame.control().is_none() && !self.is_muted(frame, None) => {
-                    self.compare_p99(frame, &past, p99_ms);
-                    Seen::Compared(Reference::History)
-                }
-                _ => Seen::Blind,
+            let Some((p99_ms, past)) = p99.filter(|_| frame.control().is_none()) else {
+                return Seen::Blind(Blind::Candidate);
             };
+            if let Some(blind) = self.is_muted(frame, None) {
+                return Seen::Blind(blind);
+            }
+            self.compare_p99(frame, &past, p99_ms);
+            return Seen::Compared(Reference::History);
         };
-        let Some(candidate) = fresh(candidate) else { return Seen::Blind };
+        let Some(candidate) = fresh(candidate) else { return Seen::Blind(Blind::Candidate) };
         self.watch.warmth.note(candidate.pods_ready);
         self.watch.candidate_requests += u64::from(candidate.requests);
         let total =
             f64::from(candidate.requests) + frame.control().map_or(0.0, |arm| f64::from(arm.requests));
         if candidate.requests == 0 {
             let odd = total * frame.rollout.candidate_share > EXPECTED_MIN;
-            return if odd { Seen::Blind } else { Seen::NoNews };
+            return if odd { Seen::Blind(Blind::Silent) } else { Seen::NoNews };
         }
         match frame.control() {
-            Some(control) if fresh(control).is_none() => Seen::Blind,
+            Some(control) if fresh(control).is_none() => Seen::Blind(Blind::Control),
             Some(control) if f64::from(control.requests) >= CONTROL_SHARE_MIN * total => {
                 if self.is_overrun(candidate) {
-                    return Seen::Blind;
+                    return Seen::Blind(Blind::Cold);
                 }
                 self.compare_arms(&fixed, candidate, control);
                 let seconds = frame.interval.as_secs_f64();
@@ -311,8 +311,11 @@ impl EDetector {
             }
             _ => {
                 let outage = candidate.error_ratio().is_some_and(|ratio| ratio >= self.params.total_outage);
-                if !self.past.is_known() || (self.is_muted(frame, Some(candidate)) && !outage) {
-                    return Seen::Blind;
+                if !self.past.is_known() {
+                    return Seen::Blind(Blind::NoPast);
+                }
+                if let Some(blind) = self.is_muted(frame, Some(candidate)).filter(|_| !outage) {
+                    return Seen::Blind(blind);
                 }
                 self.compare_past(&fixed, frame, candidate);
                 match p99 {
@@ -334,7 +337,8 @@ impl EDetector {
             && candidate.error_ratio().is_none_or(|ratio| ratio < self.params.total_outage)
     }
 
-    fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> bool {
+    /// Why a comparison with the past would blame the candidate for what anyone would suffer now, if it would.
+    fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
         let p = &self.params;
         let sick = frame.signals[SignalKind::DependencyHealth]
             .usable()
@@ -344,20 +348,26 @@ impl EDetector {
             Some(utilisation) => utilisation >= p.gate_utilisation,
             None => self.surge(frame) > p.gate_surge,
         };
-        let loaded = loaded || candidate.is_some_and(|arm| self.is_overrun(arm));
+        let cause = if sick {
+            Some(Blind::Dependency)
+        } else if loaded {
+            Some(Blind::Load)
+        } else {
+            candidate.filter(|arm| self.is_overrun(arm)).map(|_| Blind::Cold)
+        };
         let gate = &mut self.watch.gate;
-        if sick || loaded {
-            gate.closed_until = Some(frame.at + Millis(p.gate_after_ms));
+        if let Some(cause) = cause {
+            gate.closed = Some((frame.at + Millis(p.gate_after_ms), cause));
         }
-        let muted = gate.closed_until.is_some_and(|until| frame.at <= until) && gate.muted.0 < p.gate_max_ms;
-        gate.muted = if muted {
+        let muted = gate.closed.filter(|&(until, _)| frame.at <= until && gate.muted.0 < p.gate_max_ms);
+        gate.muted = if muted.is_some() {
             gate.muted + frame.interval
         } else {
             // A quarter of the time that is judged is regained, or one noisy minute would leave no patience for
             // an outage half an hour later.
             gate.muted.saturating_sub(Millis(frame.interval.0 / 4))
         };
-        muted
+        muted.map(|(_, cause)| cause)
     }
 }
 
@@ -369,7 +379,26 @@ enum Seen {
     /// Everything is there, and nothing happened.
     NoNews,
     /// Something that should be there is not, or it is muted.
-    Blind,
+    Blind(Blind),
+}
+
+/// Why a frame is not judged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Blind {
+    /// The candidate was not measured.
+    Candidate,
+    /// Its control was not.
+    Control,
+    /// The candidate is given traffic and counted none.
+    Silent,
+    /// There is nothing to compare with.
+    NoPast,
+    /// New pods have more to do than cold pods can.
+    Cold,
+    /// A dependency fails.
+    Dependency,
+    /// There is more load than can be compared with the past.
+    Load,
 }
 
 /// Candidate first, control second.
@@ -398,27 +427,27 @@ impl Watch {
         let [n1, n0] = pair.requests;
         let [x1, x0] = pair.hits;
         let tally = &mut self.tallies[stream];
-        tally.hits += x1;
-        tally.requests += n1;
-        tally.reference_hits += x0;
-        tally.reference_requests += n0;
-        tally.margin = margin.ratio;
+        tally.begin(self.frame_from);
+        tally.count(Counted { hits: x1, requests: n1 }, Held::Control(Counted { hits: x0, requests: n0 }));
         if x1 + x0 > 0.0 {
             let null = candidate_share(n1, n0, margin.ratio);
             let trial = Trial { hits: x1, trials: x1 + x0, null, noise: margin.noise };
-            self.detectors[stream].step(&trial.log_e(|k| candidate_share(n1, n0, margin.ratio * ratios[k])));
+            let log_e = trial.log_e(|k| candidate_share(n1, n0, margin.ratio * ratios[k]));
+            self.step(stream, &log_e);
         }
     }
 
-    /// `past` is the past share and the ratio to it that the null allows.
-    fn take_trial(&mut self, stream: usize, trial: Trial, past: [f64; 2], ratios: &LogE) {
+    /// `past` is the share before the deploy.
+    fn take_trial(&mut self, stream: usize, trial: Trial, past: f64, ratios: &LogE) {
         let tally = &mut self.tallies[stream];
-        tally.hits += trial.hits;
-        tally.requests += trial.trials;
-        tally.reference_hits += trial.trials * past[0];
-        tally.reference_requests += trial.trials;
-        tally.margin = past[1];
-        self.detectors[stream].step(&trial.log_e(|k| trial.null * ratios[k]));
+        tally.begin(self.frame_from);
+        tally.count(Counted { hits: trial.hits, requests: trial.trials }, Held::Past(past));
+        self.step(stream, &trial.log_e(|k| trial.null * ratios[k]));
+    }
+
+    fn step(&mut self, stream: usize, log_e: &LogE) {
+        self.detectors[stream].step(log_e);
+        self.tallies[stream].step(log_e);
     }
 
     /// The stream with the greatest statistic.
@@ -477,12 +506,17 @@ impl Judge for EDetector {
             self.watch.warmth.warm(frame.interval, &self.params);
         }
         let seen = self.compare(frame);
+        self.watch.blind = match seen {
+            Seen::Blind(blind) => Some(blind),
+            Seen::Compared(_) | Seen::NoNews => None,
+        };
         if let Seen::Compared(reference) = seen {
             self.watch.reference = Some(reference);
             self.watch.score = log(self.watch.mean().max(1.0));
         }
         let score = self.watch.score;
-        let judged = seen != Seen::Blind && self.watch.reference.is_some() && self.seen.satisfy(self.needs());
+        let judged =
+            self.watch.blind.is_none() && self.watch.reference.is_some() && self.seen.satisfy(self.needs());
         let class = if score >= threshold {
             // Evidence stands, whatever is missing now.
             VerdictClass::Fail

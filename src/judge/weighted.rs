@@ -100,11 +100,13 @@ pub struct Weighted {
 }
 
 /// One sum of weights.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Sum {
     score: f64,
     greatest: f64,
-    primary: Option<SignalKind>,
+    /// What contributed most: without system health, and where that contributes more than the rest. Looked up, since
+    /// a choice would become a branch.
+    primary: [Option<SignalKind>; 2],
 }
 
 /// A user-defined signal that can count: it has a weight, a threshold and a worse side.
@@ -158,7 +160,7 @@ impl Weighted {
 
     /// The named factors' sum. There are no branches on what was read, and little work that waits for it: a branch
     /// guessed wrong, or a queue full of waiting work, keeps the next frames' reads from starting.
-    fn sum(&self, frame: &Frame) -> Sum {
+    fn sum(&self, frame: &Frame) -> (f64, Option<SignalKind>) {
         let p = &self.params;
         // A value that is not a number is above nothing.
         let above = |kind: SignalKind, threshold: f64| {
@@ -176,7 +178,8 @@ impl Weighted {
         };
         let (cpu, memory) = (busy(SignalKind::Cpu), busy(SignalKind::Memory));
         let busiest = if memory > cpu { memory } else { cpu };
-        sum.with(p.system_weight * busiest, SignalKind::Cpu)
+        let system = p.system_weight * busiest;
+        (sum.score + system, sum.primary[usize::from(system > sum.greatest)])
     }
 
     /// What system health adds.
@@ -235,14 +238,15 @@ impl Judge for Weighted {
                 return Verdict::inconclusive(self.params.rollback_score);
             }
         }
-        let Sum { mut score, primary, .. } = self.sum(frame);
+        let (mut score, primary) = self.sum(frame);
         for factor in &self.custom {
             if let Some((_, impact)) = factor.reading(frame) {
                 score += factor.weight * impact.min(1.0);
             }
         }
         let score = score.min(1.0);
-        let class = if score >= self.params.rollback_score { VerdictClass::Fail } else { VerdictClass::Pass };
+        let class =
+            [VerdictClass::Pass, VerdictClass::Fail][usize::from(score >= self.params.rollback_score)];
         Verdict { class, score, threshold: self.params.rollback_score, primary, reference: Reference::Limit }
     }
 
@@ -272,7 +276,7 @@ impl Judge for Weighted {
             }
         }
         factors.sort_by(|a, b| b.contribution.total_cmp(&a.contribution));
-        let score: f64 = factors.iter().map(|f| f.contribution).sum::<f64>().min(1.0);
+        let score = factors.iter().fold(0.0, |sum, f| sum + f.contribution).min(1.0);
         let fails_at = self.params.rollback_score;
         let mut words = format!("{score:.2} of {fails_at:.2}: ");
         if factors.is_empty() {
@@ -298,14 +302,20 @@ impl Judge for Weighted {
     }
 }
 
+impl Default for Sum {
+    fn default() -> Self {
+        Self { score: 0.0, greatest: 0.0, primary: [None, Some(SignalKind::Cpu)] }
+    }
+}
+
 impl Sum {
     /// With one more factor. Factors are added in the order of [`FACTORS`], so that sums are always the same bits.
     fn with(self, added: f64, kind: SignalKind) -> Self {
-        let leads = added > self.greatest;
+        let primary = if added > self.greatest { Some(kind) } else { self.primary[0] };
         Self {
             score: self.score + added,
-            greatest: if leads { added } else { self.greatest },
-            primary: if leads { Some(kind) } else { self.primary },
+            greatest: self.greatest.max(added),
+            primary: [primary, Some(SignalKind::Cpu)],
         }
     }
 }

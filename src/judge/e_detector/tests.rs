@@ -127,6 +127,12 @@ fn a_slower_candidate_fails_for_latency() {
         last = bed.arms(Some(slow), Some(arm(1000, 2)));
     }
     assert_eq!((last.class, last.primary), (Fail, Some(SignalKind::LatencyP99)));
+    let frame = Frame { at: MonoTime(49 * MINUTE), interval: Millis(MINUTE), ..Frame::default() };
+    let evidence = bed.judge.evidence(&frame);
+    let expected = "requests over 115 ms: 11900 of 17000 (70.0 %) on the candidate against 4760 of 17000 (28.0 %) on \
+                    the control, in the last 17m; ";
+    assert!(evidence.words.starts_with(expected), "{}", evidence.words);
+    assert_eq!(evidence.factors[0].signal, "share_over_115ms");
 }
 
 #[test]
@@ -293,14 +299,39 @@ fn the_threshold_follows_the_interval() {
 }
 
 #[test]
-fn evidence_says_against_what_and_leads_with_the_greatest() {
+fn evidence_states_the_fact_and_then_the_statistic() {
     let mut bed = Bed::new();
-    bed.arms(Some(arm(1000, 200)), Some(arm(1000, 2)));
-    let evidence = bed.judge.evidence(&Frame { interval: Millis(MINUTE), ..Frame::default() });
-    assert!(evidence.words.contains("the control at the same time"), "{}", evidence.words);
-    assert_eq!(evidence.factors[0].signal, "error_ratio");
-    assert!((evidence.factors[0].value - 0.2).abs() < 1e-12);
-    assert!(evidence.factors[0].threshold < 0.2);
+    let now =
+        |minute: u64| Frame { at: MonoTime(minute * MINUTE), interval: Millis(MINUTE), ..Frame::default() };
+    for _ in 0..3 {
+        bed.arms(Some(arm(1000, 1)), Some(arm(1000, 2)));
+    }
+    bed.arms(Some(arm(1000, 100)), Some(arm(1000, 2)));
+    bed.arms(Some(arm(1000, 300)), Some(arm(1000, 2)));
+    let evidence = bed.judge.evidence(&now(34));
+    let (fact, statistic) = evidence.words.split_once("; ").expect("two parts");
+    assert_eq!(
+        fact,
+        "errors: 400 of 2000 (20.0 %) on the candidate against 4 of 2000 (0.20 %) on the control, in the last 2m"
+    );
+    assert!(statistic.ends_with(" of the 8.7 nats needed"), "{statistic}");
+    assert_eq!(evidence.factors.len(), 1, "only what leads");
+    let factor = &evidence.factors[0];
+    assert_eq!((factor.signal.as_str(), factor.value, factor.threshold), ("error_ratio", 0.2, 0.002));
+}
+
+#[test]
+fn evidence_without_a_control_names_the_past() {
+    let mut bed = Bed::new();
+    bed.arms(Some(arm(1000, 300)), None);
+    let frame = Frame { at: MonoTime(30 * MINUTE), interval: Millis(MINUTE), ..Frame::default() };
+    let words = bed.judge.evidence(&frame).words;
+    let expected =
+        "errors: 300 of 1000 (30.0 %) on the candidate against 0.20 % before the deploy, in the last 1m";
+    assert!(words.starts_with(expected), "{words}");
+    bed.arms(Some(missing()), None);
+    let words = bed.judge.evidence(&frame).words;
+    assert!(words.starts_with("not judged: the candidate was not measured; errors: 300"), "{words}");
 }
 
 #[test]
