@@ -319,7 +319,9 @@ fn counts_as(outcome: &RunOutcome) -> String {
     if outcome.truth.bad {
         words.push(format!("TTD {}, TTM {}, TTR {}", outcome.ttd, outcome.ttm, outcome.ttr));
         words.extend(outcome.truth.bound.time.map(|bound| format!("the signals allow {bound} (D*)")));
-        words.push(format!("{:.0} users harmed", outcome.harm.users));
+        if outcome.truth.recovery_known {
+            words.push(format!("{:.0} users harmed", outcome.harm.users));
+        }
     }
     words.join("; ")
 }

@@ -1,33 +1,12 @@
 //! The picture of a run: four panels over one time axis, as SVG text without a font or a script.
-//!
-//! The drawing library only knows fixed colours. It is given a colour of its own for each role, and these are
-//! replaced by CSS variables afterwards, so that one picture serves light and dark pages. Every line differs from
-//! its neighbour by dashes and by a word in its legend, not by colour alone.
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::ink::{CANDIDATE, CONTROL, FAINT, GAP, GRID, INK, LIMIT, MARK, Role, finish};
 use super::series::{Mark, Points, Series};
 use super::words;
-
-/// A role of ink: the colour drawn with, the CSS variable it becomes, and its dashes.
-#[derive(Clone, Copy)]
-struct Role {
-    drawn: RGBColor,
-    variable: &'static str,
-    dashes: Option<&'static str>,
-}
-
-const INK: Role = Role { drawn: RGBColor(181, 1, 1), variable: "--ink", dashes: None };
-const FAINT: Role = Role { drawn: RGBColor(181, 1, 2), variable: "--faint", dashes: None };
-const GRID: Role = Role { drawn: RGBColor(181, 1, 3), variable: "--grid", dashes: None };
-const CANDIDATE: Role = Role { drawn: RGBColor(181, 1, 4), variable: "--candidate", dashes: None };
-const CONTROL: Role = Role { drawn: RGBColor(181, 1, 5), variable: "--control", dashes: Some("6 3") };
-const LIMIT: Role = Role { drawn: RGBColor(181, 1, 6), variable: "--limit", dashes: Some("2 3") };
-const MARK: Role = Role { drawn: RGBColor(181, 1, 7), variable: "--mark", dashes: Some("1 3") };
-const GAP: Role = Role { drawn: RGBColor(181, 1, 8), variable: "--gap", dashes: None };
-const ROLES: [Role; 8] = [INK, FAINT, GRID, CANDIDATE, CONTROL, LIMIT, MARK, GAP];
 
 /// Size in user units; the page scales it to its width.
 const WIDTH: i32 = 960;
@@ -79,7 +58,7 @@ pub(super) fn draw(series: &Series, judge: &str, label: &str) -> Result<String, 
         draw_all(&root, series, &panels, &rows, band).map_err(|error| error.to_string())?;
         root.present().map_err(|error| error.to_string())?;
     }
-    Ok(finish(&svg, height, label))
+    Ok(finish(&svg, (WIDTH, height), label))
 }
 
 fn panels<'a>(s: &'a Series, judge: &str) -> Vec<Panel<'a>> {
@@ -246,7 +225,10 @@ fn draw_title(area: &Area<'_>, panel: &Panel<'_>, gaps: bool) -> Drawn {
 fn draw_mark(root: &Area<'_>, top: &Area<'_>, s: &Series, mark: &Mark, row: i32, y: (i32, i32)) -> Drawn {
     let x = pixel(mark.at, s.span);
     let text_y = row * LABEL_ROW + 4;
-    top.draw(&Text::new(mark.word, (x + 4, text_y), anchored(INK, HPos::Left)))?;
+    // A word that would run out of the picture stands before its line.
+    let fits = x + 4 + text_width(mark.word) <= WIDTH;
+    let (from, side) = if fits { (x + 4, HPos::Left) } else { (x - 4, HPos::Right) };
+    top.draw(&Text::new(mark.word, (from, text_y), anchored(INK, side)))?;
     root.draw(&PathElement::new(vec![(x, text_y), (x, y.0)], MARK.drawn.stroke_width(1)))?;
     for panel in 0..(y.1 - y.0) / PANEL {
         let from = y.0 + panel * PANEL;
@@ -340,28 +322,9 @@ fn runs(points: &Points, interval: f64, steps: bool) -> Vec<Vec<(f64, f64)>> {
     runs
 }
 
-/// Colours to variables, dashes to lines, and a frame that scales and can be read out.
-fn finish(svg: &str, height: i32, label: &str) -> String {
-    let mut out = svg.to_owned();
-    for role in ROLES {
-        let RGBColor(r, g, b) = role.drawn;
-        let drawn = format!("\"#{r:02X}{g:02X}{b:02X}\"");
-        let variable = format!("\"var({})\"", role.variable);
-        if let Some(dashes) = role.dashes {
-            let stroke = format!("stroke={variable} stroke-dasharray=\"{dashes}\"");
-            out = out.replace(&format!("stroke={drawn}"), &stroke);
-        }
-        out = out.replace(&drawn, &variable);
-    }
-    let label = label.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
-    let body = out.split_once('>').map_or("", |(_, body)| body);
-    format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{label}\"><title>{label}</title>{body}"
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::ink::ROLES;
     use super::super::model::Limits;
     use super::super::series::series;
     use super::*;

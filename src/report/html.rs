@@ -6,6 +6,7 @@ use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 
 use super::error::ReportError;
+use super::matrix::{MatrixRow, matrix};
 use super::model::{CampaignReport, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
 use super::notice::{Notice, notices};
 use super::series::series;
@@ -13,7 +14,7 @@ use super::story::{Story, story};
 use super::summary::{ScenarioSummary, Summary, course_words};
 use super::words::{self, NOTHING};
 use super::{advice, chart, headline, table};
-use crate::score::{ExpectationStatus, Figures, RunOutcome, score_entries};
+use crate::score::{ExpectationStatus, RunOutcome, score_entries};
 
 /// The templates, in the binary. All but the style sheet are escaped as HTML.
 #[derive(rust_embed::RustEmbed)]
@@ -48,34 +49,6 @@ struct Page<'a> {
 
 /// More scenarios or incidents than this are folded away.
 const LISTED_MAX: usize = 60;
-
-/// A judge's row of the matrix.
-#[derive(Serialize)]
-struct MatrixRow {
-    judge: String,
-    note: &'static str,
-    cells: Vec<Cell>,
-}
-
-/// A family under a judge.
-#[derive(Default, Serialize)]
-struct Cell {
-    /// `good`, `part`, `bad` or `none`; the words say the same.
-    tone: &'static str,
-    caught: Option<Count>,
-    missed: u64,
-    escalated: u64,
-    inconclusive: u64,
-    wrong: Option<Count>,
-    infeasible: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Count {
-    k: u64,
-    n: u64,
-    interval: String,
-}
 
 /// A scenario's row.
 #[derive(Serialize)]
@@ -118,7 +91,6 @@ struct Section {
 pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<String, ReportError> {
     let sections = report.shown.iter().enumerate().map(|(index, shown)| section(index, shown, report.limits));
     let sections = sections.collect::<Result<Vec<_>, _>>()?;
-    let matrix: Vec<_> = summary.judges.iter().map(|judge| matrix_row(judge, summary)).collect();
     let mut scenarios: Vec<_> =
         summary.scenarios.iter().map(|s| scenario_row(s, &report.policy_judge, &sections)).collect();
     for row in 0..scenarios.len() {
@@ -136,7 +108,7 @@ pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<S
         notices: notices(report, summary),
         sources: &report.sources,
         families: &summary.families,
-        matrix,
+        matrix: matrix(summary),
         reference_shown: summary.judges.contains(&REFERENCE_JUDGE),
         reference_why: REFERENCE_WHY,
         many: scenarios.len() > LISTED_MAX,
@@ -189,49 +161,6 @@ fn environment() -> Environment<'static> {
     }
     environment
 }
-
-fn matrix_row(judge: &str, summary: &Summary<'_>) -> MatrixRow {
-    let of_family = |family: &&str| cell(summary.by_judge_and_family.get(&(judge, *family)));
-    let mut cells = vec![cell(summary.by_judge.get(judge))];
-    cells.extend(summary.families.iter().map(of_family));
-    let note = if judge == REFERENCE_JUDGE { "reference" } else { "" };
-    MatrixRow { judge: judge.to_owned(), note, cells }
-}
-
-fn cell(figures: Option<&Figures>) -> Cell {
-    let Some(f) = figures else { return Cell { tone: "none", ..Cell::default() } };
-    let count = |share: &crate::score::Share| {
-        (share.n > 0).then(|| Count { k: share.k, n: share.n, interval: words::interval(share) })
-    };
-    // A false rollback of a bad deploy is already among those not caught; here only what good deploys suffered,
-    // or all of it where a family has no good deploys.
-    let wrong = count(&f.false_rollbacks).filter(|c| c.k > 0 || f.confusion.true_negative > 0);
-    let caught = f.caught.value();
-    let share_wrong = if wrong.is_some() { f.false_rollbacks.value().unwrap_or(0.0) } else { 0.0 };
-    let tone = match caught {
-        _ if share_wrong > FALSE_BAD => "bad",
-        Some(share) if share < CAUGHT_BAD => "bad",
-        Some(share) if share < CAUGHT_GOOD => "part",
-        _ if share_wrong > FALSE_GOOD => "part",
-        None if wrong.is_none() => "none",
-        _ => "good",
-    };
-    Cell {
-        tone,
-        missed: f.confusion.false_negative,
-        escalated: f.confusion.escalated_bad + f.confusion.escalated_good,
-        inconclusive: f.confusion.inconclusive_bad + f.confusion.inconclusive_good,
-        caught: count(&f.caught),
-        wrong,
-        infeasible: (f.infeasible.n > 0).then(|| format!("{} of {}", f.infeasible.k, f.infeasible.n)),
-    }
-}
-
-/// Shading of the matrix only; targets of the product are 95 % caught and 1 % false.
-const CAUGHT_GOOD: f64 = 0.95;
-const CAUGHT_BAD: f64 = 0.5;
-const FALSE_GOOD: f64 = 0.01;
-const FALSE_BAD: f64 = 0.1;
 
 fn scenario_row(scenario: &ScenarioSummary<'_>, judge: &str, sections: &[Section]) -> ScenarioRow {
     let (tone, status, why) = match &scenario.expectation {
@@ -335,7 +264,9 @@ fn figures(outcome: &RunOutcome, untouched: Option<f64>) -> Vec<(&'static str, S
         let more = if ratio.reached { "" } else { "more than " };
         figures.push(("delay over D*", format!("{more}{}", words::times(ratio.at))));
     }
-    figures.push(("users harmed", words::users(outcome.harm.users)));
+    let harmed =
+        if outcome.truth.recovery_known { words::users(outcome.harm.users) } else { "unknown".into() };
+    figures.push(("users harmed", harmed));
     if let Some(untouched) = untouched {
         figures.push(("had nobody acted", format!("{} users harmed", words::users(untouched))));
     }

@@ -2,7 +2,7 @@
 
 use super::model::Limits;
 use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::Entry;
+use crate::domain::entry::{Entry, PlaneKind};
 use crate::domain::event::{Decision, DecisionKind};
 use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS};
 use crate::domain::signal::{Quality, SignalKind};
@@ -40,6 +40,8 @@ pub(super) struct Series {
     pub(super) score: Points,
     pub(super) score_limit: Option<f64>,
     pub(super) marks: Vec<Mark>,
+    /// From a recording.
+    recorded: bool,
     /// When an execution last changed its state, in minutes.
     executed: f64,
     /// Stretches without data of the candidate, in minutes.
@@ -48,6 +50,9 @@ pub(super) struct Series {
 
 /// Minutes of history that are shown before the deploy.
 const BEFORE_MIN: f64 = 5.0;
+
+/// Scrapes of history that are shown at least, for recordings with long periods.
+const BEFORE_SCRAPES: f64 = 6.0;
 
 /// Minutes that are shown after the incident is over; the rest of the watch would only squeeze it.
 const AFTER_MIN: f64 = 5.0;
@@ -82,7 +87,8 @@ pub(super) fn series(entries: &[Entry], limits: Limits) -> Series {
                 }
             }
             Entry::Journal(at, JournalEntry::Status { .. }) => s.executed = minute(*at),
-            Entry::Header(_) | Entry::Input(..) | Entry::Woken(_) | Entry::Journal(..) => {}
+            Entry::Header(header) => s.recorded = header.plane == PlaneKind::Recorded,
+            Entry::Input(..) | Entry::Woken(_) | Entry::Journal(..) => {}
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 s.interval = truth.scrape.as_secs_f64() / 60.0;
                 s.marks.extend(truth.onset.map(|onset| Mark { at: minute(onset), word: "onset" }));
@@ -132,10 +138,24 @@ impl Series {
     fn frame(&mut self, frame: &Frame, at: f64) {
         let candidate = frame.candidate.as_ref();
         let control = frame.control();
-        self.candidate_errors.push((at, candidate.and_then(ArmIncrements::error_ratio)));
-        self.control_errors.push((at, control.and_then(ArmIncrements::error_ratio)));
-        self.candidate_p99.push((at, candidate.and_then(p99_ms)));
-        self.control_p99.push((at, control.and_then(p99_ms)));
+        // A recording may have no counts and never has buckets: then what it says of the service stands for the arm
+        // that served.
+        let deployed = frame.rollout.since_deploy.is_some();
+        let told = |kind, serves: bool| {
+            if self.recorded && serves { frame.signals[kind].usable() } else { None }
+        };
+        let errors = |arm: Option<&ArmIncrements>, serves| {
+            arm.and_then(ArmIncrements::error_ratio).or_else(|| told(SignalKind::ErrorRatio, serves))
+        };
+        let p99 = |arm: Option<&ArmIncrements>, serves| {
+            arm.and_then(p99_ms).or_else(|| told(SignalKind::LatencyP99, serves))
+        };
+        let (candidate_errors, control_errors) = (errors(candidate, deployed), errors(control, !deployed));
+        let (candidate_p99, control_p99) = (p99(candidate, deployed), p99(control, !deployed));
+        self.candidate_errors.push((at, candidate_errors));
+        self.control_errors.push((at, control_errors));
+        self.candidate_p99.push((at, candidate_p99));
+        self.control_p99.push((at, control_p99));
         let configured = frame.rollout.since_deploy.map(|_| frame.rollout.candidate_share);
         self.share_configured.push((at, configured));
         if candidate.is_some_and(|arm| arm.quality != Quality::Fresh) {
@@ -173,8 +193,9 @@ impl Series {
     /// Cuts off most of what comes before and after the incident, and puts marks in order.
     fn trim(&mut self) {
         let (mut first, mut last) = (f64::INFINITY, self.span.1);
+        let before = BEFORE_MIN.max(BEFORE_SCRAPES * self.interval);
         for line in self.lines() {
-            line.retain(|(at, _)| *at >= -BEFORE_MIN);
+            line.retain(|(at, _)| *at >= -before);
             first = line.first().map_or(first, |(at, _)| first.min(*at));
             last = line.last().map_or(last, |(at, _)| last.max(*at));
         }
@@ -240,7 +261,6 @@ pub(super) fn p99_ms(arm: &ArmIncrements) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::entry::PlaneKind;
     use crate::record::sample::Sample;
 
     fn arm(buckets: &[(usize, u32)]) -> ArmIncrements {

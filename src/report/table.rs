@@ -120,9 +120,6 @@ fn scenarios(report: &CampaignReport, summary: &Summary<'_>, width: usize) -> St
         return String::new();
     }
     let cells = |cell: &dyn Fn(&ScenarioSummary<'_>) -> String| rows.iter().map(cell).collect::<Vec<_>>();
-    let users = |s: &ScenarioSummary<'_>| {
-        s.figures.users_harmed_mean.map_or_else(|| words::NOTHING.into(), words::users)
-    };
     let columns = vec![
         Column::left("scenario", cells(&|s| format!("{}/{}", s.family, s.name))),
         Column::left("expectation", cells(&status)),
@@ -135,7 +132,7 @@ fn scenarios(report: &CampaignReport, summary: &Summary<'_>, width: usize) -> St
         Column::right("TTR", cells(&|s| known(&s.figures, &s.figures.ttr_s, median)))
             .or(cells(&|s| known(&s.figures, &s.figures.ttr_s, middle))),
         Column::right("× D*", cells(&|s| quantile(s.figures.delay_ratio.median, bare))),
-        Column::right("harmed", cells(&users)),
+        Column::right("harmed", cells(&|s| users(&s.figures))),
     ];
     let gives = [
         Give::Shorten("expected"),
@@ -210,6 +207,13 @@ fn known(figures: &Figures, spread: &Spread, show: impl Fn(&Spread) -> String) -
     }
 }
 
+/// Users harmed per bad deploy; a recording cannot say.
+fn users(figures: &Figures) -> String {
+    known(figures, &figures.ttm_s, |_| {
+        figures.users_harmed_mean.map_or_else(|| words::NOTHING.into(), words::users)
+    })
+}
+
 /// TTD, TTM, TTR, × D*, users harmed, for the page; each with how many got there, if not all did.
 pub(super) fn times(figures: &Figures) -> [(String, String); 5] {
     let reached = |spread: &Spread| {
@@ -222,6 +226,6 @@ pub(super) fn times(figures: &Figures) -> [(String, String); 5] {
         (known(figures, &figures.ttm_s, show), reached(&figures.ttm_s)),
         (known(figures, &figures.ttr_s, show), reached(&figures.ttr_s)),
         plain(words::quantile(figures.delay_ratio.median, words::times)),
-        plain(figures.users_harmed_mean.map_or_else(|| words::NOTHING.into(), words::users)),
+        plain(users(figures)),
     ]
 }
