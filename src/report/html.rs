@@ -218,7 +218,7 @@ fn cell(figures: Option<&Figures>) -> Cell {
     };
     Cell {
         tone,
-        missed: f.caught.n - f.caught.k - f.confusion.escalated_bad.min(f.caught.n - f.caught.k),
+        missed: f.confusion.false_negative,
         escalated: f.confusion.escalated_bad + f.confusion.escalated_good,
         inconclusive: f.confusion.inconclusive_bad + f.confusion.inconclusive_good,
         caught: count(&f.caught),
