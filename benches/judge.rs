@@ -1,6 +1,7 @@
 //! Frames per second of each judge, through `Box<dyn Judge>`, one `observe` per frame, over more frames than the
 //! last-level cache holds; beside them a loop that only adds up as many bytes per frame as the reference judge reads,
-//! from memory of the same footprint and stride: the ceiling that memory sets.
+//! from memory of the same footprint and stride, and one that adds up the very same samples: the ceilings that memory
+//! sets.
 //!
 //! `cargo bench --bench judge`. `BACKSPIN_BENCH_FRAMES` sets the number of frames (default 1,200,000, which is more
 //! than 480 MiB). Every judge's verdicts are counted and checked.
@@ -104,6 +105,19 @@ fn sum_all(memory: &[Stride]) -> u64 {
     sum
 }
 
+/// Adds up the samples that the reference judge reads, where they lie: the same bytes of the same frames. What
+/// allocations cost in pages and banks differs by their place, so this is the ceiling of the judge's own memory.
+fn sum_frames(frames: &[Frame]) -> u64 {
+    let mut sum = 0_u64;
+    for frame in frames {
+        for kind in &SignalKind::ALL[..=SignalKind::ComplaintsPerHour as usize] {
+            let sample = &frame.signals[*kind];
+            sum = sum.wrapping_add(sample.value.to_bits()).wrapping_add(u64::from(sample.samples));
+        }
+    }
+    sum
+}
+
 /// Seconds of the fastest of several runs.
 fn fastest(mut run: impl FnMut()) -> f64 {
     (0..5)
@@ -137,6 +151,10 @@ fn bench(c: &mut Criterion) {
     let ceiling = count as f64 / fastest(|| assert_eq!(sum_all(black_box(&memory)), expected_sum));
     println!("memory/sum: {:.1} M frames/s, {:.1} GB/s", ceiling / 1e6, ceiling * READ_BYTES as f64 / 1e9);
 
+    let expected_sum = sum_frames(&frames);
+    let own = count as f64 / fastest(|| assert_eq!(sum_frames(black_box(&frames)), expected_sum));
+    println!("frames/sum: {:.1} M frames/s, {:.1} GB/s", own / 1e6, own * READ_BYTES as f64 / 1e9);
+
     for params in [
         JudgeParams::Weighted(weighted::Params::default()),
         JudgeParams::Flagger(flagger::Params::default()),
@@ -165,9 +183,10 @@ fn bench(c: &mut Criterion) {
                 );
             });
         println!(
-            "{name}: {:.2} M frames/s, {:.2} of memory/sum; {expected:?} by class",
+            "{name}: {:.2} M frames/s, {:.2} of memory/sum, {:.2} of frames/sum; {expected:?} by class",
             rate / 1e6,
-            rate / ceiling
+            rate / ceiling,
+            rate / own
         );
     }
     group.finish();
