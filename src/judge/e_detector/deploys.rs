@@ -2,8 +2,6 @@
 //! of history, one hour of watch, canary shares of 10, 25 and 50 % from 0, 10 and 20 minutes. Run with
 //! `cargo test --release --lib judge::e_detector::deploys -- --nocapture --include-ignored` for the full table.
 
-use std::fmt::Write as _;
-
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -286,48 +284,6 @@ fn score(case: Case, params: &Params, campaign: u64, deploys: usize) -> Score {
     score.median_s = delays.get(deploys / 2).copied();
     score
 }
-
-const KINDS: [Kind; 12] = [
-    Kind::Healthy,
-    Kind::Noisy,
-    Kind::WarmUp,
-    Kind::Surge,
-    Kind::Dependency(16),
-    Kind::Errors(0.5),
-    Kind::Errors(0.05),
-    Kind::Errors(0.008),
-    Kind::Latency(1.15),
-    Kind::Latency(1.5),
-    Kind::Latency(4.0),
-    Kind::Tail,
-];
-
-#[expect(clippy::print_stdout, reason = "the table is for people, under --nocapture")]
-fn table(rollout: Rollout, campaign: u64, deploys: usize, healthy: usize) {
-    println!("{rollout:?}, campaign {campaign}: alarm share (marginal share) median delay");
-    for kind in KINDS {
-        let n = if is_bad(kind) { deploys } else { healthy };
-        let mut line = format!("{:<16}", format!("{kind:?}"));
-        for rate in [0.2, 2.0, 20.0, 200.0, 5000.0] {
-            let s = score(Case { kind, rollout, rate }, &Params::default(), campaign, n);
-            let delay = s.median_s.filter(|_| is_bad(kind)).map_or("-".to_owned(), |d| format!("{d:.0}s"));
-            let (share, marginal) = (s.share(), s.marginal as f64 / n as f64);
-            let _ = write!(line, " | {rate:>6}/s {share:.3} ({marginal:.2}) e{} {delay:>6}", s.early);
-        }
-        println!("{line}");
-    }
-}
-
-#[test]
-#[ignore = "prints the whole table; minutes without optimisation"]
-fn whole_table() {
-    for rollout in [Rollout::Canary, Rollout::AllAtOnce] {
-        table(rollout, TABLE_CAMPAIGN, 200, 1000);
-    }
-}
-
-/// Seeds of the printed table. Defaults were tuned on campaign 11; the tests below use yet others.
-const TABLE_CAMPAIGN: u64 = 2027;
 
 /// Seeds that no default was tuned on.
 const TEST_CAMPAIGN: u64 = 9001;
