@@ -139,9 +139,9 @@ impl Service {
         self.paged.clear();
     }
 
-    /// When the watch ends.
+    /// When the watch ends: one millisecond late, so that the frame of its last instant still counts.
     pub(super) fn watch_end(&self) -> Option<MonoTime> {
-        self.deploy.as_ref().filter(|_| self.watching).map(|deploy| deploy.at + deploy.watch)
+        self.deploy.as_ref().filter(|_| self.watching).map(|deploy| deploy.at + deploy.watch + Millis(1))
     }
 
     /// Whether frames are wanted: before the first deploy, during a watch and while an execution is open.

@@ -49,7 +49,7 @@ impl<'a> Prepared<'a> {
         let mut engine = engine(policy, &policy.custom);
         let mut recorder = Recorder::new(header(scenario, policy, id, PlaneKind::Direct, WALL_START));
         let end = scenario.timing.end();
-        let span = Span { end, end_max: end + FOLLOW_MAX };
+        let span = Span { end: end + Millis(1), end_max: end + FOLLOW_MAX };
         let last = drive(&mut engine, &mut around, &mut recorder, span, WALL_START, |_| false);
         for (at, milestone) in around.world.milestones() {
             recorder.push(Entry::Truth(at, TruthEntry::Reached(milestone)));

@@ -39,7 +39,7 @@ pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>
     let mut engine = engine(&policy, case.signals());
     let mut recorder = Recorder::new(header(case, &policy, id));
     let end = case.change + case.watch;
-    let span = Span { end, end_max: end };
+    let span = Span { end: end + Millis(1), end_max: end + Millis(1) };
     let last =
         drive(&mut engine, &mut around, &mut recorder, span, WALL_START, crate::engine::Engine::is_executing);
     if let Some(problem) = around.broken {

@@ -33,8 +33,10 @@ fn history_is_collected_on_the_grid_before_the_deploy() {
 #[test]
 fn a_healthy_deploy_is_held_and_left_alone() {
     let mut bench = bench();
-    bench.run_for(3600);
+    bench.run_for(3601);
     assert_eq!(bench.decisions(), [&Decision::Hold(Reason::Healthy)]);
+    let judged = |o: &Output| matches!(o, Output::Journal(JournalEntry::Judged { .. }));
+    assert_eq!(bench.log.iter().filter(|(_, o)| judged(o)).count(), 240, "the last instant's frame too");
     assert!(bench.effects().is_empty() && bench.pages().is_empty());
     assert!(!bench.engine.is_watching(&service()), "the watch is over");
     assert_eq!(bench.engine.poll_timeout(), None, "and nothing is collected any more");
@@ -86,7 +88,7 @@ fn a_ramp_still_held_at_the_end_of_the_watch_calls_a_person() {
     let mut bench = bench();
     bench.run_for(3480);
     bench.world.say = Say::Marginal;
-    bench.run_for(120);
+    bench.run_for(121);
     assert_eq!(bench.kinds().last(), Some(&DecisionKind::Escalate));
     assert_eq!(bench.pages().len(), 1);
 }

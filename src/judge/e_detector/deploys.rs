@@ -1,6 +1,5 @@
 //! Deploys drawn from a seed, and what the e-detector makes of them. The generator is the design study's: 15 s frames, 30 min
-//! of history, one hour of watch, canary shares of 10, 25 and 50 % from 0, 10 and 20 minutes. Run with
-//! `cargo test --release --lib judge::e_detector::deploys -- --nocapture --include-ignored` for the full table.
+//! of history, one hour of watch, canary shares of 10, 25 and 50 % from 0, 10 and 20 minutes.
 
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
