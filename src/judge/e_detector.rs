@@ -27,6 +27,7 @@
 //! It never learns from the candidate, and leaves out business signals, single pods and interference between the
 //! arms (a candidate that poisons a shared database looks healthy next to a control that it made as sick).
 
+mod compare;
 mod evidence;
 mod history;
 mod params;
@@ -35,7 +36,7 @@ mod tally;
 
 use libm::{exp, log};
 
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS};
+use crate::domain::frame::Frame;
 use crate::domain::signal::SignalKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::verdict::{Evidence, Reference, Verdict, VerdictClass};
@@ -44,8 +45,8 @@ pub use params::Params;
 
 use super::inputs::{InputsSeen, fresh};
 use super::{Judge, Need, Needs};
-use history::{BODY_SLOW, Cut, Past, TAIL_SLOW, slow_requests, throughput};
-use statistics::{ALTERNATIVES, Detector, LogE, Trial, candidate_share, correlation, long_run};
+use history::{BODY_SLOW, Past};
+use statistics::{Detector, LogE, Trial, candidate_share, correlation, long_run};
 use tally::{Counted, Held, Tally};
 
 /// The judge.
@@ -172,202 +173,6 @@ impl EDetector {
             latency: noise(p.latency_arm_noise, p.latency_shared_noise, body),
             p99: self.past.p99(dt, p),
         }
-    }
-
-    /// Relative change of the share above a cut for a small shift of log latency; at least 1, so that a histogram
-    /// with nothing just below the cut does not make its noise vanish.
-    fn slope(&self, cut: Cut) -> f64 {
-        (log(self.past.growth(cut, SLOPE_SHIFT)) / SLOPE_SHIFT).max(1.0)
-    }
-
-    /// Compares both arms at the same time.
-    fn compare_arms(&mut self, fixed: &Fixed, candidate: &ArmIncrements, control: &ArmIncrements) {
-        let p = &self.params;
-        let (n1, n0) = (f64::from(candidate.requests), f64::from(control.requests));
-        let cold = self.watch.warmth.cold;
-        let usual = self.past.error_ratio();
-        let errors = Margin {
-            ratio: (1.0 + p.error_points_margin / usual).max(p.error_margin) + p.warmup_errors * cold / usual,
-            noise: fixed.errors.between_arms,
-        };
-        let pair =
-            Pair { hits: [f64::from(candidate.errors), f64::from(control.errors)], requests: [n1, n0] };
-        self.watch.take_pair(ERRORS, pair, errors, &ERROR_RATIOS);
-        if !(candidate.has_latency_buckets() && control.has_latency_buckets()) {
-            return;
-        }
-        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &TAIL_RATIOS), (BODY, BODY_SLOW, &BODY_RATIOS)] {
-            let Some(cut) = self.past.cut(target) else { continue };
-            let slope = self.slope(cut);
-            let shift = p.latency_margin + p.warmup_latency * cold;
-            let margin = Margin {
-                ratio: self.past.growth(cut, shift).max(RATIO_MIN),
-                noise: slope * slope * fixed.latency.between_arms,
-            };
-            let pair = Pair {
-                hits: [slow_requests(candidate, cut), slow_requests(control, cut)],
-                requests: [n1, n0],
-            };
-            self.watch.tallies[stream].over_ms = Some(LATENCY_BOUNDS_MS[cut.first_slow - 1]);
-            self.watch.take_pair(stream, pair, margin, ratios);
-        }
-    }
-
-    /// Compares the candidate with the service's own past.
-    fn compare_past(&mut self, fixed: &Fixed, frame: &Frame, candidate: &ArmIncrements) {
-        let p = &self.params;
-        let n = f64::from(candidate.requests);
-        let cold = self.watch.warmth.cold;
-        let noise = fixed.errors.against_past;
-        let usual = self.past.error_ratio() * self.past.doubt(self.past.errors(), noise);
-        let null =
-            (usual * p.history_error_margin).max(usual + p.error_points_margin) + p.warmup_errors * cold;
-        let trial = Trial { hits: f64::from(candidate.errors), trials: n, null, noise };
-        let past = self.past.error_ratio();
-        self.watch.take_trial(ERRORS, trial, past, &ERROR_RATIOS);
-        if !candidate.has_latency_buckets() {
-            return;
-        }
-        let shift = self.past_latency_margin(frame, Some(candidate));
-        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &TAIL_RATIOS), (BODY, BODY_SLOW, &BODY_RATIOS)] {
-            let Some(cut) = self.past.cut(target) else { continue };
-            let slope = self.slope(cut);
-            let noise = slope * slope * fixed.latency.against_past;
-            let doubt = self.past.doubt(cut.slow * self.past.timed(), noise);
-            let null = cut.slow * self.past.growth(cut, shift).max(RATIO_MIN) * doubt;
-            let trial = Trial { hits: slow_requests(candidate, cut), trials: n, null, noise };
-            self.watch.tallies[stream].over_ms = Some(LATENCY_BOUNDS_MS[cut.first_slow - 1]);
-            self.watch.take_trial(stream, trial, cut.slow, ratios);
-        }
-    }
-
-    /// The shift of log latency that is not held against a candidate when only the past can be compared with.
-    fn past_latency_margin(&self, frame: &Frame, candidate: Option<&ArmIncrements>) -> f64 {
-        let p = &self.params;
-        let load = match candidate.and_then(|arm| self.past.utilisation(arm, frame.interval.as_secs_f64())) {
-            Some(utilisation) => self.past.queueing(utilisation),
-            None => p.history_load_elasticity * log(self.surge(frame).max(1.0)),
-        };
-        p.history_latency_margin + p.warmup_latency * self.watch.warmth.cold + load
-    }
-
-    /// Throughput as a multiple of the past's; 1 if that is unknown.
-    fn surge(&self, frame: &Frame) -> f64 {
-        let rate = self.past.rate();
-        if rate > 0.0 { throughput(frame) / rate } else { 1.0 }
-    }
-
-    /// Compares p99 with its past, where nothing better was recorded. Normal alternatives on a winsorised value,
-    /// tempered by `(1 - phi) / (1 + phi)` for its correlation.
-    fn compare_p99(&mut self, frame: &Frame, past: &history::P99, p99_ms: f64) {
-        let margin = self.past_latency_margin(frame, None);
-        let z = ((log(p99_ms) - past.centre - margin) / past.spread).min(P99_WINSOR);
-        let w = (1.0 - past.correlation) / (1.0 + past.correlation);
-        let mut log_e = [0.0; ALTERNATIVES];
-        for (l, shift) in log_e.iter_mut().zip(P99_SHIFTS) {
-            *l = w * (shift * z - 0.5 * shift * shift);
-        }
-        self.watch.step(BODY, &log_e);
-    }
-
-    /// What this frame can be compared with, having compared it; none if it says nothing.
-    fn compare(&mut self, frame: &Frame) -> Seen {
-        let fixed = match self.watch.fixed {
-            Some(fixed) => fixed,
-            None => *self.watch.fixed.insert(self.fix(frame.interval)),
-        };
-        let p99 = frame.signals[SignalKind::LatencyP99].usable().filter(|v| *v > 0.0).zip(fixed.p99);
-        self.watch.frame_from = MonoTime(frame.at.0.saturating_sub(frame.interval.0));
-        let Some(candidate) = frame.candidate.as_ref() else {
-            // A recording of signals alone: the candidate is the service.
-            let Some((p99_ms, past)) = p99.filter(|_| frame.control().is_none()) else {
-                return Seen::Blind(Blind::Candidate);
-            };
-            if let Some(blind) = self.is_muted(frame, None) {
-                return Seen::Blind(blind);
-            }
-            self.compare_p99(frame, &past, p99_ms);
-            return Seen::Compared(Reference::History);
-        };
-        let Some(candidate) = fresh(candidate) else { return Seen::Blind(Blind::Candidate) };
-        self.watch.warmth.note(candidate.pods_ready);
-        self.watch.candidate_requests += u64::from(candidate.requests);
-        let total =
-            f64::from(candidate.requests) + frame.control().map_or(0.0, |arm| f64::from(arm.requests));
-        if candidate.requests == 0 {
-            let odd = total * frame.rollout.candidate_share > EXPECTED_MIN;
-            return if odd { Seen::Blind(Blind::Silent) } else { Seen::NoNews };
-        }
-        match frame.control() {
-            Some(control) if fresh(control).is_none() => Seen::Blind(Blind::Control),
-            Some(control) if f64::from(control.requests) >= CONTROL_SHARE_MIN * total => {
-                if self.is_overrun(candidate) {
-                    return Seen::Blind(Blind::Cold);
-                }
-                self.compare_arms(&fixed, candidate, control);
-                let seconds = frame.interval.as_secs_f64();
-                self.past.learn_from_control(control, seconds, &self.params);
-                Seen::Compared(Reference::ConcurrentArm)
-            }
-            _ => {
-                let outage = candidate.error_ratio().is_some_and(|ratio| ratio >= self.params.total_outage);
-                if !self.past.is_known() {
-                    return Seen::Blind(Blind::NoPast);
-                }
-                if let Some(blind) = self.is_muted(frame, Some(candidate)).filter(|_| !outage) {
-                    return Seen::Blind(blind);
-                }
-                self.compare_past(&fixed, frame, candidate);
-                match p99 {
-                    Some((p99_ms, past)) if !candidate.has_latency_buckets() => {
-                        self.compare_p99(frame, &past, p99_ms);
-                    }
-                    _ => {}
-                }
-                Seen::Compared(Reference::History)
-            }
-        }
-    }
-
-    /// Whether cold pods have more to do than cold pods can: what fails then fails for want of capacity, and is
-    /// seen again once they are warm, if it was not that. Bounded, since only new pods are cold, and once.
-    fn is_overrun(&self, candidate: &ArmIncrements) -> bool {
-        self.watch.warmth.cold > OVERRUN_COLD
-            && f64::from(candidate.cpu_ratio) >= self.params.gate_utilisation
-            && candidate.error_ratio().is_none_or(|ratio| ratio < self.params.total_outage)
-    }
-
-    /// Why a comparison with the past would blame the candidate for what anyone would suffer now, if it would.
-    fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
-        let p = &self.params;
-        let sick = frame.signals[SignalKind::DependencyHealth]
-            .usable()
-            .is_some_and(|health| health < p.gate_dependency_health);
-        let seconds = frame.interval.as_secs_f64();
-        let loaded = match candidate.and_then(|arm| self.past.utilisation(arm, seconds)) {
-            Some(utilisation) => utilisation >= p.gate_utilisation,
-            None => self.surge(frame) > p.gate_surge,
-        };
-        let cause = if sick {
-            Some(Blind::Dependency)
-        } else if loaded {
-            Some(Blind::Load)
-        } else {
-            candidate.filter(|arm| self.is_overrun(arm)).map(|_| Blind::Cold)
-        };
-        let gate = &mut self.watch.gate;
-        if let Some(cause) = cause {
-            gate.closed = Some((frame.at + Millis(p.gate_after_ms), cause));
-        }
-        let muted = gate.closed.filter(|&(until, _)| frame.at <= until && gate.muted.0 < p.gate_max_ms);
-        gate.muted = if muted.is_some() {
-            gate.muted + frame.interval
-        } else {
-            // A quarter of the time that is judged is regained, or one noisy minute would leave no patience for
-            // an outage half an hour later.
-            gate.muted.saturating_sub(Millis(frame.interval.0 / 4))
-        };
-        muted.map(|(_, cause)| cause)
     }
 }
 

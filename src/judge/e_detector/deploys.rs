@@ -5,7 +5,7 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::*;
-use crate::domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
+use crate::domain::frame::{ArmIncrements, LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
 use crate::domain::seed::Seed;
 use crate::domain::signal::{Quality, SignalSample};
 

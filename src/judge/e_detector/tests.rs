@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::frame::RolloutView;
+use crate::domain::frame::{ArmIncrements, RolloutView};
 use crate::domain::signal::{Quality, SignalSample};
 
 const MINUTE: u64 = 60_000;
