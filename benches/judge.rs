@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use backspin::domain::frame::{ArmIncrements, Frame, RolloutView};
 use backspin::domain::seed::Seed;
-use backspin::domain::signal::{Quality, SIGNAL_COUNT, SignalKind, SignalSample};
+use backspin::domain::signal::{Quality, SIGNAL_COUNT, SignalKind, SignalSample, SignalTable};
 use backspin::domain::time::{Millis, MonoTime};
 use backspin::domain::verdict::VerdictClass;
 use backspin::judge::{Judge, JudgeParams, e_detector, flagger, weighted};
@@ -23,9 +23,17 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 const DEPLOY: u64 = 360;
 const HISTORY: u64 = 120;
 
-/// What the reference judge reads of a frame: value and quality of six samples, which lie in this many bytes of the
-/// signal table, from the first sample it reads to the last.
-const READ_BYTES: usize = (SignalKind::ComplaintsPerHour as usize + 1) * size_of::<SignalSample>();
+/// What the reference judge reads of a frame: quality and value of six signals, which lie in this many bytes of the
+/// signal table.
+const READ_BYTES: usize = SignalTable::bytes_before(SignalKind::Throughput);
+const READ: [SignalKind; 6] = [
+    SignalKind::ErrorRatio,
+    SignalKind::LatencyP99,
+    SignalKind::Cpu,
+    SignalKind::Memory,
+    SignalKind::ConversionDrop,
+    SignalKind::ComplaintsPerHour,
+];
 const WORDS_READ: usize = READ_BYTES / 8;
 const WORDS: usize = size_of::<Frame>() / 8;
 
@@ -62,14 +70,17 @@ fn frames(count: u64) -> Vec<Frame> {
                 ..Frame::default()
             };
             for kind in SignalKind::ALL {
-                frame.signals[kind] = SignalSample::fresh(uniform(), 3000);
+                let most = match kind {
+                    SignalKind::ErrorRatio => 0.1,
+                    SignalKind::LatencyP99 => 4000.0,
+                    SignalKind::ConversionDrop => 0.4,
+                    SignalKind::ComplaintsPerHour => 100.0,
+                    _ => 1.0,
+                };
+                frame.signals.set(kind, SignalSample::fresh(most * uniform(), 3000));
             }
-            frame.signals[SignalKind::ErrorRatio].value *= 0.1;
-            frame.signals[SignalKind::LatencyP99].value *= 4000.0;
-            frame.signals[SignalKind::ConversionDrop].value *= 0.4;
-            frame.signals[SignalKind::ComplaintsPerHour].value *= 100.0;
             if i % 7 == 0 {
-                frame.signals[SignalKind::Memory].quality = Quality::Missing;
+                frame.signals.set(SignalKind::Memory, SignalSample::default());
             }
             frame
         })
@@ -110,9 +121,9 @@ fn sum_all(memory: &[Stride]) -> u64 {
 fn sum_frames(frames: &[Frame]) -> u64 {
     let mut sum = 0_u64;
     for frame in frames {
-        for kind in &SignalKind::ALL[..=SignalKind::ComplaintsPerHour as usize] {
-            let sample = &frame.signals[*kind];
-            sum = sum.wrapping_add(sample.value.to_bits()).wrapping_add(u64::from(sample.samples));
+        for kind in READ {
+            let sample = frame.signals.get(kind);
+            sum = sum.wrapping_add(sample.value.to_bits()).wrapping_add(sample.quality as u64);
         }
     }
     sum

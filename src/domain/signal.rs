@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The signals the engine knows by name (SPEC 2.1). The discriminant indexes a [`SignalTable`].
+/// The signals the engine knows by name (SPEC 2.1). The discriminant is the place in a [`SignalTable`]; those that a
+/// weighted score reads come first, because the table keeps them on one cache line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -13,18 +14,18 @@ pub enum SignalKind {
     ErrorRatio,
     /// 99th percentile of response time, milliseconds.
     LatencyP99,
-    /// Requests per second.
-    Throughput,
     /// Processor use as a share of the limit, `0..=1`.
     Cpu,
     /// Memory use as a share of the limit, `0..=1`.
     Memory,
     /// Relative drop of the conversion rate against its history, `0..=1`.
     ConversionDrop,
-    /// Revenue lost in the policy's window, in the business's currency.
-    RevenueImpact,
     /// Complaints per hour.
     ComplaintsPerHour,
+    /// Requests per second.
+    Throughput,
+    /// Revenue lost in the policy's window, in the business's currency.
+    RevenueImpact,
     /// Share of calls to dependencies that succeed, `0..=1`; 1 is healthy.
     DependencyHealth,
     /// Open security or compliance findings that came with the candidate.
@@ -39,12 +40,12 @@ impl SignalKind {
     pub const ALL: [Self; SIGNAL_COUNT] = [
         Self::ErrorRatio,
         Self::LatencyP99,
-        Self::Throughput,
         Self::Cpu,
         Self::Memory,
         Self::ConversionDrop,
-        Self::RevenueImpact,
         Self::ComplaintsPerHour,
+        Self::Throughput,
+        Self::RevenueImpact,
         Self::DependencyHealth,
         Self::SecurityFindings,
     ];
@@ -102,7 +103,7 @@ pub enum Quality {
     Failed,
 }
 
-/// One value of a signal. 16 bytes: a table of them is what judges read most.
+/// One value of a signal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SignalSample {
     /// In the signal's unit; meaningless unless `quality` is fresh or stale.
@@ -127,23 +128,60 @@ impl SignalSample {
     }
 }
 
-/// One sample for every named signal, indexed by [`SignalKind`]. Begins on a cache line: the eight signals that the
-/// reference judge may read lie on two.
+/// One sample for every named signal.
+///
+/// Kept by column and from the start of a cache line: the qualities of all and the values of the first six lie on
+/// one, so that a judge that reads nothing else of a frame waits for memory once. Written as a list of samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(transparent)]
-#[repr(align(64))]
-pub struct SignalTable([SignalSample; SIGNAL_COUNT]);
+#[serde(from = "[SignalSample; SIGNAL_COUNT]", into = "[SignalSample; SIGNAL_COUNT]")]
+#[repr(C, align(64))]
+pub struct SignalTable {
+    qualities: [Quality; SIGNAL_COUNT],
+    values: [f64; SIGNAL_COUNT],
+    samples: [u32; SIGNAL_COUNT],
+    ages_s: [u16; SIGNAL_COUNT],
+}
 
-impl std::ops::Index<SignalKind> for SignalTable {
-    type Output = SignalSample;
-    fn index(&self, kind: SignalKind) -> &SignalSample {
-        &self.0[kind as usize]
+impl SignalTable {
+    /// Bytes from the table's start that hold all qualities and the values of the signals before `until`.
+    pub const fn bytes_before(until: SignalKind) -> usize {
+        std::mem::offset_of!(Self, values) + until as usize * size_of::<f64>()
+    }
+
+    /// The sample of a signal.
+    pub const fn get(&self, kind: SignalKind) -> SignalSample {
+        let i = kind as usize;
+        SignalSample {
+            value: self.values[i],
+            samples: self.samples[i],
+            age_s: self.ages_s[i],
+            quality: self.qualities[i],
+        }
+    }
+
+    /// Replaces the sample of a signal.
+    pub const fn set(&mut self, kind: SignalKind, sample: SignalSample) {
+        let i = kind as usize;
+        self.values[i] = sample.value;
+        self.samples[i] = sample.samples;
+        self.ages_s[i] = sample.age_s;
+        self.qualities[i] = sample.quality;
     }
 }
 
-impl std::ops::IndexMut<SignalKind> for SignalTable {
-    fn index_mut(&mut self, kind: SignalKind) -> &mut SignalSample {
-        &mut self.0[kind as usize]
+impl From<[SignalSample; SIGNAL_COUNT]> for SignalTable {
+    fn from(samples: [SignalSample; SIGNAL_COUNT]) -> Self {
+        let mut table = Self::default();
+        for (kind, sample) in SignalKind::ALL.into_iter().zip(samples) {
+            table.set(kind, sample);
+        }
+        table
+    }
+}
+
+impl From<SignalTable> for [SignalSample; SIGNAL_COUNT] {
+    fn from(table: SignalTable) -> Self {
+        SignalKind::ALL.map(|kind| table.get(kind))
     }
 }
 

@@ -278,7 +278,7 @@ fn evidence(service: &Service, cause: Cause, frame: Option<&Frame>) -> Evidence 
     match (cause, frame) {
         (Cause::Judge, Some(frame)) => service.judge.evidence(frame),
         (Cause::Security, Some(frame)) => {
-            direct("security_findings", frame.signals[SignalKind::SecurityFindings].value, 0.0)
+            direct("security_findings", frame.signals.get(SignalKind::SecurityFindings).value, 0.0)
         }
         (Cause::NotReady, Some(frame)) => {
             direct("pods_ready", frame.candidate.map_or(0.0, |arm| f64::from(arm.pods_ready)), 1.0)

@@ -250,7 +250,7 @@ fn success_ratio(frame: &Frame, sum: &Counts) -> Option<f64> {
     match (sum.any, frame.candidate) {
         (true, _) => Some(1.0 - sum.errors as f64 / sum.requests as f64),
         (false, Some(_)) => None,
-        (false, None) => frame.signals[SignalKind::ErrorRatio].usable().map(|ratio| 1.0 - ratio),
+        (false, None) => frame.signals.get(SignalKind::ErrorRatio).usable().map(|ratio| 1.0 - ratio),
     }
 }
 
@@ -258,7 +258,7 @@ fn latency_p99(frame: &Frame, sum: &Counts) -> Option<f64> {
     if sum.buckets.iter().any(|&n| n > 0) {
         return Some(histogram_quantile(0.99, &sum.buckets));
     }
-    frame.signals[SignalKind::LatencyP99].usable()
+    frame.signals.get(SignalKind::LatencyP99).usable()
 }
 
 /// Prometheus' `histogram_quantile`: linear inside the bucket that holds the rank, from zero in the first one;

@@ -21,7 +21,7 @@ impl InputsSeen {
     pub(super) fn note(&mut self, frame: &Frame) {
         for kind in SignalKind::ALL {
             let seen = &mut self.signals[kind as usize];
-            *seen = *seen || frame.signals[kind].usable().is_some();
+            *seen = *seen || frame.signals.get(kind).usable().is_some();
         }
         if !(self.counts && self.buckets) {
             for arm in [&frame.candidate, &frame.baseline, &frame.stable].into_iter().flatten() {
@@ -64,7 +64,7 @@ mod tests {
         let mut frame = Frame::default();
         seen.note(&frame);
         assert!(!seen.satisfy(EITHER));
-        frame.signals[SignalKind::Cpu] = SignalSample::fresh(0.5, 1);
+        frame.signals.set(SignalKind::Cpu, SignalSample::fresh(0.5, 1));
         seen.note(&frame);
         assert!(!seen.satisfy(EITHER));
         let arm = ArmIncrements { quality: Quality::Fresh, requests: 1, ..ArmIncrements::default() };

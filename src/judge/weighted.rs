@@ -164,7 +164,7 @@ impl Weighted {
         let p = &self.params;
         // A value that is not a number is above nothing.
         let above = |kind: SignalKind, threshold: f64| {
-            let sample = &frame.signals[kind];
+            let sample = frame.signals.get(kind);
             usize::from(sample.quality == Quality::Fresh && sample.value > threshold)
         };
         let sum = self.sums[above(SignalKind::ErrorRatio, p.error_ratio)
@@ -174,7 +174,7 @@ impl Weighted {
         // Written without a branch, as the rest: `busiest` is zero unless a resource is above its threshold.
         let busy = |kind: SignalKind| {
             let mask = (above(kind, p.resource_ratio) as u64).wrapping_neg();
-            f64::from_bits(frame.signals[kind].value.to_bits() & mask)
+            f64::from_bits(frame.signals.get(kind).value.to_bits() & mask)
         };
         let (cpu, memory) = (busy(SignalKind::Cpu), busy(SignalKind::Memory));
         let busiest = if memory > cpu { memory } else { cpu };
@@ -232,8 +232,8 @@ impl Judge for Weighted {
 
     fn observe(&mut self, frame: &Frame) -> Verdict {
         if !(self.errors_seen && self.latency_seen) {
-            self.errors_seen |= frame.signals[SignalKind::ErrorRatio].usable().is_some();
-            self.latency_seen |= frame.signals[SignalKind::LatencyP99].usable().is_some();
+            self.errors_seen |= frame.signals.get(SignalKind::ErrorRatio).usable().is_some();
+            self.latency_seen |= frame.signals.get(SignalKind::LatencyP99).usable().is_some();
             if !(self.errors_seen && self.latency_seen) {
                 return Verdict::inconclusive(self.params.rollback_score);
             }
@@ -339,7 +339,7 @@ impl CustomFactor {
 
 /// The reference's reading of a signal: what is not there is zero.
 fn or_zero(frame: &Frame, kind: SignalKind) -> f64 {
-    frame.signals[kind].usable().unwrap_or(0.0)
+    frame.signals.get(kind).usable().unwrap_or(0.0)
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ impl SignalWindows {
         for (index, asks) in self.asks.iter().enumerate() {
             let value = if failed { None } else { Some(self.queries.eval(index, t_ms)) };
             match asks {
-                Asks::Signal(kind) => frame.signals[*kind] = sample(value, observed),
+                Asks::Signal(kind) => frame.signals.set(*kind, sample(value, observed)),
                 Asks::Custom(_) => frame.queries.push(answer(value)),
             }
         }

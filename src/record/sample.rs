@@ -244,8 +244,10 @@ impl Sample {
             stable: Some(self.arm("stable", n, 1.0 - share, 0.0)),
             ..Frame::default()
         };
-        frame.signals[SignalKind::ErrorRatio] =
-            SignalSample::fresh(0.002 + share * self.harm(at) * self.extra_error_ratio, 3000);
+        frame.signals.set(
+            SignalKind::ErrorRatio,
+            SignalSample::fresh(0.002 + share * self.harm(at) * self.extra_error_ratio, 3000),
+        );
         frame
     }
 

@@ -142,7 +142,7 @@ impl Series {
         // that served.
         let deployed = frame.rollout.since_deploy.is_some();
         let told = |kind, serves: bool| {
-            if self.recorded && serves { frame.signals[kind].usable() } else { None }
+            if self.recorded && serves { frame.signals.get(kind).usable() } else { None }
         };
         let errors = |arm: Option<&ArmIncrements>, serves| {
             arm.and_then(ArmIncrements::error_ratio).or_else(|| told(SignalKind::ErrorRatio, serves))

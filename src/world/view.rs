@@ -145,7 +145,7 @@ impl World {
         frame.stable = view.stable;
         for &(kind, sample) in &view.signals {
             if let Some(kind) = kind {
-                frame.signals[kind] = sample;
+                frame.signals.set(kind, sample);
             }
         }
     }

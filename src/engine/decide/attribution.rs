@@ -61,14 +61,16 @@ impl Outside {
     /// Looks for outside causes in a frame.
     pub(crate) fn observe(&mut self, frame: &Frame, sample: &Sample, history: &History, rule: Attribution) {
         let Attribution::On { dependency_health_min, surge_factor_max, .. } = rule else { return };
-        let out = frame.signals[SignalKind::DependencyHealth]
+        let out = frame
+            .signals
+            .get(SignalKind::DependencyHealth)
             .usable()
             .is_some_and(|health| health < dependency_health_min);
         let counted = || {
             let seconds = frame.interval.as_secs_f64();
             sample.total().filter(|_| seconds > 0.0).map(|c| c.requests() as f64 / seconds)
         };
-        let rate = frame.signals[SignalKind::Throughput].usable().or_else(counted);
+        let rate = frame.signals.get(SignalKind::Throughput).usable().or_else(counted);
         let surge =
             rate.zip(history.requests_per_sec()).is_some_and(|(now, before)| now > before * surge_factor_max);
         if out || surge {
@@ -217,7 +219,7 @@ mod tests {
             let at = MonoTime::ZERO + Millis::from_mins(minute);
             let mut frame = Frame { at, ..Frame::default() };
             let health = if case.outside { 0.5 } else { 1.0 };
-            frame.signals[SignalKind::DependencyHealth] = SignalSample::fresh(health, 100);
+            frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(health, 100));
             outside.observe(&frame, &Sample::default(), &History::default(), rule);
             last = outside.blame(at, rule, &verdict(case.reference), &ring, counts(case.before));
         }
@@ -289,7 +291,7 @@ mod tests {
         for (rate, seen) in [(180.0, false), (180.1, true)] {
             let mut outside = Outside::default();
             let mut frame = Frame::default();
-            frame.signals[SignalKind::Throughput] = SignalSample::fresh(rate, 1);
+            frame.signals.set(SignalKind::Throughput, SignalSample::fresh(rate, 1));
             outside.observe(&frame, &Sample::default(), &history, rule);
             assert_eq!(outside.last_seen.is_some(), seen, "{rate}");
         }

@@ -79,7 +79,7 @@ impl Observed {
         }
         self.outside.observe(frame, sample, &self.history, settings.attribution);
         let pods = self.pods.observe(frame);
-        if frame.signals[SignalKind::SecurityFindings].usable().is_some_and(|n| n > 0.0) {
+        if frame.signals.get(SignalKind::SecurityFindings).usable().is_some_and(|n| n > 0.0) {
             return Weighed::RollBack(Cause::Security);
         }
         match pods {

@@ -284,8 +284,8 @@ impl Bench {
         frame.candidate =
             self.deployed.map(|_| arm(world.share, world.bad, world.candidate_pods, world.candidate_quality));
         frame.stable = Some(arm(1.0 - world.share, world.old_bad, (10, 10), Quality::Fresh));
-        frame.signals[SignalKind::DependencyHealth] = SignalSample::fresh(world.dependency, 100);
-        frame.signals[SignalKind::SecurityFindings] = SignalSample::fresh(world.findings, 1);
+        frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(world.dependency, 100));
+        frame.signals.set(SignalKind::SecurityFindings, SignalSample::fresh(world.findings, 1));
         frame.queries = vec![QueryValue::Number(f64::from(world.say as u8))];
         frame
     }

@@ -117,7 +117,7 @@ impl EDetector {
             Some(fixed) => fixed,
             None => *self.watch.fixed.insert(self.fix(frame.interval)),
         };
-        let p99 = frame.signals[SignalKind::LatencyP99].usable().filter(|v| *v > 0.0).zip(fixed.p99);
+        let p99 = frame.signals.get(SignalKind::LatencyP99).usable().filter(|v| *v > 0.0).zip(fixed.p99);
         self.watch.frame_from = MonoTime(frame.at.0.saturating_sub(frame.interval.0));
         let Some(candidate) = frame.candidate.as_ref() else {
             // A recording of signals alone: the candidate is the service.
@@ -181,7 +181,9 @@ impl EDetector {
     /// Why a comparison with the past would blame the candidate for what anyone would suffer now, if it would.
     fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
         let p = &self.params;
-        let sick = frame.signals[SignalKind::DependencyHealth]
+        let sick = frame
+            .signals
+            .get(SignalKind::DependencyHealth)
             .usable()
             .is_some_and(|health| health < p.gate_dependency_health);
         let seconds = frame.interval.as_secs_f64();

@@ -235,9 +235,10 @@ fn run(case: Case, params: &Params, seed: Seed) -> Outcome {
             stable,
             ..Frame::default()
         };
-        frame.signals[SignalKind::DependencyHealth] =
-            SignalSample::fresh(if outage { 0.6 } else { 0.999 }, 1);
-        frame.signals[SignalKind::Throughput] = SignalSample::fresh(mean / FRAME_S, 1);
+        frame
+            .signals
+            .set(SignalKind::DependencyHealth, SignalSample::fresh(if outage { 0.6 } else { 0.999 }, 1));
+        frame.signals.set(SignalKind::Throughput, SignalSample::fresh(mean / FRAME_S, 1));
         let verdict = judge.observe(&frame);
         marginal |= verdict.class == VerdictClass::Marginal;
         if let (VerdictClass::Fail, Some(s)) = (verdict.class, since) {

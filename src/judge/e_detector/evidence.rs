@@ -46,7 +46,7 @@ fn fact(judge: &EDetector, frame: &Frame, stream: usize) -> Option<(String, [f64
     let lasted = frame.at.since(tally.from);
     let Some(value) = tally.candidate.share() else {
         // Latency from p99 alone: no counts stand behind it.
-        let p99 = frame.signals[SignalKind::LatencyP99].usable().filter(|_| stream == BODY)?;
+        let p99 = frame.signals.get(SignalKind::LatencyP99).usable().filter(|_| stream == BODY)?;
         let usual = exp(judge.watch.fixed?.p99?.centre);
         let words = format!("p99 {p99:.0} ms against a usual {usual:.0} ms before the deploy");
         return Some((SignalKind::LatencyP99.name().to_owned(), [p99, usual], words));

@@ -94,7 +94,7 @@ impl Past {
             self.load += (load_per_pod(arm, seconds) - self.load) * share;
             self.cpu += (f64::from(arm.cpu_ratio) - self.cpu) * share;
         }
-        if let Some(p99) = frame.signals[SignalKind::LatencyP99].usable().filter(|v| *v > 0.0) {
+        if let Some(p99) = frame.signals.get(SignalKind::LatencyP99).usable().filter(|v| *v > 0.0) {
             self.p99[self.p99_seen % P99_MAX] = log(p99);
             self.p99_seen += 1;
         }
@@ -270,7 +270,7 @@ pub(super) fn slow_requests(arm: &ArmIncrements, cut: Cut) -> f64 {
 
 /// Requests per second of the whole service, from its signal or its arms.
 pub(super) fn throughput(frame: &Frame) -> f64 {
-    frame.signals[SignalKind::Throughput].usable().unwrap_or_else(|| {
+    frame.signals.get(SignalKind::Throughput).usable().unwrap_or_else(|| {
         let seconds = frame.interval.as_secs_f64();
         let arms = [&frame.candidate, &frame.baseline, &frame.stable];
         let requests: f64 = arms.into_iter().flatten().map(|arm| f64::from(arm.requests)).sum();
@@ -367,7 +367,7 @@ mod tests {
         let params = Params::default();
         for i in 0..3 {
             assert!(past.p99(60.0, &params).is_none(), "{i}");
-            frame.signals[SignalKind::LatencyP99] = crate::domain::signal::SignalSample::fresh(200.0, 1);
+            frame.signals.set(SignalKind::LatencyP99, crate::domain::signal::SignalSample::fresh(200.0, 1));
             past.learn_before_deploy(&frame, None, &params);
         }
         let p99 = past.p99(60.0, &params).expect("three values");

@@ -203,7 +203,7 @@ fn the_gate_mutes_for_five_minutes_and_never_a_total_outage() {
     let sick = |errors: u32| {
         move |frame: &mut Frame| {
             frame.candidate = Some(arm(1000, errors));
-            frame.signals[SignalKind::DependencyHealth] = SignalSample::fresh(0.79, 1);
+            frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.79, 1));
         }
     };
     let mut bed = Bed::new();
@@ -214,7 +214,7 @@ fn the_gate_mutes_for_five_minutes_and_never_a_total_outage() {
     assert_eq!(Bed::new().frame(sick(900)).class, Fail);
     let on_the_limit = |frame: &mut Frame| {
         frame.candidate = Some(arm(1000, 500));
-        frame.signals[SignalKind::DependencyHealth] = SignalSample::fresh(0.8, 1);
+        frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.8, 1));
     };
     assert_eq!(Bed::new().frame(on_the_limit).class, Fail);
 }
@@ -234,7 +234,7 @@ fn check_p99(before: &[f64], after: f64, interval: Millis, class: VerdictClass) 
             ..Frame::default()
         };
         let value = before.get(i).copied().unwrap_or(after);
-        frame.signals[SignalKind::LatencyP99] = SignalSample::fresh(value, 1);
+        frame.signals.set(SignalKind::LatencyP99, SignalSample::fresh(value, 1));
         last = judge.observe(&frame);
     }
     assert_eq!(last.class, class, "score {} of {}", last.score, last.threshold);
@@ -265,8 +265,9 @@ fn one_spike_of_p99_is_not_a_shift() {
             rollout: RolloutView { since_deploy, candidate_share: 1.0 },
             ..Frame::default()
         };
-        frame.signals[SignalKind::LatencyP99] =
-            SignalSample::fresh(if i == 30 { 60_000.0 } else { 200.0 }, 1);
+        frame
+            .signals
+            .set(SignalKind::LatencyP99, SignalSample::fresh(if i == 30 { 60_000.0 } else { 200.0 }, 1));
         assert_ne!(judge.observe(&frame).class, Fail);
     }
 }

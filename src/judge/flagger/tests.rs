@@ -168,12 +168,12 @@ fn recordings_without_arms_or_buckets_are_read_from_signals() {
     {
         let mut judge = Flagger::new(&Params::default());
         let mut before = Frame::default();
-        before.signals[SignalKind::ErrorRatio] = SignalSample::fresh(0.0, 1);
-        before.signals[SignalKind::LatencyP99] = SignalSample::fresh(100.0, 1);
+        before.signals.set(SignalKind::ErrorRatio, SignalSample::fresh(0.0, 1));
+        before.signals.set(SignalKind::LatencyP99, SignalSample::fresh(100.0, 1));
         assert_eq!(judge.observe(&before).class, VerdictClass::Inconclusive);
         let mut bare = Frame { candidate: None, stable: None, ..frame(1, GOOD) };
-        bare.signals[SignalKind::ErrorRatio] = SignalSample::fresh(ratio, 1);
-        bare.signals[SignalKind::LatencyP99] = SignalSample::fresh(p99, 1);
+        bare.signals.set(SignalKind::ErrorRatio, SignalSample::fresh(ratio, 1));
+        bare.signals.set(SignalKind::LatencyP99, SignalSample::fresh(p99, 1));
         assert_eq!(judge.observe(&bare).score, expected, "{ratio} {p99}");
     }
 }

@@ -9,10 +9,10 @@ use SignalKind::{
 fn frame(values: &[(SignalKind, f64)]) -> Frame {
     let mut frame = Frame::default();
     for &kind in &SignalKind::ALL {
-        frame.signals[kind] = SignalSample::fresh(0.0, 1);
+        frame.signals.set(kind, SignalSample::fresh(0.0, 1));
     }
     for &(kind, value) in values {
-        frame.signals[kind] = SignalSample::fresh(value, 1);
+        frame.signals.set(kind, SignalSample::fresh(value, 1));
     }
     frame
 }
@@ -94,7 +94,7 @@ fn a_signal_seen_once_and_missing_now_reads_as_health() {
     assert_eq!(judge.observe(&frame(&bad)).class, FAIL);
     for quality in [Quality::Missing, Quality::Stale, Quality::Failed] {
         let mut blind = frame(&bad);
-        blind.signals[ErrorRatio].quality = quality;
+        blind.signals.set(ErrorRatio, SignalSample { quality, ..blind.signals.get(ErrorRatio) });
         assert_eq!(judge.observe(&blind).class, PASS, "the reference's defect, kept: {quality:?}");
     }
     let idle = frame(&[(Cpu, f64::NAN), (Memory, f64::NAN), (ErrorRatio, 1.0)]);
@@ -108,15 +108,15 @@ fn without_errors_or_p99_ever_it_cannot_tell() {
     for absent in [ErrorRatio, LatencyP99] {
         let mut judge = Weighted::new(&Params::default(), &[]);
         let mut blind = frame(&[]);
-        blind.signals[absent] = SignalSample::default();
+        blind.signals.set(absent, SignalSample::default());
         assert_eq!(judge.observe(&blind).class, VerdictClass::Inconclusive);
         assert_eq!(judge.observe(&frame(&[])).class, PASS);
         assert_eq!(judge.observe(&blind).class, PASS);
     }
     let mut judge = Weighted::new(&Params::default(), &[]);
     let mut bare = Frame::default();
-    bare.signals[ErrorRatio] = SignalSample::fresh(1.0, 1);
-    bare.signals[LatencyP99] = SignalSample::fresh(3000.0, 1);
+    bare.signals.set(ErrorRatio, SignalSample::fresh(1.0, 1));
+    bare.signals.set(LatencyP99, SignalSample::fresh(3000.0, 1));
     assert!((judge.observe(&bare).score - 0.55).abs() < 1e-12, "the other signals read as zero");
 }
 

@@ -152,7 +152,7 @@ impl Frames {
             (SignalKind::Memory, Column::Memory, 0.01),
         ] {
             if let Some(value) = value(column) {
-                signals[kind] = SignalSample::fresh(value * scale, samples);
+                signals.set(kind, SignalSample::fresh(value * scale, samples));
             }
         }
         frame.signals = signals;

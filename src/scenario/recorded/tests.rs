@@ -78,11 +78,11 @@ fn an_empty_field_is_missing_and_a_percentage_becomes_a_ratio() {
     let cases = own();
     let frames = frames(&cases[0]);
     let last = frames.last().expect("has frames");
-    assert_eq!(last.signals[SignalKind::Cpu].value, 0.55);
-    assert_eq!(last.signals[SignalKind::Memory].quality, Quality::Missing);
-    assert_eq!(last.signals[SignalKind::LatencyP99].quality, Quality::Missing);
-    assert_eq!(last.signals[SignalKind::ErrorRatio].value, 0.25);
-    assert_eq!(frames[5].signals[SignalKind::ErrorRatio].quality, Quality::Missing);
+    assert_eq!(last.signals.get(SignalKind::Cpu).value, 0.55);
+    assert_eq!(last.signals.get(SignalKind::Memory).quality, Quality::Missing);
+    assert_eq!(last.signals.get(SignalKind::LatencyP99).quality, Quality::Missing);
+    assert_eq!(last.signals.get(SignalKind::ErrorRatio).value, 0.25);
+    assert_eq!(frames[5].signals.get(SignalKind::ErrorRatio).quality, Quality::Missing);
 }
 
 #[test]

@@ -107,7 +107,7 @@ fn a_surge_and_an_outage_hit_both_arms() {
         assert!(after.errors / after.requests < 0.02);
     }
     let health = |run: &Watched| {
-        run.frames_between(45, 45).map(|f| f.signals[SignalKind::DependencyHealth].value).sum::<f64>()
+        run.frames_between(45, 45).map(|f| f.signals.get(SignalKind::DependencyHealth).value).sum::<f64>()
     };
     assert!(health(&run) < 0.5 && health(&calm) > 0.99);
 }
