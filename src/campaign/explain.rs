@@ -2,7 +2,9 @@
 
 use crate::domain::engine_io::{Input, JournalEntry};
 use crate::domain::entry::{Entry, RunHeader};
+use crate::domain::execution::EffectState;
 use crate::domain::frame::{ArmIncrements, Frame};
+use crate::domain::id::Attempt;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Milestone, Truth, TruthEntry};
 use crate::domain::verdict::{Evidence, Verdict};
@@ -38,6 +40,10 @@ pub enum Happened {
     Scrape(Box<Scrape>),
     /// The engine wrote anything else into its journal.
     Act(MonoTime, JournalEntry),
+    /// The world was read for a step whose outcome nobody knew.
+    Read(MonoTime, Attempt, EffectState),
+    /// The engine's process died.
+    EngineLost(MonoTime),
 }
 
 /// A run, explained.
@@ -102,10 +108,14 @@ pub fn explain(
             Entry::Journal(at, entry) => explained.stream.push(Happened::Act(at, entry)),
             Entry::Truth(_, TruthEntry::Known(truth)) => explained.truth = Some(truth),
             Entry::Truth(at, TruthEntry::Reached(milestone)) => explained.reached.push((at, milestone)),
+            Entry::Truth(at, TruthEntry::EngineLost) => explained.stream.push(Happened::EngineLost(at)),
+            Entry::Input(at, Input::StepRead { attempt, state }) => {
+                explained.stream.push(Happened::Read(at, attempt, state));
+            }
             Entry::Header(_)
             | Entry::Input(..)
             | Entry::Woken(_)
-            | Entry::Truth(_, TruthEntry::Tick(_))
+            | Entry::Truth(_, TruthEntry::Tick(_) | TruthEntry::Effect(_) | TruthEntry::Left(_))
             | Entry::End(_) => {}
         }
     }

@@ -83,6 +83,10 @@ fn json(explained: &Explained) -> String {
         .map(|happened| match happened {
             Happened::Scrape(s) => serde_json::json!({ "scrape": scrape(s) }),
             Happened::Act(at, entry) => serde_json::json!({ "at_ms": at.0, "journal": entry }),
+            Happened::Read(at, attempt, state) => {
+                serde_json::json!({ "at_ms": at.0, "read": { "attempt": attempt, "state": state } })
+            }
+            Happened::EngineLost(at) => serde_json::json!({ "at_ms": at.0, "engine": "lost" }),
         })
         .collect();
     let reached: Vec<_> = explained

@@ -1,14 +1,14 @@
 //! The words of `explain`: what was seen and done, in order; what was really so comes last.
 
 use crate::campaign::explain::{Explained, Happened, Scrape};
-use crate::domain::engine_io::{JournalEntry, RolloutAsk};
+use crate::domain::engine_io::JournalEntry;
 use crate::domain::event::{Decision, RollbackEvent};
-use crate::domain::execution::{StepOutcome, StepResult};
+use crate::domain::execution::{EffectState, StepOutcome, StepResult};
 use crate::domain::plan::{Approval, Check, CheckResult, RollbackPlan};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Milestone, Truth};
 use crate::domain::verdict::{Evidence, VerdictClass};
-use crate::report::wrapped;
+use crate::report::{told, wrapped};
 use crate::score::RunOutcome;
 
 use super::diagnose::counted;
@@ -67,6 +67,16 @@ impl<'a> Teller<'a> {
                     self.scrape(scrape, acted);
                 }
                 Happened::Act(at, entry) => self.act(*at, entry),
+                Happened::EngineLost(at) => self.say(*at, "✗ the engine's process dies"),
+                Happened::Read(at, attempt, state) => {
+                    let seen = match state {
+                        EffectState::Applied => "it was done".to_owned(),
+                        EffectState::Underway => "it is being done".to_owned(),
+                        EffectState::NotApplied => "it was not done".to_owned(),
+                        EffectState::Unreadable(words) => format!("cannot tell: {words}"),
+                    };
+                    self.say(*at, &format!("▷ looks what became of step {}: {seen}", attempt.step + 1));
+                }
             }
         }
         self.flush();
@@ -119,17 +129,22 @@ impl<'a> Teller<'a> {
                     self.say(at, &format!("{} {}", mark(check.passed), check_words(check)));
                 }
             }
-            JournalEntry::Status { status, error, .. } => {
+            JournalEntry::Status { status, error, left, .. } => {
                 let why = error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
-                self.say(at, &format!("▷ rollback {status}{why}"));
+                let left = left.map_or_else(String::new, |left| format!("; {left}"));
+                self.say(at, &format!("▷ rollback {status}{why}{left}"));
             }
-            JournalEntry::RolloutIntent { ask, .. } => {
-                let asked = match ask {
-                    RolloutAsk::Pause => "pause",
-                    RolloutAsk::Resume => "go on",
-                    RolloutAsk::Abort => "end",
-                };
-                self.say(at, &format!("▷ asks the rollout to {asked}"));
+            JournalEntry::RolloutIntent { .. }
+            | JournalEntry::Waiting { .. }
+            | JournalEntry::Asked { .. }
+            | JournalEntry::Approved { .. }
+            | JournalEntry::Void { .. }
+            | JournalEntry::Alerts { .. }
+            | JournalEntry::Page { .. }
+            | JournalEntry::Resumed { .. } => {
+                if let Some(words) = told(entry) {
+                    self.say(at, &format!("▷ {words}"));
+                }
             }
         }
     }
@@ -160,7 +175,7 @@ impl<'a> Teller<'a> {
     fn planned(&mut self, at: MonoTime, plan: &'a RollbackPlan) {
         let approval = match &plan.approval {
             Approval::NotRequired => "no approval needed".to_owned(),
-            Approval::Standing { approver } => format!("standing approval of {approver}"),
+            Approval::Standing { approver, .. } => format!("standing approval of {approver}"),
             Approval::Required { role, reason } => format!("needs {role}, because {reason}"),
         };
         let steps = counted(plan.steps.len(), "step");

@@ -1,13 +1,16 @@
 //! What goes into the engine and what comes out of it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::event::Decision;
-use super::execution::{ExecutionStatus, StepOutcome, StepResult};
+use super::execution::{EffectState, ExecutionStatus, SafeState, StepOutcome, StepResult};
 use super::frame::Frame;
-use super::id::{ActorId, Attempt, ExecutionId, ServiceId, VersionId};
-use super::plan::{CheckResult, RollbackPlan, StepAction};
+use super::id::{ActorId, Attempt, ExecutionId, PageKey, PlanHash, ServiceId, VersionId};
+use super::plan::{Actuator, CheckResult, RollbackPlan, StepAction};
 use super::service::{Deploy, Inventory, RolloutState};
+use super::time::{Millis, MonoTime, WallTime};
 use super::verdict::Verdict;
 
 /// What happened outside.
@@ -39,14 +42,25 @@ pub enum Input {
         /// How.
         outcome: StepOutcome,
     },
+    /// The world was read for an effect whose outcome nobody knew.
+    StepRead {
+        /// Which.
+        attempt: Attempt,
+        /// What is to be seen of it.
+        state: EffectState,
+    },
     /// Somebody answered a request for approval.
-    ApprovalAnswered {
-        /// For what.
-        execution: ExecutionId,
-        /// Yes or no.
-        approved: bool,
-        /// Who.
-        by: ActorId,
+    ApprovalAnswered(ApprovalAnswer),
+    /// A call for a person was handed over.
+    Paged {
+        /// Which.
+        key: PageKey,
+    },
+    /// The engine was started again on this journal; everything before was read from it. The inventories and
+    /// rollouts that follow tell what the world is like now.
+    Restarted {
+        /// How long nobody watched.
+        down: Millis,
     },
     /// A person spoke.
     Commanded {
@@ -55,6 +69,23 @@ pub enum Input {
         /// By whom.
         by: ActorId,
     },
+}
+
+/// Somebody's answer to a request for approval (SPEC 3.7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApprovalAnswer {
+    /// For what.
+    pub execution: ExecutionId,
+    /// For which plan, as it was shown to them.
+    pub plan: PlanHash,
+    /// Yes or no.
+    pub approved: bool,
+    /// Who.
+    pub by: ActorId,
+    /// In which role.
+    pub role: ActorId,
+    /// When it was given, by their clock; it may arrive late.
+    pub given: WallTime,
 }
 
 /// What a person may ask of the engine.
@@ -102,6 +133,15 @@ pub enum Output {
         /// Which.
         attempt: Attempt,
     },
+    /// Read what has become of this effect and answer with [`Input::StepRead`]; change nothing.
+    ReadStep {
+        /// The key of the effect.
+        attempt: Attempt,
+        /// The service it acts on.
+        service: ServiceId,
+        /// What was asked for.
+        action: StepAction,
+    },
     /// Stop the ramp where it is.
     PauseRollout {
         /// The service.
@@ -117,19 +157,42 @@ pub enum Output {
         /// The service.
         service: ServiceId,
     },
-    /// Ask somebody, and answer with [`Input::ApprovalAnswered`].
+    /// Ask somebody, and answer with [`Input::ApprovalAnswered`]. May be asked again with the same words.
     AskApproval {
         /// For what.
         execution: ExecutionId,
+        /// The plan, which the answer must name.
+        plan: PlanHash,
         /// Whom.
         role: ActorId,
     },
-    /// Call a person; nothing is awaited.
+    /// Call a person and answer with [`Input::Paged`] once it is handed over. May come again under its key.
     Page {
+        /// Its key.
+        key: PageKey,
         /// About which service.
         service: ServiceId,
         /// What to say.
         message: String,
+    },
+    /// Keep alerts about this service quiet until then, at most.
+    SuppressAlerts {
+        /// The service.
+        service: ServiceId,
+        /// When they sound again by themselves.
+        until: MonoTime,
+    },
+    /// Let them sound again.
+    LiftSuppression {
+        /// The service.
+        service: ServiceId,
+    },
+    /// Mark this moment in the service's dashboards.
+    Annotate {
+        /// The service.
+        service: ServiceId,
+        /// What to write there.
+        words: String,
     },
 }
 
@@ -187,6 +250,68 @@ pub enum JournalEntry {
         status: ExecutionStatus,
         /// Why, in words, where it is not success.
         error: Option<String>,
+        /// How it leaves the service; none while it is open.
+        #[serde(default)]
+        left: Option<SafeState>,
+    },
+    /// An execution waits before its next effect.
+    Waiting {
+        /// The execution.
+        execution: ExecutionId,
+        /// For what.
+        wait: Wait,
+        /// Until when, at most.
+        until: MonoTime,
+    },
+    /// Somebody was asked for approval.
+    Asked {
+        /// For what.
+        execution: ExecutionId,
+        /// Whom.
+        role: ActorId,
+    },
+    /// An answer that counts.
+    Approved {
+        /// For what.
+        execution: ExecutionId,
+        /// By whom.
+        by: ActorId,
+        /// Until when.
+        until: WallTime,
+    },
+    /// An answer that does not count.
+    Void {
+        /// For what it was given.
+        execution: ExecutionId,
+        /// By whom.
+        by: ActorId,
+        /// Why it does not count.
+        why: VoidAnswer,
+    },
+    /// Alerts are to be quiet until then; none: they are to sound again.
+    Alerts {
+        /// The service.
+        service: ServiceId,
+        /// Until when.
+        quiet_until: Option<MonoTime>,
+    },
+    /// A person is to be called.
+    Page {
+        /// Its key.
+        key: PageKey,
+        /// About which service.
+        service: ServiceId,
+        /// What to say.
+        message: String,
+    },
+    /// What became of an open execution after the engine was started again.
+    Resumed {
+        /// The execution.
+        execution: ExecutionId,
+        /// How long nobody watched.
+        down: Millis,
+        /// Whether it goes on; otherwise it ends, and a person is called.
+        goes_on: bool,
     },
     /// The rollout was asked to pause, go on or end.
     RolloutIntent {
@@ -207,4 +332,63 @@ pub enum RolloutAsk {
     Resume,
     /// Give up.
     Abort,
+}
+
+/// What an execution waits for before its next effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Wait {
+    /// The next try, after one that failed.
+    Backoff,
+    /// The other side has failed several times in a row and is left alone for a while.
+    Breaker(Actuator),
+    /// As many effects as allowed were asked for lately.
+    RateLimit,
+    /// A freeze or a closed window, in words; somebody is asked whether to go on all the same.
+    Calendar(String),
+    /// The approval has run out; it is asked for again.
+    Approval,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Backoff => f.write_str("the next try"),
+            Self::Breaker(actuator) => write!(f, "the {actuator}, which has failed too often"),
+            Self::RateLimit => f.write_str("the rate limit of effects"),
+            Self::Calendar(words) => f.write_str(words),
+            Self::Approval => f.write_str("approval, which has run out"),
+        }
+    }
+}
+
+/// Why an answer to a request for approval does not count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VoidAnswer {
+    /// There is no such execution.
+    NoSuchExecution,
+    /// Nobody waits for an answer: it was given before, or the execution is over.
+    NotAwaited,
+    /// It names another plan.
+    OtherPlan,
+    /// It was given too long ago.
+    Expired,
+    /// Nobody approves what they asked for themselves.
+    OwnPlan,
+    /// The role is not one of those that may.
+    WrongRole,
+}
+
+impl fmt::Display for VoidAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchExecution => "there is no such execution",
+            Self::NotAwaited => "no answer is awaited any more",
+            Self::OtherPlan => "it was given for another plan",
+            Self::Expired => "it was given too long ago",
+            Self::OwnPlan => "nobody approves what they asked for themselves",
+            Self::WrongRole => "that role may not approve it",
+        })
+    }
 }

@@ -94,6 +94,54 @@ pub enum StepOutcome {
     Unknown,
 }
 
+/// What reading the world says of an effect whose outcome nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EffectState {
+    /// It is as the effect would have left it.
+    Applied,
+    /// It was taken up and is not through yet.
+    Underway,
+    /// Nothing of it is to be seen.
+    NotApplied,
+    /// The world cannot be read; the words of who was asked.
+    Unreadable(String),
+}
+
+/// How an execution that ended leaves the service. Stated at every end, so that whoever is called knows where
+/// things stand.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SafeState {
+    /// The target serves all.
+    OnTarget,
+    /// Nothing was moved: the service is as it was before.
+    Untouched,
+    /// Traffic stays split as it is; nothing moves until a person acts.
+    Split {
+        /// Share that the candidate keeps, `0..=1`.
+        candidate_share: f64,
+    },
+    /// The candidate serves on with its flags off, its rollout held.
+    FlagsOff,
+    /// The last effect may have been carried out or not, and the world could not be read.
+    Unknown,
+}
+
+impl fmt::Display for SafeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnTarget => f.write_str("the target serves all"),
+            Self::Untouched => f.write_str("nothing was moved"),
+            Self::Split { candidate_share } => {
+                write!(f, "the candidate keeps {:.0} % of the traffic", candidate_share * 100.0)
+            }
+            Self::FlagsOff => f.write_str("the candidate serves with its flags off"),
+            Self::Unknown => f.write_str("nobody knows whether the last effect was carried out"),
+        }
+    }
+}
+
 /// One attempt of a step, with its times.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StepResult {
@@ -132,4 +180,18 @@ pub struct Execution {
     pub validation: Vec<CheckResult>,
     /// What went wrong, in words.
     pub error: Option<String>,
+    /// How it left the service; none while it is open.
+    pub left: Option<SafeState>,
+}
+
+impl Execution {
+    /// Share of its steps that are done, `0..=1`.
+    pub fn progress(&self) -> f64 {
+        let steps = self.plan.steps.len().max(1) as f64;
+        if self.status.is_final() && self.error.is_none() {
+            1.0
+        } else {
+            (f64::from(self.current_step) / steps).min(1.0)
+        }
+    }
 }

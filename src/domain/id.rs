@@ -72,6 +72,49 @@ name! {
     ActorId
 }
 
+/// SHA-256 of a plan as it is written down: what an approval is bound to, so that it cannot serve another plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PlanHash(pub [u8; 32]);
+
+/// Why a text is not the hash of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not the hash of a plan; it has 64 hexadecimal digits")]
+pub struct BadHash {
+    /// What was found.
+    pub text: String,
+}
+
+impl TryFrom<String> for PlanHash {
+    type Error = BadHash;
+    fn try_from(text: String) -> Result<Self, BadHash> {
+        let digit = |at: usize| text.get(at..at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+        let mut bytes = [0; 32];
+        for (place, byte) in bytes.iter_mut().enumerate() {
+            let Some(found) = digit(2 * place) else { return Err(BadHash { text }) };
+            *byte = found;
+        }
+        if text.len() == 64 { Ok(Self(bytes)) } else { Err(BadHash { text }) }
+    }
+}
+
+impl From<PlanHash> for String {
+    fn from(hash: PlanHash) -> String {
+        hash.to_string()
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// A call for a person: whoever gets it twice knows by this that it is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PageKey(pub u32);
+
 /// One plan being run. Counts up from 1 within an engine's journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

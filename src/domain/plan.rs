@@ -3,10 +3,11 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::event::RollbackEvent;
-use super::id::{ActorId, FlagKey, ServiceId, VersionId};
-use super::time::Millis;
+use super::id::{ActorId, FlagKey, PlanHash, ServiceId, VersionId};
+use super::time::{Millis, WallTime};
 use super::units::TrafficShare;
 
 /// The seven strategies (SPEC 1.2).
@@ -92,7 +93,47 @@ pub enum StepAction {
     },
 }
 
+/// What carries an action out: the other side of a connection, which is up or down by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Actuator {
+    /// The platform's API that starts and stops pods.
+    Cluster,
+    /// The router's weights.
+    Traffic,
+    /// The flag service.
+    Flags,
+    /// Service discovery.
+    Discovery,
+    /// Channels to people.
+    Notification,
+}
+
+impl fmt::Display for Actuator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cluster => "cluster",
+            Self::Traffic => "router",
+            Self::Flags => "flag service",
+            Self::Discovery => "service discovery",
+            Self::Notification => "notification",
+        })
+    }
+}
+
 impl StepAction {
+    /// Who carries it out; none for what the engine does itself.
+    pub const fn actuator(&self) -> Option<Actuator> {
+        match self {
+            Self::ScaleVersion { .. } => Some(Actuator::Cluster),
+            Self::ShiftTraffic { .. } => Some(Actuator::Traffic),
+            Self::DisableFlags { .. } | Self::VerifyFlags { .. } => Some(Actuator::Flags),
+            Self::UpdateServiceDiscovery { .. } => Some(Actuator::Discovery),
+            Self::Notify { .. } => Some(Actuator::Notification),
+            Self::WatchHealth { .. } => None,
+        }
+    }
+
     /// Whether doing it twice is the same as doing it once, so that it may be repeated after an unknown
     /// outcome.
     pub const fn idempotent(&self) -> bool {
@@ -253,6 +294,9 @@ pub enum Approval {
     Standing {
         /// Who gave it.
         approver: ActorId,
+        /// Until when; none means for ever.
+        #[serde(default)]
+        expires: Option<WallTime>,
     },
     /// A person has to be asked.
     Required {
@@ -297,4 +341,12 @@ pub struct RollbackPlan {
     pub approval: Approval,
     /// The window it may run in, in words; none when it may run at any time.
     pub window: Option<String>,
+}
+
+impl RollbackPlan {
+    /// Its hash: SHA-256 of its JSON. Two plans that differ in anything have different ones.
+    pub fn hash(&self) -> PlanHash {
+        let json = serde_json::to_vec(self).expect("a plan has no map with keys that are not text");
+        PlanHash(Sha256::digest(json).into())
+    }
 }

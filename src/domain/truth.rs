@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::VersionId;
+use super::id::{Attempt, FlagKey, VersionId};
 use super::time::{Millis, MonoTime};
 
 /// What is really the matter with a deploy.
@@ -89,6 +89,34 @@ pub enum Milestone {
     Recovered,
 }
 
+/// An effect that the world took up, as the world counts it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorldEffect {
+    /// The key that it came under.
+    pub attempt: Attempt,
+    /// Whether it changed anything, or was recognised as one that was there before.
+    pub new: bool,
+}
+
+/// The world when the run ended, as far as effects reach.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorldState {
+    /// Share of traffic by version, as it really goes, `0..=1`, in the order of the service's versions.
+    pub shares: Vec<(VersionId, f64)>,
+    /// Pods that there should be by version.
+    pub pods: Vec<(VersionId, u32)>,
+    /// Flags that clients see off.
+    pub flags_off: Vec<FlagKey>,
+    /// What service discovery was told last, if anything.
+    pub discovery: Option<VersionId>,
+    /// Messages that were delivered on the channels of a step.
+    pub notices: u32,
+    /// Calls that reached a person, repeated ones counted once.
+    pub pages: u32,
+    /// Whether alerts are still kept quiet.
+    pub alerts_quiet: bool,
+}
+
 /// An entry of the truth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -99,4 +127,10 @@ pub enum TruthEntry {
     Tick(TruthTick),
     /// A moment reached.
     Reached(Milestone),
+    /// An effect was taken up.
+    Effect(WorldEffect),
+    /// The engine went away; nothing that it was told from here on reached it.
+    EngineLost,
+    /// How the world was left.
+    Left(WorldState),
 }

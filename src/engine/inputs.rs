@@ -1,8 +1,10 @@
 //! Every input and every wake-up, one handler each.
 
-use crate::domain::engine_io::{Command, JournalEntry, Output};
+use std::collections::BTreeMap;
+
+use crate::domain::engine_io::{ApprovalAnswer, Command, JournalEntry, Output, VoidAnswer};
 use crate::domain::event::{Decision, Reason};
-use crate::domain::execution::StepOutcome;
+use crate::domain::execution::{EffectState, StepOutcome};
 use crate::domain::frame::Frame;
 use crate::domain::id::{ActorId, Attempt, ExecutionId, ServiceId};
 use crate::domain::service::{Deploy, Inventory, RolloutState};
@@ -11,6 +13,7 @@ use crate::domain::time::{Millis, Now};
 use super::decide::observe::Weighed;
 use super::decide::severity::Cause;
 use super::decide::stance::Streak;
+use super::execute::void;
 use super::rollback::{Wish, milder};
 use super::state::{Service, next_on_grid};
 use super::{Core, Engine};
@@ -58,6 +61,10 @@ impl Engine {
 
     pub(super) fn on_rollout(&mut self, id: &ServiceId, state: RolloutState) {
         let Some(service) = self.services.get_mut(id) else { return };
+        if service.rollout == Some(state) {
+            // Told again after a restart: where the traffic is has moved on since.
+            return;
+        }
         service.rollout = Some(state);
         match state {
             RolloutState::Progressing(share) | RolloutState::Paused(share) => service.share = share.get(),
@@ -103,12 +110,50 @@ impl Engine {
         self.settle(attempt.execution, now);
     }
 
-    pub(super) fn on_answer(&mut self, number: ExecutionId, approved: bool, by: &ActorId, now: Now) {
+    pub(super) fn on_read(&mut self, attempt: Attempt, state: &EffectState, now: Now) {
         let Self { core, services, runs, .. } = self;
-        let Some(run) = runs.get_mut(&number) else { return };
+        let Some(run) = runs.get_mut(&attempt.execution) else { return };
         let Some(service) = services.get_mut(run.service()) else { return };
-        run.answer(approved, by, service, &mut core.ctx(now));
-        self.settle(number, now);
+        run.read(attempt, state, service, &mut core.ctx(now));
+        self.settle(attempt.execution, now);
+    }
+
+    pub(super) fn on_answer(&mut self, answer: &ApprovalAnswer, now: Now) {
+        let Self { core, services, runs, .. } = self;
+        let run = runs.get_mut(&answer.execution);
+        let Some((run, service)) = run.and_then(|run| {
+            let service = services.get_mut(run.service())?;
+            Some((run, service))
+        }) else {
+            return void(answer, VoidAnswer::NoSuchExecution, &mut core.ctx(now));
+        };
+        run.answer(answer, service, &mut core.ctx(now));
+        self.settle(answer.execution, now);
+    }
+
+    /// The engine is back: whatever it had under way when it went away, it looks at again.
+    pub(super) fn on_restarted(&mut self, down: Millis, now: Now) {
+        self.core.out.page_again();
+        let Self { core, services, runs, .. } = self;
+        for service in services.values_mut() {
+            service.ask_again(&mut core.ctx(now));
+        }
+        // Of executions that are over only the last of each service: its word that alerts may sound may be lost.
+        let mut last: BTreeMap<ServiceId, ExecutionId> = BTreeMap::new();
+        last.extend(runs.values().map(|run| (run.service().clone(), run.execution.id)));
+        for number in last.into_values() {
+            let Some(run) = runs.get(&number) else { continue };
+            run.lift_again(&mut core.ctx(now));
+        }
+        let open: Vec<ExecutionId> =
+            runs.iter().filter(|(_, run)| !run.is_over()).map(|(&id, _)| id).collect();
+        for number in open {
+            let Self { core, services, runs, .. } = self;
+            let Some(run) = runs.get_mut(&number) else { continue };
+            let Some(service) = services.get_mut(run.service()) else { continue };
+            run.restarted(down, service, &mut core.ctx(now));
+            self.settle(number, now);
+        }
     }
 
     pub(super) fn on_command(&mut self, command: Command, by: &ActorId, now: Now) {

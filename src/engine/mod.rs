@@ -37,6 +37,7 @@ use crate::domain::signal::CustomSignal;
 use crate::domain::time::{MonoTime, Now};
 use crate::judge::Judge;
 use execute::Run;
+use guard::limits::Limits;
 use outbox::Outbox;
 use settings::Settings;
 use state::{Ctx, Service};
@@ -57,12 +58,19 @@ pub struct Engine {
 struct Core {
     settings: Settings,
     stopped: bool,
+    limits: Limits,
     out: Outbox,
 }
 
 impl Core {
     fn ctx(&mut self, now: Now) -> Ctx<'_> {
-        Ctx { now, settings: &self.settings, stopped: self.stopped, out: &mut self.out }
+        Ctx {
+            now,
+            settings: &self.settings,
+            stopped: self.stopped,
+            limits: &mut self.limits,
+            out: &mut self.out,
+        }
     }
 }
 
@@ -71,7 +79,7 @@ impl Engine {
     /// the factory, and the engine itself needs no names.
     pub fn new(settings: Settings, judges: JudgeFactory, _custom: Vec<CustomSignal>) -> Self {
         Self {
-            core: Core { settings, stopped: false, out: Outbox::default() },
+            core: Core { settings, stopped: false, limits: Limits::default(), out: Outbox::default() },
             judges,
             services: BTreeMap::new(),
             runs: BTreeMap::new(),
@@ -87,9 +95,10 @@ impl Engine {
             Input::RolloutChanged { service, state } => self.on_rollout(&service, state),
             Input::Collected { service, frame } => self.on_collected(&service, &frame, now),
             Input::StepReported { attempt, outcome } => self.on_report(attempt, outcome, now),
-            Input::ApprovalAnswered { execution, approved, by } => {
-                self.on_answer(execution, approved, &by, now);
-            }
+            Input::StepRead { attempt, state } => self.on_read(attempt, &state, now),
+            Input::ApprovalAnswered(answer) => self.on_answer(&answer, now),
+            Input::Paged { key } => self.core.out.paged(key),
+            Input::Restarted { down } => self.on_restarted(down, now),
             Input::Commanded { command, by } => self.on_command(command, &by, now),
         }
     }

@@ -1,39 +1,68 @@
 //! Work that waits to be taken, in order. A journal entry always stands before the effect behind it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::domain::engine_io::{JournalEntry, Output, RolloutAsk};
-use crate::domain::id::{Attempt, ServiceId};
+use crate::domain::id::{ActorId, Attempt, ExecutionId, PageKey, PlanHash, ServiceId};
 use crate::domain::plan::StepAction;
+use crate::domain::time::MonoTime;
+
+/// Calls for a person that nobody has confirmed, at most; the oldest is then given up, it is in the journal.
+const UNCONFIRMED_MAX: usize = 256;
 
 /// The queue of outputs. Bounded by what one input can set off, since it is drained after every input.
 #[derive(Debug, Default)]
-pub(super) struct Outbox(VecDeque<Output>);
+pub(super) struct Outbox {
+    queue: VecDeque<Output>,
+    last_page: u32,
+    /// Calls that nobody has confirmed: they are made again after a restart.
+    unconfirmed: BTreeMap<PageKey, (ServiceId, String)>,
+}
 
 impl Outbox {
     /// The next piece of work.
     pub(super) fn pop(&mut self) -> Option<Output> {
-        self.0.pop_front()
+        self.queue.pop_front()
     }
 
     /// Whether nothing waits.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.queue.is_empty()
     }
 
     /// Writes down.
     pub(super) fn journal(&mut self, entry: JournalEntry) {
-        self.0.push_back(Output::Journal(entry));
+        self.queue.push_back(Output::Journal(entry));
     }
 
-    /// Work that changes nothing outside and so needs no intent: collecting, asking, calling a person.
+    /// Work that changes nothing outside and so needs no intent: collecting, reading, cancelling.
     pub(super) fn push(&mut self, output: Output) {
-        self.0.push_back(output);
+        self.queue.push_back(output);
     }
 
-    /// Calls a person.
+    /// Writes down that a person is called, then calls.
     pub(super) fn page(&mut self, service: &ServiceId, message: String) {
-        self.push(Output::Page { service: service.clone(), message });
+        self.last_page = self.last_page.saturating_add(1);
+        let key = PageKey(self.last_page);
+        self.unconfirmed.insert(key, (service.clone(), message.clone()));
+        if self.unconfirmed.len() > UNCONFIRMED_MAX {
+            self.unconfirmed.pop_first();
+        }
+        self.journal(JournalEntry::Page { key, service: service.clone(), message: message.clone() });
+        self.push(Output::Page { key, service: service.clone(), message });
+    }
+
+    /// A call was handed over.
+    pub(super) fn paged(&mut self, key: PageKey) {
+        self.unconfirmed.remove(&key);
+    }
+
+    /// Makes the calls again that nobody has confirmed, each under its key.
+    pub(super) fn page_again(&mut self) {
+        for (&key, (service, message)) in &self.unconfirmed {
+            let (service, message) = (service.clone(), message.clone());
+            self.queue.push_back(Output::Page { key, service, message });
+        }
     }
 
     /// Writes the intent down, then asks for the effect.
@@ -50,6 +79,22 @@ impl Outbox {
             RolloutAsk::Pause => Output::PauseRollout { service },
             RolloutAsk::Resume => Output::ResumeRollout { service },
             RolloutAsk::Abort => Output::AbortRollout { service },
+        });
+    }
+
+    /// Writes down whom to ask, then asks.
+    pub(super) fn ask_approval(&mut self, execution: ExecutionId, plan: PlanHash, role: &ActorId) {
+        self.journal(JournalEntry::Asked { execution, role: role.clone() });
+        self.push(Output::AskApproval { execution, plan, role: role.clone() });
+    }
+
+    /// Keeps alerts quiet until then, or lets them sound again.
+    pub(super) fn alerts(&mut self, service: &ServiceId, quiet_until: Option<MonoTime>) {
+        self.journal(JournalEntry::Alerts { service: service.clone(), quiet_until });
+        let service = service.clone();
+        self.push(match quiet_until {
+            Some(until) => Output::SuppressAlerts { service, until },
+            None => Output::LiftSuppression { service },
         });
     }
 }

@@ -45,6 +45,12 @@ impl Engine {
             open,
             last_end: service.last_end,
             continuation: matches!(wish, Wish::Next(_)),
+            turns: match wish {
+                Wish::Own(..) | Wish::Next(_) => {
+                    Some(service.turns(now.mono, self.core.settings.execution.turns.window))
+                }
+                Wish::Person { .. } => None,
+            },
         };
         let no = if service.deploy.is_none() { Some(Guard::NoDeploy) } else { None };
         if let Some(guard) = no.or_else(|| guard::check(facts, &self.core.settings, now)) {
@@ -74,8 +80,8 @@ impl Engine {
             .ok_or(Obstacle::Reason(Reason::NoTarget))?;
         // Before anything is built: a freeze says the same no at every frame.
         let severity = severity_of(service, wish, settings);
-        if let Some(guard) = guard::frozen(&settings.freezes, severity, now) {
-            return Err(Obstacle::Guard(guard));
+        if let Some(closed) = guard::calendar::closed_for(&settings.calendar, severity, now) {
+            return Err(Obstacle::Guard(Guard::Closed(closed)));
         }
         let event = event(service, &deploy.candidate, &chosen.id, wish, self, now);
         let (error_limit, slow_limit) = service.recovery_limits(&settings.planning);
@@ -103,6 +109,9 @@ impl Engine {
         self.last_execution = number.0;
         service.decide(Decision::RollBack(Box::new(event)), None, &mut ctx);
         service.active = Some(number);
+        if plan.strategy != Strategy::FeatureFlagDisable && !matches!(wish, Wish::Person { .. }) {
+            service.turned(now.mono, ctx.settings);
+        }
         service.next_collect.get_or_insert(next_on_grid(now.mono, ctx.settings.collect_every));
         let run = Run::open(number, plan, matches!(wish, Wish::Next(_)), service, &mut ctx);
         self.runs.insert(number, run);

@@ -25,8 +25,8 @@ pub struct Settings {
     pub execution: ExecutionRules,
     /// Who must agree (SPEC 3.7).
     pub approvals: Approvals,
-    /// When nothing may be rolled back unless it is critical (SPEC 3.8).
-    pub freezes: Vec<Freeze>,
+    /// When rollbacks may run at all, and when not, unless they are critical (SPEC 3.8).
+    pub calendar: Calendar,
     /// Channels that are told of every rollback.
     pub notify: Vec<Channel>,
 }
@@ -128,10 +128,56 @@ pub struct ExecutionRules {
     pub executions_max: usize,
     /// Attempts per step. Default 3.
     pub attempts_max: u16,
+    /// Attempts beyond the first ones, of all steps of an execution together. Default 10.
+    pub retries_max: u16,
     /// Wait before the second attempt; doubles, with jitter. Default 2 s.
     pub backoff: Millis,
+    /// An execution that is not through after so long is stopped and a person called. Default 1 h.
+    pub timeout: Millis,
     /// No second rollback of a service within this time. Default 15 min.
     pub cool_down: Millis,
+    /// When the other side is left alone for a while.
+    pub breaker: BreakerRule,
+    /// Effects per minute, of all executions together; repeated ones may use at most half of them, so that an
+    /// execution that fails over and over does not keep others from theirs. Default 60.
+    pub effects_per_minute: u16,
+    /// Effects of one execution, at most. Default 60.
+    pub effects_max: u16,
+    /// When a service has gone back and forth often enough.
+    pub turns: TurnRule,
+    /// What to do when the target proves worse than the candidate. Default: stop there.
+    pub target_worse: TargetWorse,
+    /// An execution that nobody watched for longer is not gone on with when the engine is started again; a person is
+    /// called. Default 15 min.
+    pub resume_within: Millis,
+}
+
+/// When a circuit breaker opens, per service and actuator: the attempts that follow wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BreakerRule {
+    /// Attempts in a row that nobody answered. Default 3.
+    pub failures: u16,
+    /// For how long; then one attempt tells whether it closes. Default 30 s.
+    pub open: Millis,
+}
+
+/// The loop breaker: after so many changes of direction a person decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TurnRule {
+    /// Rollbacks and reversals of one service that the engine begins by itself. Default 3.
+    pub max: u16,
+    /// Within this time. Default 6 h.
+    pub window: Millis,
+}
+
+/// What to do when the target proves worse than the candidate in the middle of a rollback (S28).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TargetWorse {
+    /// Leave the traffic as it is split and call a person.
+    Stop,
+    /// Give the candidate back what the last stage took from it, then call a person.
+    Reverse,
 }
 
 /// Who must agree.
@@ -143,6 +189,8 @@ pub struct Approvals {
     pub escalation: Vec<ActorId>,
     /// How long each is waited for. Default 5 min.
     pub wait: Millis,
+    /// How long an answer counts from when it was given. Default 30 min.
+    pub valid: Millis,
 }
 
 /// An agreement given in advance; covered by the policy's hash.
@@ -156,6 +204,67 @@ pub struct StandingApproval {
     pub expires: Option<WallTime>,
     /// Who gave it.
     pub approver: ActorId,
+}
+
+/// When rollbacks below critical severity may run. Critical ones always may; the audit notes it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calendar {
+    /// Weekly windows, UTC; outside of all of them is closed. None means always open.
+    pub windows: Vec<Window>,
+    /// Times in which it is closed whatever the windows say.
+    pub freezes: Vec<Freeze>,
+    /// What becomes of an execution that is under way when it closes. Default: hold.
+    pub when_closing: WhenClosing,
+}
+
+/// What becomes of an execution that is under way when a freeze begins or a window ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenClosing {
+    /// Ask for nothing more that changes something until it opens again or somebody allows it.
+    Hold,
+    /// Go on to the end.
+    Finish,
+}
+
+/// A window that opens every week.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Days on which it opens, Monday first; each once.
+    pub days: Vec<Weekday>,
+    /// From this minute of the day, `0..1440`.
+    pub from_minute: u16,
+    /// Until before this minute, `1..=1440`; after `from_minute`.
+    pub until_minute: u16,
+}
+
+/// A day of the week, UTC.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "they are what they say")]
+pub enum Weekday {
+    Monday,
+    Tuesday,
+    Wednesday,
+    Thursday,
+    Friday,
+    Saturday,
+    Sunday,
+}
+
+impl Weekday {
+    /// All, in order.
+    pub const ALL: [Self; 7] = [
+        Self::Monday,
+        Self::Tuesday,
+        Self::Wednesday,
+        Self::Thursday,
+        Self::Friday,
+        Self::Saturday,
+        Self::Sunday,
+    ];
 }
 
 /// A time in which only critical rollbacks run, with a note in the audit.
@@ -211,8 +320,16 @@ impl Default for Settings {
             execution: ExecutionRules {
                 executions_max: 5,
                 attempts_max: 3,
+                retries_max: 10,
                 backoff: Millis::from_secs(2),
+                timeout: Millis::from_mins(60),
                 cool_down: Millis::from_mins(15),
+                breaker: BreakerRule { failures: 3, open: Millis::from_secs(30) },
+                effects_per_minute: 60,
+                effects_max: 60,
+                turns: TurnRule { max: 3, window: Millis::from_mins(6 * 60) },
+                target_worse: TargetWorse::Stop,
+                resume_within: Millis::from_mins(15),
             },
             approvals: Approvals {
                 standing: vec![StandingApproval {
@@ -223,8 +340,9 @@ impl Default for Settings {
                 }],
                 escalation: Vec::new(),
                 wait: Millis::from_mins(5),
+                valid: Millis::from_mins(30),
             },
-            freezes: Vec::new(),
+            calendar: Calendar { windows: Vec::new(), freezes: Vec::new(), when_closing: WhenClosing::Hold },
             notify: Vec::new(),
         }
     }

@@ -1,5 +1,7 @@
 //! What the engine knows of one service. A fold over the inputs: the same inputs give the same state.
 
+use std::collections::VecDeque;
+
 use crate::domain::engine_io::{JournalEntry, RolloutAsk};
 use crate::domain::event::{Decision, DecisionKind};
 use crate::domain::frame::{ArmIncrements, Frame};
@@ -17,6 +19,7 @@ use super::decide::observe::Observed;
 use super::decide::stance::Streak;
 use super::decide::stat::{self, Share};
 use super::guard::Guard;
+use super::guard::limits::Limits;
 use super::outbox::Outbox;
 use super::settings::{Planning, Settings};
 
@@ -43,6 +46,8 @@ pub(super) struct Ctx<'a> {
     pub(super) settings: &'a Settings,
     /// Whether a person said stop: no new effect is asked for.
     pub(super) stopped: bool,
+    /// What holds effects up for a while.
+    pub(super) limits: &'a mut Limits,
     /// Where work goes.
     pub(super) out: &'a mut Outbox,
 }
@@ -89,6 +94,9 @@ pub(super) struct Service {
     pub(super) last_end: Option<MonoTime>,
     /// Strategies that were tried for this deploy and did not help.
     pub(super) tried: Vec<Strategy>,
+    /// When the engine changed the direction of the traffic by itself, oldest first. A new deploy clears nothing: who
+    /// ships the same again and again is what the loop breaker is there for.
+    turned: VecDeque<MonoTime>,
     paged: Vec<Decision>,
 }
 
@@ -116,6 +124,7 @@ impl Service {
             latched: false,
             last_end: None,
             tried: Vec::new(),
+            turned: VecDeque::new(),
             paged: Vec::new(),
         }
     }
@@ -234,6 +243,27 @@ impl Service {
             Some(DecisionKind::Hold | DecisionKind::RollBack) | None => return,
         };
         self.ask(wanted, ctx);
+    }
+
+    /// How often the engine changed the direction by itself lately.
+    pub(super) fn turns(&self, now: MonoTime, window: Millis) -> usize {
+        self.turned.iter().filter(|&&at| now.since(at) < window).count()
+    }
+
+    /// It changes it now.
+    pub(super) fn turned(&mut self, now: MonoTime, settings: &Settings) {
+        self.turned.push_back(now);
+        while self.turned.len() > usize::from(settings.execution.turns.max) {
+            self.turned.pop_front();
+        }
+    }
+
+    /// After a restart: what was asked of the rollout's controller is asked again, since the word may have been lost.
+    pub(super) fn ask_again(&mut self, ctx: &mut Ctx<'_>) {
+        if let Some(ask) = self.asked.take() {
+            self.ask(ask, ctx);
+            self.asked = Some(ask);
+        }
     }
 
     /// Asks the rollout's controller, unless that is pointless or a person said stop.

@@ -1,20 +1,22 @@
 //! The direct plane: the engine in process with the simulated world, on virtual time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
-use crate::domain::engine_io::{Input, Output};
+use crate::domain::engine_io::{ApprovalAnswer, Input, Output};
 use crate::domain::entry::{Entry, PlaneKind};
+use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
 use crate::domain::frame::Frame;
-use crate::domain::id::ServiceId;
+use crate::domain::id::{ActorId, ExecutionId, PlanHash, ServiceId};
 use crate::domain::seed::Seed;
 use crate::domain::time::{Millis, MonoTime, WallTime};
 use crate::domain::truth::TruthEntry;
 use crate::policy::Policy;
 use crate::record::Recorder;
-use crate::scenario::model::Scenario;
+use crate::scenario::model::{Answer, PersonModel, Scenario};
 use crate::world::{World, WorldNotice};
 
-use super::drive::{Span, Surroundings, drive};
+use super::connection::{self, Connection};
+use super::drive::{Course, Crash, Span, Surroundings, drive};
 use super::header::{RunId, header};
 use super::windows::SignalWindows;
 use super::{PlaneError, engine};
@@ -44,13 +46,26 @@ impl<'a> Prepared<'a> {
 
     /// Plays it with one seed, from the first scrape to the end.
     pub fn run(&self, id: RunId) -> Vec<Entry> {
+        self.run_with_crashes(id, &[])
+    }
+
+    /// The same, where the engine's process dies at these points besides those that the scenario plans, and is
+    /// started again on its journal.
+    pub fn run_with_crashes(&self, id: RunId, crashes: &[Crash]) -> Vec<Entry> {
         let Self { scenario, policy, windows } = self;
         let mut around = DirectWorld::new(scenario, windows.clone(), id.seed(scenario.draw));
-        let mut engine = engine(policy, &policy.custom);
         let mut recorder = Recorder::new(header(scenario, policy, id, PlaneKind::Direct, WALL_START));
         let end = scenario.timing.end();
-        let span = Span { end: end + Millis(1), end_max: end + FOLLOW_MAX };
-        let last = drive(&mut engine, &mut around, &mut recorder, span, WALL_START, |_| false);
+        let mut planned = connection::crashes(&scenario.faults);
+        planned.extend_from_slice(crashes);
+        let course = Course {
+            engine: &|| engine(policy, &policy.custom),
+            span: Span { end: end + Millis(1), end_max: end + FOLLOW_MAX },
+            wall_start: WALL_START,
+            crashes: &planned,
+        };
+        let last = drive(&course, &mut around, &mut recorder, |_| false);
+        recorder.push(Entry::Truth(last, TruthEntry::Left(around.world.state())));
         for (at, milestone) in around.world.milestones() {
             recorder.push(Entry::Truth(at, TruthEntry::Reached(milestone)));
         }
@@ -74,6 +89,11 @@ struct DirectWorld {
     /// The last scrape that was taken, so that one moment is scraped once, asked for or not.
     frame: Frame,
     next_scrape: MonoTime,
+    connection: Connection,
+    people: Vec<PersonModel>,
+    /// Answers that people are thinking about, by when they come and in which order they were asked for.
+    answers: BTreeMap<(MonoTime, u64), ApprovalAnswer>,
+    asked: u64,
     inputs: VecDeque<Input>,
     truths: VecDeque<TruthEntry>,
 }
@@ -90,6 +110,10 @@ impl DirectWorld {
             scrape: scenario.timing.scrape,
             frame: Frame::default(),
             next_scrape: MonoTime::ZERO + scenario.timing.scrape,
+            connection: Connection::new(&scenario.faults),
+            people: scenario.people.clone(),
+            answers: BTreeMap::new(),
+            asked: 0,
             inputs,
             truths,
             world,
@@ -109,9 +133,30 @@ impl DirectWorld {
         self.inputs.push_back(match notice {
             WorldNotice::Deployed(deploy) => Input::Deployed(deploy),
             WorldNotice::RolloutChanged(state) => Input::RolloutChanged { service, state },
+            // A connection that breaks while an answer is waited for: nobody knows.
+            WorldNotice::StepDone { attempt, .. } if self.connection.loses_replies(self.world.now()) => {
+                Input::StepReported { attempt, outcome: StepOutcome::Unknown }
+            }
             WorldNotice::StepDone { attempt, outcome } => Input::StepReported { attempt, outcome },
             WorldNotice::InventoryChanged => Input::Inventory(Box::new(self.world.inventory())),
         });
+    }
+}
+
+impl DirectWorld {
+    /// Somebody is asked: they answer in their own time, or never.
+    fn ask(&mut self, execution: ExecutionId, plan: PlanHash, role: &ActorId) {
+        let Some(person) = self.people.iter().find(|person| person.role == *role) else { return };
+        let at = self.world.now() + person.answers_after;
+        let given = crate::domain::time::Now::in_run(WALL_START, at).wall;
+        let approved = match person.answer {
+            Answer::Approve => true,
+            Answer::Refuse => false,
+        };
+        let answer =
+            ApprovalAnswer { execution, plan, approved, by: role.clone(), role: role.clone(), given };
+        self.answers.insert((at, self.asked), answer);
+        self.asked += 1;
     }
 }
 
@@ -122,13 +167,18 @@ impl Surroundings for DirectWorld {
         while let Some(notice) = self.world.poll_event() {
             self.notice(notice);
         }
+        while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= now) {
+            self.inputs.push_back(Input::ApprovalAnswered(entry.remove()));
+        }
         if now >= self.next_scrape {
             self.scrape();
         }
     }
 
     fn next_moment(&self) -> Option<MonoTime> {
-        Some(self.world.next_event().min(self.next_scrape))
+        let answer = self.answers.keys().next().map(|(at, _)| *at);
+        let next = self.world.next_event().min(self.next_scrape);
+        Some(answer.map_or(next, |answer| answer.min(next)))
     }
 
     fn poll_input(&mut self) -> Option<Input> {
@@ -136,6 +186,7 @@ impl Surroundings for DirectWorld {
     }
 
     fn poll_truth(&mut self) -> Option<TruthEntry> {
+        self.truths.extend(self.world.take_effects().into_iter().map(TruthEntry::Effect));
         self.truths.pop_front()
     }
 
@@ -145,15 +196,45 @@ impl Surroundings for DirectWorld {
                 let frame = Box::new(self.frame.clone());
                 self.inputs.push_back(Input::Collected { service, frame });
             }
+            Output::StartStep { attempt, .. } if self.connection.is_down(self.world.now()) => {
+                let reason = FailureReason::Unreachable("no route to the platform".to_owned());
+                self.inputs.push_back(Input::StepReported { attempt, outcome: StepOutcome::Failed(reason) });
+            }
             Output::StartStep { attempt, service: _, action } => self.world.start_step(attempt, &action),
+            Output::ReadStep { attempt, service: _, action } => {
+                let state = if self.connection.is_down(self.world.now()) {
+                    EffectState::Unreadable("no route to the platform".to_owned())
+                } else {
+                    self.world.read_step(attempt, &action)
+                };
+                self.inputs.push_back(Input::StepRead { attempt, state });
+            }
             Output::CancelStep { attempt } => self.world.cancel_step(attempt),
             Output::PauseRollout { .. } => self.world.pause_rollout(),
             Output::ResumeRollout { .. } => self.world.resume_rollout(),
             Output::AbortRollout { .. } => self.world.abort_rollout(),
-            // Nobody is on call in this world: a request for approval stays open, a page is only recorded.
-            Output::AskApproval { .. } | Output::Page { .. } => {}
+            Output::AskApproval { execution, plan, role } => self.ask(execution, plan, &role),
+            Output::Page { key, .. } => {
+                self.world.page(key);
+                self.inputs.push_back(Input::Paged { key });
+            }
+            Output::SuppressAlerts { until, .. } => self.world.keep_alerts_quiet(Some(until)),
+            Output::LiftSuppression { .. } => self.world.keep_alerts_quiet(None),
+            // A mark in a dashboard that nobody in this world looks at.
+            Output::Annotate { .. } => {}
             Output::Journal(_) => unreachable!("the driver keeps journal entries"),
         }
+    }
+
+    fn lose_engine(&mut self) {
+        self.inputs.clear();
+    }
+
+    fn reintroduce(&mut self) {
+        let service = self.service.clone();
+        self.inputs.push_back(Input::Inventory(Box::new(self.world.inventory())));
+        self.inputs.extend(self.world.deployed().map(Input::Deployed));
+        self.inputs.extend(self.world.rollout_state().map(|state| Input::RolloutChanged { service, state }));
     }
 }
 

@@ -7,11 +7,15 @@
 pub mod direct;
 pub mod recorded;
 
+mod connection;
 mod drive;
 mod header;
+mod resume;
 mod windows;
 
+pub use drive::{Crash, CrashPoint};
 pub use header::RunId;
+pub use resume::{ResumeError, resume};
 
 use crate::domain::signal::CustomSignal;
 use crate::engine::Engine;

@@ -22,7 +22,7 @@ use crate::record::Recorder;
 use crate::scenario::recorded::{Frames, RecordedCase};
 
 use super::direct::WALL_START;
-use super::drive::{Span, Surroundings, drive};
+use super::drive::{Course, Span, Surroundings, drive};
 use super::{PlaneError, RunId, engine};
 
 /// How long the version before the change is taken to have been healthy.
@@ -36,12 +36,15 @@ pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>
         // A column that nobody recorded is not a provider that fails: the judge is inconclusive, nobody is called.
         settings.missing_data.then = MissingAction::Ignore;
     });
-    let mut engine = engine(&policy, case.signals());
     let mut recorder = Recorder::new(header(case, &policy, id));
     let end = case.change + case.watch;
-    let span = Span { end: end + Millis(1), end_max: end + Millis(1) };
-    let last =
-        drive(&mut engine, &mut around, &mut recorder, span, WALL_START, crate::engine::Engine::is_executing);
+    let course = Course {
+        engine: &|| engine(&policy, case.signals()),
+        span: Span { end: end + Millis(1), end_max: end + Millis(1) },
+        wall_start: WALL_START,
+        crashes: &[],
+    };
+    let last = drive(&course, &mut around, &mut recorder, crate::engine::Engine::is_executing);
     if let Some(problem) = around.broken {
         return Err(PlaneError::Recording(Box::new(problem)));
     }
@@ -172,4 +175,9 @@ impl Surroundings for Recording {
 
     /// Frames come at the recording's own pace, asked for or not, and nothing can be done to the past.
     fn carry_out(&mut self, _output: Output) {}
+
+    /// No crash is planned in a recording: its engine has nothing to resume, since it executes nothing.
+    fn lose_engine(&mut self) {}
+
+    fn reintroduce(&mut self) {}
 }

@@ -2,7 +2,7 @@
 
 use backspin_mocks::promql::{self, Refusal};
 
-use super::convert::{moment, query};
+use super::convert::{minute, moment, query};
 use super::document::{Document, Problem, Source, Step};
 use super::file::{JudgeEntry, PolicyFile, SeverityEntry};
 use super::rule::Rule;
@@ -125,6 +125,23 @@ impl<'a> Check<'a> {
                 Some("write `15s`".to_owned()),
             );
         }
+        for (name, length) in
+            [("timeout", file.execution.timeout), ("resume_within", file.execution.resume_within)]
+        {
+            if length.0 < file.collect_every.0 {
+                let message = format!(
+                    "`{name}` must be at least `collect_every` of {}, got {length}",
+                    file.collect_every
+                );
+                self.report(Rule::Waits, &[Step::Field("execution"), Step::Field(name)], message, None);
+            }
+        }
+        for (name, length) in [("wait", file.approvals.wait), ("valid", file.approvals.valid)] {
+            if length.0.0 == 0 {
+                let message = format!("`{name}` must not be zero: nobody could answer in time");
+                self.report(Rule::Waits, &[Step::Field("approvals"), Step::Field(name)], message, None);
+            }
+        }
         if file.missing_data.escalate_after < file.missing_data.tolerate {
             let message = format!(
                 "`escalate_after` must not come before `tolerate` of {}, got {}",
@@ -156,13 +173,35 @@ impl<'a> Check<'a> {
                 self.report(Rule::ApprovalForEver, &path, message, Some(hint));
             }
         }
-        for (n, freeze) in self.file().freezes.iter().enumerate() {
+        for (n, window) in self.file().calendar.windows.iter().enumerate() {
+            let path =
+                |field| [Step::Field("calendar"), Step::Field("windows"), Step::Item(n), Step::Field(field)];
+            let (from, until) = (minute(&window.from), minute(&window.until));
+            for (field, text, found) in [("from", &window.from, from), ("until", &window.until, until)] {
+                if found.is_none() {
+                    let message =
+                        format!("`{field}` must be a time of the day such as `09:00`, got `{text}`");
+                    self.report(Rule::EmptyWindow, &path(field), message, None);
+                }
+            }
+            if let (Some(from), Some(until)) = (from, until)
+                && until <= from
+            {
+                let message =
+                    format!("`until` must come after `from` of {}, got {}", window.from, window.until);
+                let hint =
+                    "a window ends on the day on which it begins; write two to pass midnight".to_owned();
+                self.report(Rule::EmptyWindow, &path("until"), message, Some(hint));
+            }
+        }
+        for (n, freeze) in self.file().calendar.freezes.iter().enumerate() {
             if moment(&freeze.until) <= moment(&freeze.from) {
                 let message = format!(
                     "`{}` must end after it begins at {}, got {}",
                     freeze.name, freeze.from, freeze.until
                 );
-                let path = [Step::Field("freezes"), Step::Item(n), Step::Field("until")];
+                let path =
+                    [Step::Field("calendar"), Step::Field("freezes"), Step::Item(n), Step::Field("until")];
                 self.report(Rule::EmptyFreeze, &path, message, None);
             }
         }

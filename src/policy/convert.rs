@@ -3,16 +3,16 @@
 
 use super::document::Length;
 use super::file::{
-    ApprovalsEntry, AttributionEntry, CustomEntry, EffectEntry, ExecutionEntry, FreezeEntry, JudgeEntry,
-    MissingDataEntry, OutsideCauses, PlanningEntry, PolicyFile, ScoreEntry, SeverityEntry, SignalQueries,
-    StandingEntry, TargetEntry,
+    ApprovalsEntry, AttributionEntry, BreakerEntry, CalendarEntry, CustomEntry, EffectEntry, ExecutionEntry,
+    FreezeEntry, JudgeEntry, MissingDataEntry, OutsideCauses, PlanningEntry, PolicyFile, ScoreEntry,
+    SeverityEntry, SignalQueries, StandingEntry, TargetEntry, TurnsEntry, WindowEntry,
 };
 use super::{Asks, NamedQuery, Policy};
 use crate::domain::signal::{CustomSignal, SignalKind};
 use crate::domain::time::WallTime;
 use crate::engine::settings::{
-    Approvals, Attribution, ExecutionRules, Freeze, MissingData, Planning, Settings, SeverityRule,
-    StandingApproval, TargetRule,
+    Approvals, Attribution, BreakerRule, Calendar, ExecutionRules, Freeze, MissingData, Planning, Settings,
+    SeverityRule, StandingApproval, TargetRule, TurnRule, Window,
 };
 use crate::judge::JudgeParams;
 
@@ -111,11 +111,23 @@ fn settings(file: &PolicyFile) -> Settings {
         execution: ExecutionRules {
             executions_max: execution.executions_max as usize,
             attempts_max: execution.attempts_max,
+            retries_max: execution.retries_max,
             backoff: execution.backoff.0,
+            timeout: execution.timeout.0,
             cool_down: execution.cool_down.0,
+            breaker: BreakerRule { failures: execution.breaker.failures, open: execution.breaker.open.0 },
+            effects_per_minute: execution.effects_per_minute,
+            effects_max: execution.effects_max,
+            turns: TurnRule { max: execution.turns.max, window: execution.turns.window.0 },
+            target_worse: execution.target_worse,
+            resume_within: execution.resume_within.0,
         },
         approvals: approvals(&file.approvals),
-        freezes: file.freezes.iter().filter_map(freeze).collect(),
+        calendar: Calendar {
+            windows: file.calendar.windows.iter().filter_map(window).collect(),
+            freezes: file.calendar.freezes.iter().filter_map(freeze).collect(),
+            when_closing: file.calendar.when_closing,
+        },
         notify: file.notify.clone(),
     }
 }
@@ -127,7 +139,37 @@ fn approvals(entry: &ApprovalsEntry) -> Approvals {
         expires: standing.expires.as_deref().and_then(moment),
         approver: standing.approver.clone(),
     });
-    Approvals { standing: standing.collect(), escalation: entry.escalation.clone(), wait: entry.wait.0 }
+    Approvals {
+        standing: standing.collect(),
+        escalation: entry.escalation.clone(),
+        wait: entry.wait.0,
+        valid: entry.valid.0,
+    }
+}
+
+fn window(entry: &WindowEntry) -> Option<Window> {
+    let mut days = entry.days.clone();
+    days.sort();
+    days.dedup();
+    Some(Window { days, from_minute: minute(&entry.from)?, until_minute: minute(&entry.until)? })
+}
+
+/// Minutes since midnight of a time of the day, `00:00` to `24:00`.
+pub(super) fn minute(text: &str) -> Option<u16> {
+    let (hours, minutes) = text.split_once(':')?;
+    let two = |digits: &str| (digits.len() == 2).then(|| digits.parse::<u16>().ok()).flatten();
+    let (hours, minutes) = (two(hours)?, two(minutes)?);
+    let minute = hours * 60 + minutes;
+    (minutes < 60 && minute <= 1440).then_some(minute)
+}
+
+fn window_entry(window: &Window) -> WindowEntry {
+    let text = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
+    WindowEntry {
+        days: window.days.clone(),
+        from: text(window.from_minute),
+        until: text(window.until_minute),
+    }
 }
 
 fn freeze(entry: &FreezeEntry) -> Option<Freeze> {
@@ -179,11 +221,29 @@ impl Policy {
             execution: ExecutionEntry {
                 executions_max: u32::try_from(settings.execution.executions_max).unwrap_or(u32::MAX),
                 attempts_max: settings.execution.attempts_max,
+                retries_max: settings.execution.retries_max,
                 backoff: settings.execution.backoff.into(),
+                timeout: settings.execution.timeout.into(),
                 cool_down: settings.execution.cool_down.into(),
+                breaker: BreakerEntry {
+                    failures: settings.execution.breaker.failures,
+                    open: settings.execution.breaker.open.into(),
+                },
+                effects_per_minute: settings.execution.effects_per_minute,
+                effects_max: settings.execution.effects_max,
+                turns: TurnsEntry {
+                    max: settings.execution.turns.max,
+                    window: settings.execution.turns.window.into(),
+                },
+                target_worse: settings.execution.target_worse,
+                resume_within: settings.execution.resume_within.into(),
             },
             approvals: self.approvals_entry(),
-            freezes: settings.freezes.iter().map(freeze_entry).collect(),
+            calendar: CalendarEntry {
+                windows: settings.calendar.windows.iter().map(window_entry).collect(),
+                freezes: settings.calendar.freezes.iter().map(freeze_entry).collect(),
+                when_closing: settings.calendar.when_closing,
+            },
             notify: settings.notify.clone(),
         }
     }
@@ -233,6 +293,7 @@ impl Policy {
             standing: standing.collect(),
             escalation: approvals.escalation.clone(),
             wait: approvals.wait.into(),
+            valid: approvals.valid.into(),
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Rule {
     CustomName = 37,
     /// Waits are in order and not zero.
     Waits = 38,
+    /// A window ends after it begins, on the same day.
+    EmptyWindow = 39,
 }
 
 impl Rule {

@@ -45,7 +45,9 @@ fn defaults_are_the_engines_own_but_for_approvals() {
 fn what_is_shown_reads_back_as_the_same_policy() {
     let text = "version: 1\njudge: { weighted: { rollback_score: 0.6 } }\nattribution: off\n\
         severity: { score: {} }\nnotify: [slack, pagerduty]\n\
-        freezes: [{ name: winter, from: 2031-12-20T00:00:00Z, until: 2032-01-02T00:00:00Z }]\n\
+        calendar: { freezes: [{ name: winter, from: 2031-12-20T00:00:00Z, until: 2032-01-02T00:00:00Z }],\n\
+        windows: [{ days: [monday, friday], from: '09:00', until: '24:00' }], when_closing: finish }\n\
+        execution: { breaker: { failures: 7, open: 5s }, turns: { max: 2, window: 1h }, target_worse: reverse }\n\
         approvals: { standing: [{ environment: staging, services: [cart], expires: 2031-01-01T00:00:00Z, approver: ann }] }\n\
         custom: [{ name: depth, query: 'max(queue_depth{service=\"$service\"})', worse: higher, threshold: 9, weight: 0.1 }]\n";
     let text = text.replace("pagerduty", "pager_duty");
@@ -101,7 +103,7 @@ fn structural_problems_are_said_at_once() {
         "version: 1\njudge: { e_detectr: {} }\ncolect_every: 15s\nmissing_data: { then: rollback, tolerate: 60 }\n\
          attribution: { on: { dependency_health_min: 80 } }\nplanning: { stage_factors: [0.5, 1] }\n\
          approvals: { standing: [{ environment: prod, approver: ann }] }\n\
-         freezes: [{ name: winter, from: tomorrow, until: 2032-01-02T00:00:00Z }]\nnotify: [slak]\n"
+         calendar: { freezes: [{ name: winter, from: tomorrow, until: 2032-01-02T00:00:00Z }] }\nnotify: [slak]\n"
     ));
 }
 
@@ -112,7 +114,7 @@ fn broken_rules_are_said_at_once() {
          severity: { effect: { critical_points: 5, high_points: 20 } }\n\
          missing_data: { tolerate: 20m }\nplanning: { stage_factors: [0.5, 0.7] }\n\
          approvals: { standing: [{ environment: production, approver: ann }] }\n\
-         freezes: [{ name: winter, from: 2032-01-02T00:00:00Z, until: 2031-12-20T00:00:00Z }]\n\
+         calendar: { freezes: [{ name: winter, from: 2032-01-02T00:00:00Z, until: 2031-12-20T00:00:00Z }] }\n\
          custom:\n  - { name: cpu, query: max(cpu), worse: higher }\n"
     ));
 }
@@ -160,5 +162,22 @@ proptest! {
         let mut end = (start + cut).min(FULL.len());
         while !FULL.is_char_boundary(end) { end -= 1; }
         answers(&format!("{}{with}{}", &FULL[..start], &FULL[end.max(start)..]));
+    }
+}
+
+#[test]
+fn a_window_that_never_opens_is_refused() {
+    let text = "version: 1\ncalendar:\n  windows:\n    - { days: [monday], from: '22:00', until: '06:00' }\n    \
+        - { days: [sunday], from: '9:00', until: '25:00' }\napprovals: { valid: 0s }\n\
+        execution: { resume_within: 1s }\n";
+    let said = problems(text);
+    for words in [
+        "`until` must come after `from` of 22:00, got 06:00",
+        "`from` must be a time of the day such as `09:00`, got `9:00`",
+        "got `25:00`",
+        "`valid` must not be zero",
+        "`resume_within` must be at least `collect_every` of 15s, got 1s",
+    ] {
+        assert!(said.contains(words), "{words}\n{said}");
     }
 }

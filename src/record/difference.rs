@@ -49,12 +49,15 @@ fn journal(entries: impl IntoIterator<Item = Entry>) -> impl Iterator<Item = Sid
     })
 }
 
-/// Equality by text where plain equality fails, because NaN does not equal itself.
 fn same(left: &Side, right: &Side) -> bool {
-    let text = |side: &Side| {
+    left.at == right.at && same_entry(&left.entry, &right.entry)
+}
+
+/// Whether two entries say the same: by text where plain equality fails, because NaN does not equal itself.
+pub fn same_entry(left: &JournalEntry, right: &JournalEntry) -> bool {
+    let text = |entry: &JournalEntry| {
         let mut out = Vec::new();
-        encode_line(0, &Entry::Journal(side.at, side.entry.clone()), &mut out).map(|()| out).ok()
+        encode_line(0, &Entry::Journal(MonoTime::ZERO, entry.clone()), &mut out).map(|()| out).ok()
     };
-    left.at == right.at
-        && (left.entry == right.entry || text(left).is_some_and(|words| text(right) == Some(words)))
+    left == right || text(left).is_some_and(|words| text(right) == Some(words))
 }

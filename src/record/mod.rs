@@ -24,7 +24,7 @@ mod tests;
 mod writer;
 
 pub use codec::{Line, decode_line, encode_line};
-pub use difference::{Difference, Side, first_difference};
+pub use difference::{Difference, Side, first_difference, same_entry};
 pub use error::RecordError;
 pub use reader::{LINE_BYTES_MAX, RecordReader};
 pub use recorder::Recorder;

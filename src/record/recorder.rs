@@ -4,9 +4,12 @@ use crate::domain::entry::{Entry, RunHeader};
 use crate::domain::time::MonoTime;
 
 /// Collects a run's entries in memory, in the order they are pushed. A push is amortised constant.
+///
+/// Stands for a durable journal: what was pushed after the last [`Recorder::commit`] is lost with the engine.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Recorder {
     entries: Vec<Entry>,
+    committed: usize,
 }
 
 impl Recorder {
@@ -14,7 +17,23 @@ impl Recorder {
     pub fn new(header: RunHeader) -> Self {
         let mut entries = Vec::with_capacity(CAPACITY);
         entries.push(Entry::Header(Box::new(header)));
-        Self { entries }
+        Self { entries, committed: 1 }
+    }
+
+    /// From here on nothing so far can be lost.
+    pub fn commit(&mut self) {
+        self.committed = self.entries.len();
+    }
+
+    /// The engine's process dies: what it had not committed was never written. The truth is not its to lose.
+    pub fn lose_uncommitted(&mut self) {
+        let mut place = 0;
+        let committed = self.committed;
+        self.entries.retain(|entry| {
+            place += 1;
+            place <= committed || matches!(entry, Entry::Truth(..))
+        });
+        self.commit();
     }
 
     /// Appends an entry.

@@ -379,8 +379,7 @@ fn event(at: MonoTime, verdict: Verdict) -> RollbackEvent {
     }
 }
 
-fn rollback(at: MonoTime, event: RollbackEvent, journal: &mut impl FnMut(MonoTime, JournalEntry)) {
-    let execution = ExecutionId(1);
+fn plan(event: RollbackEvent) -> RollbackPlan {
     let shift = |share: f64| StepAction::ShiftTraffic {
         from: version("v42"),
         to: version("v41"),
@@ -394,7 +393,7 @@ fn rollback(at: MonoTime, event: RollbackEvent, journal: &mut impl FnMut(MonoTim
         undo: None,
         checks: if critical { vec![Check::CandidateShareAtMost { limit: 0.02 }] } else { Vec::new() },
     };
-    let plan = RollbackPlan {
+    RollbackPlan {
         event,
         strategy: Strategy::CanaryRollback,
         rejected: vec![
@@ -417,15 +416,24 @@ fn rollback(at: MonoTime, event: RollbackEvent, journal: &mut impl FnMut(MonoTim
             level: RiskLevel::Low,
             reason: "v41 still runs 6 of 8 pods".into(),
         }],
-        approval: Approval::Standing { approver: ActorId::new("platform-lead").expect("a valid name") },
+        approval: Approval::Standing {
+            approver: ActorId::new("platform-lead").expect("a valid name"),
+            expires: None,
+        },
         window: None,
-    };
+    }
+}
+
+fn rollback(at: MonoTime, event: RollbackEvent, journal: &mut impl FnMut(MonoTime, JournalEntry)) {
+    let execution = ExecutionId(1);
+    let plan = plan(event);
     journal(at, JournalEntry::RolloutIntent { service: service(), ask: RolloutAsk::Abort });
     journal(at, JournalEntry::Planned { execution, plan: Box::new(plan.clone()) });
     let status = |status, error: Option<&str>| JournalEntry::Status {
         execution,
         status,
         error: error.map(str::to_owned),
+        left: None,
     };
     journal(at, status(ExecutionStatus::Running, None));
     let check = |check, measured, passed| CheckResult { check, measured: Some(measured), passed };

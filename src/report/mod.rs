@@ -24,6 +24,7 @@ mod summary;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod told;
 mod words;
 mod wrap;
 mod write;
@@ -32,5 +33,6 @@ pub use error::ReportError;
 pub use json::REPORT_VERSION;
 pub use model::{CampaignReport, Commands, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
 pub use notice::Notice;
+pub use told::told;
 pub use wrap::wrapped;
 pub use write::{MARKER, Written, check, write};

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::told::told;
 use super::words::{self, NOTHING};
 use crate::domain::engine_io::JournalEntry;
 use crate::domain::entry::Entry;
@@ -90,7 +91,13 @@ pub(super) fn story(entries: &[Entry], deployed: MonoTime) -> Story {
                 moments.push((*at, what.into()));
             }
             Entry::End(at) => moments.push((*at, "The record ends.".into())),
-            Entry::Header(_) | Entry::Input(..) | Entry::Woken(_) | Entry::Truth(_, TruthEntry::Tick(_)) => {}
+            Entry::Truth(at, TruthEntry::EngineLost) => {
+                moments.push((*at, "The engine's process died.".into()));
+            }
+            Entry::Header(_)
+            | Entry::Input(..)
+            | Entry::Woken(_)
+            | Entry::Truth(_, TruthEntry::Tick(_) | TruthEntry::Effect(_) | TruthEntry::Left(_)) => {}
         }
     }
     moments.sort_by_key(|(at, _)| *at);
@@ -117,23 +124,31 @@ fn moment(entry: &JournalEntry) -> Option<String> {
             Decision::RollBack(event) => format!("Roll back to {}: {}.", event.target, event.reason),
         }),
         JournalEntry::Planned { plan, .. } => Some(format!("Planned: {}.", plan.strategy)),
-        JournalEntry::Status { status, error, .. } => Some(match error {
-            Some(error) => format!("Execution {status}: {error}."),
-            None => format!("Execution {status}."),
-        }),
-        JournalEntry::RolloutIntent { ask, .. } => Some(format!(
-            "Rollout asked to {}.",
-            match ask {
-                crate::domain::engine_io::RolloutAsk::Pause => "pause",
-                crate::domain::engine_io::RolloutAsk::Resume => "go on",
-                crate::domain::engine_io::RolloutAsk::Abort => "end",
-            }
-        )),
+        JournalEntry::Status { status, error, left, .. } => {
+            let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+            let left = left.map(|left| format!(" Left so: {left}.")).unwrap_or_default();
+            Some(format!("Execution {status}{error}.{left}"))
+        }
+        JournalEntry::RolloutIntent { .. }
+        | JournalEntry::Waiting { .. }
+        | JournalEntry::Asked { .. }
+        | JournalEntry::Approved { .. }
+        | JournalEntry::Void { .. }
+        | JournalEntry::Alerts { .. }
+        | JournalEntry::Page { .. }
+        | JournalEntry::Resumed { .. } => told(entry).map(|words| sentence(&words)),
         JournalEntry::Judged { .. }
         | JournalEntry::Intent { .. }
         | JournalEntry::Outcome { .. }
         | JournalEntry::Validated { .. } => None,
     }
+}
+
+/// With a capital and a full stop.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 impl Story {
@@ -158,18 +173,26 @@ impl Story {
                         .extend(checks.iter().map(|result| format!("{when}: {}", check_words(result))));
                 }
             }
-            JournalEntry::Status { execution, status, error } => {
+            JournalEntry::Status { execution, status, error, left } => {
                 if let Some(plan) = self.plan(*execution) {
                     plan.status = match error {
                         Some(error) => format!("{status}: {error}"),
                         None => status.to_string(),
                     };
+                    plan.facts.extend(left.map(|left| ("left so", left.to_string())));
                 }
             }
             JournalEntry::Decided { .. }
             | JournalEntry::Judged { .. }
             | JournalEntry::Intent { .. }
-            | JournalEntry::RolloutIntent { .. } => {}
+            | JournalEntry::RolloutIntent { .. }
+            | JournalEntry::Waiting { .. }
+            | JournalEntry::Asked { .. }
+            | JournalEntry::Approved { .. }
+            | JournalEntry::Void { .. }
+            | JournalEntry::Alerts { .. }
+            | JournalEntry::Page { .. }
+            | JournalEntry::Resumed { .. } => {}
         }
     }
 
@@ -240,7 +263,7 @@ const fn trigger(trigger: crate::domain::event::Trigger) -> &'static str {
 fn plan_words(execution: ExecutionId, plan: &RollbackPlan) -> PlanWords {
     let approval = match &plan.approval {
         Approval::NotRequired => "not required".to_owned(),
-        Approval::Standing { approver } => format!("standing, given by {approver}"),
+        Approval::Standing { approver, .. } => format!("standing, given by {approver}"),
         Approval::Required { role, reason } => format!("{role}, because {reason}"),
     };
     let names = |items: &[crate::domain::id::ServiceId]| {

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::check;
 use super::file::{self, Event, FaultEntry, Harm, Rollout, ScenarioFile};
 use super::model::{
-    BadVersion, DependencyModel, DeployModel, Fault, LatencyModel, PodModel, Scenario, ServiceModel,
-    StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
+    BadVersion, DependencyModel, DeployModel, Fault, LatencyModel, PersonModel, PodModel, Scenario,
+    ServiceModel, StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };
 use crate::domain::expectation::Expectation;
 use crate::domain::id::VersionId;
@@ -98,6 +98,7 @@ fn build(file: &ScenarioFile, name: &str, family: &str, shows: String) -> Scenar
         deploy: deploy(file, at),
         incident: file.incident.0.iter().map(|event| world_event(event, at)).collect(),
         faults: file.faults.iter().map(fault).collect(),
+        people: file.people.iter().map(person).collect(),
         stated_truth: None,
         expect: file.expect.as_ref().map(expectation),
     };
@@ -121,6 +122,7 @@ fn service(file: &ScenarioFile) -> ServiceModel {
     ServiceModel {
         id: file.service.clone(),
         tier: file.tier.into(),
+        environment: file.environment.into(),
         capabilities: file::capabilities(&file.capabilities),
         replicas: pods.replicas,
         pod_capacity_rps: pods.capacity_rps.unwrap_or(capacity),
@@ -263,7 +265,14 @@ fn fault(entry: &FaultEntry) -> Fault {
         FaultEntry::MetricsDown(when) => Fault::MetricsDown { at: moment(when.at), lasts: when.lasts.0 },
         FaultEntry::RouterStuck(when) => Fault::RouterStuck { at: moment(when.at), lasts: when.lasts.0 },
         FaultEntry::FlagsDown(when) => Fault::FlagsDown { at: moment(when.at), lasts: when.lasts.0 },
+        FaultEntry::ReplyLost(when) => Fault::ReplyLost { at: moment(when.at), lasts: when.lasts.0 },
+        FaultEntry::ActuatorsDown(when) => Fault::ActuatorsDown { at: moment(when.at), lasts: when.lasts.0 },
+        FaultEntry::EngineDown(when) => Fault::EngineDown { at: moment(when.at), lasts: when.lasts.0 },
     }
+}
+
+fn person(entry: &file::PersonEntry) -> PersonModel {
+    PersonModel { role: entry.role.clone(), answers_after: entry.answers_after.0, answer: entry.answer }
 }
 
 fn expectation(expect: &file::Expect) -> Expectation {

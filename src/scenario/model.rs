@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::expectation::Expectation;
-use crate::domain::id::{FlagKey, ServiceId, VersionId};
-use crate::domain::service::{Capabilities, RolloutKind, Tier};
+use crate::domain::id::{ActorId, FlagKey, ServiceId, VersionId};
+use crate::domain::service::{Capabilities, Environment, RolloutKind, Tier};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::Cause;
 
@@ -35,6 +35,8 @@ pub struct Scenario {
     pub incident: Vec<WorldEvent>,
     /// What goes wrong between the engine and the world.
     pub faults: Vec<Fault>,
+    /// Who answers when the engine asks for approval; the others never do.
+    pub people: Vec<PersonModel>,
     /// What the author states as true; must agree with what follows from the timeline.
     pub stated_truth: Option<StatedTruth>,
     /// What is expected of the policy's judge.
@@ -68,6 +70,8 @@ pub struct ServiceModel {
     pub id: ServiceId,
     /// Its layer.
     pub tier: Tier,
+    /// What it stands for: only a simulated one is covered by the shipped policy's standing approval.
+    pub environment: Environment,
     /// What can be done to it.
     pub capabilities: Capabilities,
     /// Pods of the stable version before the deploy.
@@ -322,6 +326,48 @@ pub enum Fault {
         /// How long.
         lasts: Millis,
     },
+    /// Effects are carried out, but the engine is not told what came of them.
+    ReplyLost {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+    },
+    /// Nothing that changes or reads the platform gets through.
+    ActuatorsDown {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+    },
+    /// The engine's process dies and is started again on its journal.
+    EngineDown {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+    },
+}
+
+/// Somebody who may be asked for approval.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonModel {
+    /// In which role.
+    pub role: ActorId,
+    /// How long it takes them to answer.
+    pub answers_after: Millis,
+    /// What they say.
+    pub answer: Answer,
+}
+
+/// What a person says to a request for approval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// Yes.
+    Approve,
+    /// No.
+    Refuse,
 }
 
 /// Which arms.

@@ -97,7 +97,8 @@ impl Scorer {
         match entry {
             Entry::Header(header) => self.header = Some(header.clone()),
             Entry::Input(_, input) => self.never.input(input),
-            Entry::Woken(_) => {}
+            Entry::Woken(_)
+            | Entry::Truth(_, TruthEntry::Effect(_) | TruthEntry::EngineLost | TruthEntry::Left(_)) => {}
             Entry::Journal(at, entry) => self.journal(*at, entry),
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 let scrapes = truth.watch.0 / truth.scrape.0.max(1);
@@ -146,7 +147,15 @@ impl Scorer {
             JournalEntry::Judged { verdict, .. } => {
                 self.conclusive |= verdict.class != VerdictClass::Inconclusive;
             }
-            JournalEntry::Outcome { .. } | JournalEntry::Validated { .. } => {}
+            JournalEntry::Outcome { .. }
+            | JournalEntry::Validated { .. }
+            | JournalEntry::Waiting { .. }
+            | JournalEntry::Asked { .. }
+            | JournalEntry::Approved { .. }
+            | JournalEntry::Void { .. }
+            | JournalEntry::Alerts { .. }
+            | JournalEntry::Page { .. }
+            | JournalEntry::Resumed { .. } => {}
         }
     }
 

@@ -47,7 +47,10 @@ impl NeverWatch {
             | Input::RolloutChanged { .. }
             | Input::Collected { .. }
             | Input::StepReported { .. }
-            | Input::ApprovalAnswered { .. }
+            | Input::StepRead { .. }
+            | Input::ApprovalAnswered(_)
+            | Input::Paged { .. }
+            | Input::Restarted { .. }
             | Input::Commanded { .. } => {}
         }
     }

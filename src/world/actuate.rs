@@ -50,7 +50,17 @@ enum Goal {
 impl World {
     /// Begins to carry out a step. Its end comes as [`WorldNotice::StepDone`], unless it is cancelled before
     /// or never ends.
+    ///
+    /// An attempt that came before, or a message of a step that was delivered before, changes nothing: it is
+    /// recognised by its key and answered by what is to be seen of it.
     pub fn start_step(&mut self, attempt: Attempt, action: &StepAction) {
+        if self.effects.is_known(attempt, action) {
+            self.effects.took(attempt, action, false);
+            if self.running.iter().all(|running| running.attempt != attempt) {
+                self.tell_step(attempt, StepOutcome::Succeeded);
+            }
+            return;
+        }
         let begun = match action {
             StepAction::ScaleVersion { version, replicas } => self.scale_version(version, *replicas),
             StepAction::ShiftTraffic { from, to, to_share } => self.shift_traffic(from, to, to_share.get()),
@@ -63,6 +73,9 @@ impl World {
             }
         };
         self.touch();
+        if begun.is_ok() {
+            self.effects.took(attempt, action, true);
+        }
         match begun {
             Ok(Some(goal)) => {
                 self.running.push(Running { attempt, goal });
@@ -241,10 +254,12 @@ impl World {
         if self.delivery.cluster.pods().ready(version) == 0 {
             return Err(FailureReason::NoReadyEndpoint);
         }
-        Ok(Some(Goal::Until(self.now + self.delivery.spread(self.now))))
+        let due = self.now + self.delivery.spread(self.now);
+        self.effects.discovery = Some((version, due));
+        Ok(Some(Goal::Until(due)))
     }
 
-    fn version(&self, id: &VersionId) -> Result<usize, FailureReason> {
+    pub(super) fn version(&self, id: &VersionId) -> Result<usize, FailureReason> {
         let known = self.scenario.service.versions.iter().position(|v| v.id == *id);
         known.ok_or_else(|| FailureReason::NotFound(format!("version `{id}`")))
     }

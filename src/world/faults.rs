@@ -36,7 +36,10 @@ impl Faults {
                 Fault::MetricsDown { .. }
                 | Fault::MetricsGap { .. }
                 | Fault::RouterStuck { .. }
-                | Fault::FlagsDown { .. } => {}
+                | Fault::FlagsDown { .. }
+                | Fault::ReplyLost { .. }
+                | Fault::ActuatorsDown { .. }
+                | Fault::EngineDown { .. } => {}
             }
         }
         quality

@@ -11,7 +11,7 @@
 //!   together `delivery`; `flags`;
 //! - how: `service`, `latency`, `users`;
 //! - what is seen: `scrape` draws the counts, `view` shows them as frames, `series` as Prometheus series;
-//! - what is done: `actuate`;
+//! - what is done: `actuate`, and by key, so that it can be read back and is never done twice: `effects`;
 //! - what is true: `truth` before the run, `information` and `ledger` during it. Only scores may read it.
 //!
 //! Invariants: pure and synchronous; the same scenario, seed and calls give the same bytes. Each random
@@ -29,6 +29,7 @@ mod delivery;
 mod demand;
 mod dependency;
 mod draw;
+mod effects;
 mod faults;
 mod flags;
 mod incident;

@@ -191,6 +191,18 @@ impl Rollout {
         }
     }
 
+    /// Where it stands; none before the deploy.
+    pub(crate) fn state(&self) -> Option<RolloutState> {
+        let share = TrafficShare::clamped(self.share);
+        match self.phase {
+            Phase::Waiting => None,
+            Phase::Ramping if self.paused_at.is_some() => Some(RolloutState::Paused(share)),
+            Phase::Ramping | Phase::Held => Some(RolloutState::Progressing(share)),
+            Phase::Complete => Some(RolloutState::Complete),
+            Phase::Aborted => Some(RolloutState::Aborted),
+        }
+    }
+
     /// Whether the deploy has begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.phase != Phase::Waiting

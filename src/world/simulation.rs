@@ -12,6 +12,7 @@ use super::delivery::{Delivery, Moved};
 use super::demand::Demand;
 use super::dependency::{self, DependencyEffect};
 use super::draw::Draw;
+use super::effects::Effects;
 use super::faults::Faults;
 use super::flags::Flags;
 use super::incident::{Defect, External, Incident};
@@ -26,7 +27,7 @@ use super::users::Complaints;
 use super::view::View;
 use crate::domain::id::VersionId;
 use crate::domain::seed::Seed;
-use crate::domain::service::{Deploy, Environment, Inventory, KnownVersion};
+use crate::domain::service::{Deploy, Inventory, KnownVersion};
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::Scenario;
 
@@ -44,6 +45,7 @@ pub struct World {
     pub(crate) versions: Vec<VersionState>,
     pub(crate) notices: VecDeque<WorldNotice>,
     pub(crate) running: Vec<Running>,
+    pub(crate) effects: Effects,
     pub(crate) scraper: Scraper,
     pub(crate) ledger: Ledger,
     pub(crate) view: View,
@@ -162,6 +164,7 @@ impl World {
             versions: (0..versions.len()).map(state).collect(),
             notices: VecDeque::with_capacity(64),
             running: Vec::with_capacity(8),
+            effects: Effects::default(),
             scraper: Scraper::new(scenario, seed),
             ledger,
             view: View::default(),
@@ -437,7 +440,7 @@ impl World {
         Inventory {
             service: service.id.clone(),
             tier: service.tier,
-            environment: Environment::Simulated,
+            environment: service.environment,
             capabilities: service.capabilities,
             replicas: service.replicas,
             depends_on: self.scenario.dependency.iter().map(|d| d.id.clone()).collect(),
@@ -465,7 +468,7 @@ impl Offset {
     }
 }
 
-fn deploy_of(scenario: &Scenario) -> Deploy {
+pub(super) fn deploy_of(scenario: &Scenario) -> Deploy {
     Deploy {
         service: scenario.service.id.clone(),
         candidate: scenario.deploy.version.clone(),

@@ -1,7 +1,7 @@
 //! Scenarios for tests of the world: one that is healthy, to be changed by each test.
 
 use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::service::{Capabilities, RolloutKind, Tier};
+use crate::domain::service::{Capabilities, Environment, RolloutKind, Tier};
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::{
     BadVersion, DependencyModel, DeployModel, LatencyModel, PodModel, Scenario, ServiceModel, Timing,
@@ -44,6 +44,7 @@ pub(crate) fn healthy() -> Scenario {
         service: ServiceModel {
             id: name("checkout"),
             tier: Tier::Application,
+            environment: Environment::Simulated,
             capabilities: Capabilities {
                 traffic_split: true,
                 blue_green: true,
@@ -88,6 +89,7 @@ pub(crate) fn healthy() -> Scenario {
         },
         incident: Vec::new(),
         faults: Vec::new(),
+        people: Vec::new(),
         stated_truth: None,
         expect: None,
     }

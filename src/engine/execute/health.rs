@@ -18,6 +18,7 @@ use crate::engine::decide::counts::{Counts, RING, Sample};
 use crate::engine::decide::effect::worse;
 use crate::engine::decide::observe::Observed;
 use crate::engine::decide::stat::{Difference, Share};
+use crate::engine::settings::TargetWorse;
 use crate::engine::state::{Ctx, Service};
 
 use super::{FRAME_GRACE, Phase, Run, check};
@@ -71,10 +72,16 @@ impl Run {
     /// Begins to watch. Nothing is asked for outside; the intent is written down all the same, for the audit.
     pub(super) fn start_health(&mut self, ctx: &mut Ctx<'_>) {
         let Some(step) = self.step() else { return };
+        ctx.out.journal(JournalEntry::Intent { attempt: self.key(1), action: step.action.clone() });
+        self.watch_anew(ctx);
+    }
+
+    /// Begins to watch from now on.
+    pub(super) fn watch_anew(&mut self, ctx: &Ctx<'_>) {
+        let Some(step) = self.step() else { return };
         let StepAction::WatchHealth { hold } = step.action else { return };
         let frames = ctx.settings.collect_every.0.saturating_mul(DOUBT_FRAMES);
         let doubt = Millis(hold.0.saturating_mul(DOUBT_HOLDS).max(frames)).min(step.timeout);
-        ctx.out.journal(JournalEntry::Intent { attempt: self.key(1), action: step.action.clone() });
         let started = ctx.now.mono;
         self.checks.clear();
         self.phase =
@@ -100,7 +107,13 @@ impl Run {
             let words = "the target has become worse and going on would harm more users";
             let outcome = StepOutcome::Failed(FailureReason::Unhealthy(words.to_owned()));
             self.record(1, started, ctx.now.mono, outcome, ctx);
-            self.fail(format!("step {}: {words}", self.execution.current_step + 1), ctx);
+            let words = format!("step {}: {words}", self.execution.current_step + 1);
+            let turns = ctx.settings.execution.turns;
+            let may_turn = service.turns(ctx.now.mono, turns.window) < usize::from(turns.max);
+            match ctx.settings.execution.target_worse {
+                TargetWorse::Reverse if may_turn => self.reverse(2, words, service, ctx),
+                TargetWorse::Reverse | TargetWorse::Stop => self.fail(words, ctx),
+            }
         } else if good_since.is_some_and(|since| sample.at.since(since) >= hold) {
             self.record(1, started, ctx.now.mono, StepOutcome::Succeeded, ctx);
             self.start_step(self.execution.current_step.saturating_add(1), service, ctx);

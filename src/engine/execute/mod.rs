@@ -1,31 +1,40 @@
 //! Running a plan (SPEC 6): approval, checks before, steps in order, checks after, and an end in bounded time.
 //!
 //! One execution is a small state machine that is moved by reports, frames, answers and deadlines. Invariants:
-//! an effect is asked for only after its intent is written; a step that may not be repeated never is; the
-//! candidate's share never rises; nothing new starts after a stop; whatever arrives late or for somebody else
-//! changes nothing. What it leaves out: resuming after a crash of the engine itself.
+//! an effect is asked for only after its intent is written; what may have been done is looked for in the world
+//! before it is asked for again; the candidate's share never rises, but where a step is undone; nothing new starts
+//! after a stop; whatever arrives late or for somebody else changes nothing; every end states how it leaves the
+//! service.
 
 mod approval;
 mod backoff;
 mod check;
+mod compensate;
 mod health;
+mod reading;
+mod resume;
 mod step;
 mod validate;
 
-use crate::domain::engine_io::{JournalEntry, RolloutAsk};
+use crate::domain::engine_io::{JournalEntry, Output, RolloutAsk};
 use crate::domain::execution::{Execution, ExecutionStatus, StepOutcome, StepResult};
-use crate::domain::id::{ActorId, Attempt, ExecutionId, ServiceId};
-use crate::domain::plan::{Approval, CheckResult, RollbackPlan, Strategy};
-use crate::domain::time::{Millis, MonoTime};
+use crate::domain::id::{Attempt, ExecutionId, ServiceId};
+use crate::domain::plan::{Approval, CheckResult, RollbackPlan, StepAction, Strategy};
+use crate::domain::time::{Millis, MonoTime, WallTime};
 
 use super::decide::counts::Sample;
 use super::state::{Ctx, Service};
+pub(super) use approval::void;
 use health::Before;
 
 /// Deadlines that wait for frames lie this much later, so that a frame of the same moment still counts.
 const FRAME_GRACE: Millis = Millis(1);
 
 /// One plan being run, or that was.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact, set in one place and read in another"
+)]
 pub(super) struct Run {
     /// What is told of it.
     pub(super) execution: Execution,
@@ -39,6 +48,23 @@ pub(super) struct Run {
     stop: Option<String>,
     /// What failed, while it is being undone.
     failure: Option<String>,
+    /// What undoes it, and the number of the first try of that.
+    undo: Option<(StepAction, u16)>,
+    /// Why the world is being read.
+    cause: StepOutcome,
+    /// Until when the approval counts; none where it has no end.
+    approved_until: Option<WallTime>,
+    /// Whether a person allowed it although the calendar is closed.
+    overridden: bool,
+    /// When it is stopped, however far it has got.
+    ends_by: Option<MonoTime>,
+    /// Effects asked for, and attempts that repeated one.
+    effects: u16,
+    retries: u16,
+    /// Whether alerts were told to be quiet.
+    quiet: bool,
+    /// What is known of where the traffic is.
+    traffic: compensate::Traffic,
     /// Ready pods of the version that a step gives more, before its attempt.
     ready_before: Option<u32>,
     /// Whether nothing could be measured after the last step.
@@ -51,14 +77,14 @@ pub(super) struct Run {
 /// What is being waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Somebody's answer; `asked` counts those who were asked.
-    Approval { asked: usize, until: MonoTime },
+    /// Somebody's answer; `asked` counts those who were asked. Not needed any more once the calendar opens.
+    Approval { asked: usize, then: Then, until: MonoTime, opens: Option<MonoTime> },
     /// The report of an effect.
-    Effect { attempt: u16, started: MonoTime, until: MonoTime },
-    /// The report of an undo.
-    Undo { attempt: u16, started: MonoTime, until: MonoTime },
-    /// The next attempt.
-    Backoff { attempt: u16, until: MonoTime },
+    Effect { doing: Doing, attempt: u16, started: MonoTime, until: MonoTime },
+    /// What the world says of an effect whose outcome nobody knows; not `asked` while it waits to ask again.
+    Reading { doing: Doing, attempt: u16, started: MonoTime, tries: u8, asked: bool, until: MonoTime },
+    /// The next attempt, or room for it.
+    Backoff { doing: Doing, attempt: u16, until: MonoTime },
     /// Frames that show what a step did.
     Checks { attempt: u16, started: MonoTime, ended: MonoTime, until: MonoTime },
     /// Health that holds between two stages.
@@ -67,6 +93,24 @@ enum Phase {
     Validation { started: MonoTime, good_since: Option<MonoTime>, until: MonoTime },
     /// Nothing any more.
     Over,
+}
+
+/// What an attempt carries out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Doing {
+    /// The step it is at.
+    Step,
+    /// What undoes what was done.
+    Undo,
+}
+
+/// What follows when somebody agrees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    /// It begins.
+    Begin,
+    /// It goes on with this attempt of the step it is at.
+    Attempt(u16),
 }
 
 impl Run {
@@ -80,6 +124,10 @@ impl Run {
     ) -> Self {
         ctx.out.journal(JournalEntry::Planned { execution: id, plan: Box::new(plan.clone()) });
         let waits = matches!(plan.approval, Approval::Required { .. });
+        let approved_until = match &plan.approval {
+            Approval::Standing { expires, .. } => *expires,
+            Approval::NotRequired | Approval::Required { .. } => None,
+        };
         let execution = Execution {
             id,
             plan,
@@ -90,6 +138,7 @@ impl Run {
             step_results: Vec::new(),
             validation: Vec::new(),
             error: None,
+            left: None,
         };
         let mut run = Self {
             execution,
@@ -99,6 +148,15 @@ impl Run {
             warnings: Vec::new(),
             stop: None,
             failure: None,
+            undo: None,
+            cause: StepOutcome::Unknown,
+            approved_until,
+            overridden: false,
+            ends_by: None,
+            effects: 0,
+            retries: 0,
+            quiet: false,
+            traffic: compensate::Traffic::at(service.share),
             ready_before: None,
             unverified: false,
             before: Before::of(&service.observed),
@@ -107,7 +165,7 @@ impl Run {
         if waits {
             // The ramp must not go on while people think.
             service.ask(RolloutAsk::Pause, ctx);
-            run.ask_next(0, ctx);
+            run.ask_next(0, Then::Begin, None, ctx);
         } else {
             run.begin(service, ctx);
         }
@@ -115,17 +173,18 @@ impl Run {
     }
 
     /// When it has to be woken.
-    pub(super) const fn deadline(&self) -> Option<MonoTime> {
-        match self.phase {
-            Phase::Approval { until, .. }
-            | Phase::Effect { until, .. }
-            | Phase::Undo { until, .. }
+    pub(super) fn deadline(&self) -> Option<MonoTime> {
+        let due = match self.phase {
+            Phase::Approval { until, opens, .. } => opens.map_or(until, |opens| opens.min(until)),
+            Phase::Effect { until, .. }
+            | Phase::Reading { until, .. }
             | Phase::Backoff { until, .. }
             | Phase::Checks { until, .. }
             | Phase::Health { until, .. }
-            | Phase::Validation { until, .. } => Some(until),
-            Phase::Over => None,
-        }
+            | Phase::Validation { until, .. } => until,
+            Phase::Over => return None,
+        };
+        Some(self.ends_by.map_or(due, |end| end.min(due)))
     }
 
     /// Whether it ended without anybody having seen that it helped.
@@ -148,10 +207,17 @@ impl Run {
         if self.deadline().is_none_or(|until| ctx.now.mono < until) {
             return;
         }
+        if self.ends_by.take_if(|end| *end <= ctx.now.mono).is_some() {
+            let words = format!("it was not through after {}", ctx.settings.execution.timeout);
+            return self.stop(&words, ctx);
+        }
         match self.phase {
-            Phase::Approval { asked, .. } => self.ask_next(asked, ctx),
-            Phase::Effect { .. } | Phase::Undo { .. } => self.time_out(service, ctx),
-            Phase::Backoff { attempt, .. } => self.start_attempt(attempt, service, ctx),
+            Phase::Approval { asked, then, opens, .. } => {
+                self.approval_overdue(asked, then, opens, service, ctx);
+            }
+            Phase::Effect { .. } => self.time_out(service, ctx),
+            Phase::Reading { .. } => self.reading_overdue(service, ctx),
+            Phase::Backoff { doing, attempt, .. } => self.start_attempt(doing, attempt, service, ctx),
             Phase::Checks { .. } => self.checks_overdue(service, ctx),
             Phase::Health { .. } => self.health_overdue(service, ctx),
             Phase::Validation { .. } => self.validation_overdue(service, ctx),
@@ -159,7 +225,8 @@ impl Run {
         }
     }
 
-    /// An effect ended. Reports of attempts that nobody waits for are passed over.
+    /// An effect ended. Reports of attempts that nobody waits for are passed over; one that comes while the world is
+    /// being read for it is as good as reading.
     pub(super) fn report(
         &mut self,
         attempt: Attempt,
@@ -167,40 +234,53 @@ impl Run {
         service: &mut Service,
         ctx: &mut Ctx<'_>,
     ) {
-        let (Phase::Effect { attempt: awaited, .. } | Phase::Undo { attempt: awaited, .. }) = self.phase
-        else {
-            return;
-        };
-        if (attempt.step, attempt.attempt) == (self.execution.current_step, awaited) {
-            self.effect_ended(outcome, service, ctx);
+        match self.phase {
+            Phase::Effect { attempt: awaited, .. } if self.key(awaited) == attempt => {
+                self.effect_ended(outcome, service, ctx);
+            }
+            Phase::Reading { doing, attempt: awaited, started, .. }
+                if self.key(awaited) == attempt && !step::is_uncertain(&outcome) =>
+            {
+                self.attempt_ended(
+                    doing,
+                    awaited,
+                    started,
+                    outcome,
+                    step::Repeat::IfIdempotent,
+                    service,
+                    ctx,
+                );
+            }
+            Phase::Effect { .. }
+            | Phase::Reading { .. }
+            | Phase::Approval { .. }
+            | Phase::Backoff { .. }
+            | Phase::Checks { .. }
+            | Phase::Health { .. }
+            | Phase::Validation { .. }
+            | Phase::Over => {}
         }
     }
 
     /// A frame of the service was counted.
     pub(super) fn frame(&mut self, sample: &Sample, service: &mut Service, ctx: &mut Ctx<'_>) {
+        self.traffic.now_at(service.share);
         match self.phase {
             Phase::Checks { .. } => self.checks_frame(sample, service, ctx),
             Phase::Health { .. } => self.health_frame(sample, service, ctx),
             Phase::Validation { .. } => self.validation_frame(sample, service, ctx),
             Phase::Approval { .. }
             | Phase::Effect { .. }
-            | Phase::Undo { .. }
+            | Phase::Reading { .. }
             | Phase::Backoff { .. }
             | Phase::Over => {}
-        }
-    }
-
-    /// Somebody answered. Nobody may approve what they asked for themselves.
-    pub(super) fn answer(&mut self, approved: bool, by: &ActorId, service: &mut Service, ctx: &mut Ctx<'_>) {
-        if matches!(self.phase, Phase::Approval { .. }) && by != &self.execution.plan.event.initiated_by {
-            self.answered(approved, by, service, ctx);
         }
     }
 
     /// Starts nothing more. What is under way is waited for, within its time-out, and written down.
     pub(super) fn stop(&mut self, words: &str, ctx: &mut Ctx<'_>) {
         match self.phase {
-            Phase::Effect { .. } | Phase::Undo { .. } => self.stop = Some(words.to_owned()),
+            Phase::Effect { .. } | Phase::Reading { .. } => self.stop = Some(words.to_owned()),
             Phase::Over => {}
             Phase::Approval { .. }
             | Phase::Backoff { .. }
@@ -212,8 +292,9 @@ impl Run {
 
     /// Ends at once: the world it was planned for is gone.
     pub(super) fn abandon(&mut self, words: &str, ctx: &mut Ctx<'_>) {
-        if let Phase::Effect { attempt, started, .. } | Phase::Undo { attempt, started, .. } = self.phase {
-            ctx.out.push(crate::domain::engine_io::Output::CancelStep { attempt: self.key(attempt) });
+        if let Phase::Effect { attempt, started, .. } | Phase::Reading { attempt, started, .. } = self.phase {
+            ctx.out.push(Output::CancelStep { attempt: self.key(attempt) });
+            self.traffic.uncertain = true;
             self.record(attempt, started, ctx.now.mono, StepOutcome::Unknown, ctx);
         }
         if self.phase != Phase::Over {
@@ -224,7 +305,10 @@ impl Run {
     /// Begins to run: checks, the ramp out of the way, the first step.
     fn begin(&mut self, service: &mut Service, ctx: &mut Ctx<'_>) {
         self.set_status(ExecutionStatus::Running, None, ctx);
+        let ends_by = ctx.now.mono + ctx.settings.execution.timeout;
+        self.ends_by = Some(ends_by);
         self.before = Before::of(&service.observed);
+        self.traffic = compensate::Traffic::at(service.share);
         if !self.pre_checks(service, ctx) {
             self.fail("a check before the first step did not pass".to_owned(), ctx);
             return;
@@ -239,6 +323,10 @@ impl Run {
             | Strategy::DatabaseRevert
             | Strategy::InfrastructureRollback => RolloutAsk::Abort,
         };
+        self.quiet = true;
+        ctx.out.alerts(self.service(), Some(ends_by));
+        let words = format!("{} began: {}", self.execution.id, self.execution.plan.strategy);
+        ctx.out.push(Output::Annotate { service: self.service().clone(), words });
         service.ask(ask, ctx);
         self.start_step(0, service, ctx);
     }
@@ -266,11 +354,19 @@ impl Run {
     fn set_status(&mut self, status: ExecutionStatus, error: Option<String>, ctx: &mut Ctx<'_>) {
         self.execution.status = status;
         self.execution.error.clone_from(&error);
+        let id = self.execution.id;
+        let left = status.is_final().then(|| self.left());
+        self.execution.left = left;
+        ctx.out.journal(JournalEntry::Status { execution: id, status, error, left });
         if status.is_final() {
             self.phase = Phase::Over;
             self.execution.completed = Some(ctx.now.mono);
+            if self.quiet {
+                ctx.out.alerts(self.service(), None);
+                let words = format!("{id} ended: {status}");
+                ctx.out.push(Output::Annotate { service: self.service().clone(), words });
+            }
         }
-        ctx.out.journal(JournalEntry::Status { execution: self.execution.id, status, error });
     }
 
     fn fail(&mut self, words: String, ctx: &mut Ctx<'_>) {
@@ -288,7 +384,7 @@ impl Run {
             }
             Phase::Approval { .. }
             | Phase::Effect { .. }
-            | Phase::Undo { .. }
+            | Phase::Reading { .. }
             | Phase::Backoff { .. }
             | Phase::Validation { .. }
             | Phase::Over => {}

@@ -1,4 +1,4 @@
-//! One step: its attempts, its time-out, its undo and the checks after it.
+//! One step: its attempts, its time-out and the checks after it.
 
 use crate::domain::engine_io::{JournalEntry, Output};
 use crate::domain::execution::{FailureReason, StepOutcome};
@@ -9,13 +9,24 @@ use crate::domain::units::TrafficShare;
 use crate::engine::decide::counts::Sample;
 use crate::engine::state::{Ctx, Service};
 
-use super::{FRAME_GRACE, Phase, Run, backoff, check};
+use super::{Doing, FRAME_GRACE, Phase, Run, backoff, check};
 
 /// Checks after a step wait for at least so many collections, however short the step's own time-out is.
 const CHECK_FRAMES: u64 = 3;
 
 /// And for so long when nothing could be measured at all: a gap in the metrics is not a failed step.
 const UNMEASURED_MAX: Millis = Millis::from_mins(5);
+
+/// Whether an attempt that did not succeed may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// It was seen not to have been done.
+    Safe,
+    /// It may have been done: only what may be done twice is done again.
+    IfIdempotent,
+    /// It is of no use, or nobody can tell what it would do.
+    Never,
+}
 
 impl Run {
     /// Goes to a step, or on to validation after the last one.
@@ -34,7 +45,7 @@ impl Run {
                 | StepAction::VerifyFlags { .. }
                 | StepAction::UpdateServiceDiscovery { .. }
                 | StepAction::Notify { .. },
-            ) => self.start_attempt(1, service, ctx),
+            ) => self.start_attempt(Doing::Step, 1, service, ctx),
         }
     }
 
@@ -43,63 +54,162 @@ impl Run {
         self.execution.plan.steps.get(usize::from(self.execution.current_step))
     }
 
-    /// Asks for the effect.
-    pub(super) fn start_attempt(&mut self, attempt: u16, service: &mut Service, ctx: &mut Ctx<'_>) {
-        let Some(step) = self.step() else { return };
-        let action = never_raising(&step.action, service.share);
-        let until = ctx.now.mono + step.timeout;
-        self.ready_before = grown(&action).and_then(|version| service.ready(version));
-        ctx.out.start_step(self.key(attempt), self.service(), &action);
-        self.counts = true;
-        self.phase = Phase::Effect { attempt, started: ctx.now.mono, until };
+    /// What an attempt asks for.
+    pub(super) fn action(&self, doing: Doing, service: &Service) -> Option<StepAction> {
+        match doing {
+            Doing::Step => self.step().map(|step| never_raising(&step.action, service.share)),
+            Doing::Undo => self.undo.as_ref().map(|(action, _)| action.clone()),
+        }
     }
 
-    /// Nobody reported in time. What cannot be repeated may have been done all the same.
+    /// The number of the first try of what is being done.
+    fn first(&self, doing: Doing) -> u16 {
+        match doing {
+            Doing::Step => 1,
+            Doing::Undo => self.undo.as_ref().map_or(1, |(_, first)| *first),
+        }
+    }
+
+    /// Asks for the effect, or waits until it may.
+    pub(super) fn start_attempt(
+        &mut self,
+        doing: Doing,
+        attempt: u16,
+        service: &mut Service,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let Some(action) = self.action(doing, service) else { return };
+        let rules = &ctx.settings.execution;
+        if doing == Doing::Step && self.needs_leave(attempt, ctx) {
+            return;
+        }
+        if self.effects >= rules.effects_max {
+            let words = format!("it asked for {} effects, the most that one may", rules.effects_max);
+            return self.fail(words, ctx);
+        }
+        if let Some(actuator) = action.actuator() {
+            let (service, again) = (&self.execution.plan.event.service, attempt > self.first(doing));
+            if let Err((wait, until)) = ctx.limits.admit(service, actuator, again, rules, ctx.now.mono) {
+                self.waits(wait, until, ctx);
+                self.phase = Phase::Backoff { doing, attempt, until };
+                return;
+            }
+        }
+        self.ready_before = grown(&action).and_then(|version| service.ready(version));
+        if let StepAction::ShiftTraffic { .. } = &action
+            && doing == Doing::Step
+        {
+            self.traffic.before_shift = service.share;
+        }
+        ctx.out.start_step(self.key(attempt), self.service(), &action);
+        self.counts = true;
+        self.effects = self.effects.saturating_add(1);
+        let timeout = self.step().map_or(Millis::ZERO, |step| step.timeout);
+        self.phase = Phase::Effect { doing, attempt, started: ctx.now.mono, until: ctx.now.mono + timeout };
+    }
+
+    /// Nobody reported in time. It may have been done all the same.
     pub(super) fn time_out(&mut self, service: &mut Service, ctx: &mut Ctx<'_>) {
-        if let Phase::Effect { attempt, .. } | Phase::Undo { attempt, .. } = self.phase {
+        if let Phase::Effect { attempt, .. } = self.phase {
             ctx.out.push(Output::CancelStep { attempt: self.key(attempt) });
             self.effect_ended(StepOutcome::TimedOut, service, ctx);
         }
     }
 
-    /// An effect or its undo ended.
+    /// An effect was reported on, or its deadline has passed.
     pub(super) fn effect_ended(&mut self, outcome: StepOutcome, service: &mut Service, ctx: &mut Ctx<'_>) {
+        let Phase::Effect { doing, attempt, started, .. } = self.phase else { return };
+        let uncertain = is_uncertain(&outcome);
+        if let Some(actuator) = self.action(doing, service).and_then(|action| action.actuator()) {
+            ctx.limits.ended(self.service(), actuator, !uncertain, ctx.now.mono);
+        }
+        if uncertain {
+            self.start_reading(doing, attempt, started, outcome, service, ctx);
+        } else {
+            self.attempt_ended(doing, attempt, started, outcome, Repeat::IfIdempotent, service, ctx);
+        }
+    }
+
+    /// What came of an attempt is known, as far as it ever will be.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another thing, and a struct would name them once more"
+    )]
+    pub(super) fn attempt_ended(
+        &mut self,
+        doing: Doing,
+        attempt: u16,
+        started: MonoTime,
+        outcome: StepOutcome,
+        repeat: Repeat,
+        service: &mut Service,
+        ctx: &mut Ctx<'_>,
+    ) {
         let now = ctx.now.mono;
-        if outcome == StepOutcome::Succeeded {
-            self.learn(service);
+        let done = outcome == StepOutcome::Succeeded;
+        if done {
+            self.learn(doing, service);
         }
-        match self.phase {
-            Phase::Undo { attempt, started, .. } => {
-                let undone = match (&outcome, self.step().and_then(|step| step.undo.as_ref())) {
-                    (StepOutcome::Succeeded, Some(undo)) => format!("undone: {undo}"),
-                    (_, _) => format!("undoing it: {}", describe(&outcome)),
-                };
+        if self.stop.is_some() {
+            self.record(attempt, started, now, outcome, ctx);
+            let words = self.stop.take().unwrap_or_default();
+            return self.end_stopped(words, ctx);
+        }
+        match doing {
+            Doing::Step if done => self.start_checks(attempt, started, service, ctx),
+            Doing::Step => {
+                let useful = is_useful(&outcome) && !self.is_stuck(&outcome, service);
+                let words = describe(&outcome);
                 self.record(attempt, started, now, outcome, ctx);
-                let words = self.failure.take().unwrap_or_default();
-                self.fail(format!("{words}; {undone}"), ctx);
+                let repeat = if useful { repeat } else { Repeat::Never };
+                self.attempt_failed(attempt, repeat, &words, service, ctx);
             }
-            Phase::Effect { attempt, started, .. } => {
-                if self.stop.is_some() {
-                    self.record(attempt, started, now, outcome, ctx);
-                    let words = self.stop.take().unwrap_or_default();
-                    return self.end_stopped(words, ctx);
-                }
-                if outcome == StepOutcome::Succeeded {
-                    self.start_checks(attempt, started, service, ctx);
-                } else {
-                    let again = repeatable(&outcome) && !self.is_stuck(&outcome, service);
-                    let words = describe(&outcome);
-                    self.record(attempt, started, now, outcome, ctx);
-                    self.attempt_failed(attempt, again, &words, service, ctx);
-                }
-            }
-            Phase::Approval { .. }
-            | Phase::Backoff { .. }
-            | Phase::Checks { .. }
-            | Phase::Health { .. }
-            | Phase::Validation { .. }
-            | Phase::Over => {}
+            Doing::Undo => self.undo_ended(attempt, started, outcome, repeat, service, ctx),
         }
+    }
+
+    fn undo_ended(
+        &mut self,
+        attempt: u16,
+        started: MonoTime,
+        outcome: StepOutcome,
+        repeat: Repeat,
+        service: &Service,
+        ctx: &mut Ctx<'_>,
+    ) {
+        let done = outcome == StepOutcome::Succeeded;
+        let tries = attempt.saturating_sub(self.first(Doing::Undo)) + 1;
+        let again = !done && is_useful(&outcome) && !self.is_stuck(&outcome, service);
+        let words = describe(&outcome);
+        self.record(attempt, started, ctx.now.mono, outcome, ctx);
+        let idempotent = self.undo.as_ref().is_some_and(|(undo, _)| undo.idempotent());
+        if again && self.may_repeat(repeat, idempotent, tries, ctx) {
+            return self.back_off(Doing::Undo, attempt, ctx);
+        }
+        let undone = match &self.undo {
+            Some((undo, _)) if done => format!("undone: {undo}"),
+            Some(_) | None => format!("undoing it: {words}"),
+        };
+        let words = self.failure.take().unwrap_or_default();
+        self.fail(format!("{words}; {undone}"), ctx);
+    }
+
+    /// Whether it may be tried again after so many tries; takes it off the budget if so.
+    fn may_repeat(&mut self, repeat: Repeat, idempotent: bool, tries: u16, ctx: &Ctx<'_>) -> bool {
+        let rules = &ctx.settings.execution;
+        let allowed = match repeat {
+            Repeat::Safe => true,
+            Repeat::IfIdempotent => idempotent,
+            Repeat::Never => false,
+        };
+        let may = allowed && tries < rules.attempts_max && self.retries < rules.retries_max;
+        self.retries += u16::from(may);
+        may
+    }
+
+    fn back_off(&mut self, doing: Doing, failed: u16, ctx: &Ctx<'_>) {
+        let wait = backoff::wait(ctx.settings.execution.backoff, self.key(failed));
+        self.phase = Phase::Backoff { doing, attempt: failed.saturating_add(1), until: ctx.now.mono + wait };
     }
 
     /// Whether pods were waited for in vain: none more became ready within a whole time-out. The platform goes
@@ -110,18 +220,26 @@ impl Run {
             && version.is_some_and(|version| service.ready(version) <= self.ready_before)
     }
 
-    /// What a step that was seen to be done means for what is known.
-    fn learn(&self, service: &mut Service) {
-        let undoing = matches!(self.phase, Phase::Undo { .. });
-        let action = self.step().and_then(|s| if undoing { s.undo.as_ref() } else { Some(&s.action) });
+    /// What an attempt that was seen to be done means for what is known.
+    fn learn(&mut self, doing: Doing, service: &mut Service) {
+        let action = match doing {
+            Doing::Step => self.step().map(|step| step.action.clone()),
+            Doing::Undo => self.undo.as_ref().map(|(action, _)| action.clone()),
+        };
         match action {
-            Some(StepAction::ScaleVersion { version, replicas }) => service.scaled(version, *replicas),
+            Some(StepAction::ScaleVersion { version, replicas }) => service.scaled(&version, replicas),
             Some(StepAction::ShiftTraffic { to_share, .. }) => {
-                service.share = service.share.min(1.0 - to_share.get());
+                let left = 1.0 - to_share.get();
+                service.share = match doing {
+                    Doing::Step => service.share.min(left),
+                    Doing::Undo => left,
+                };
+                self.traffic.moved = doing == Doing::Step;
+                self.traffic.now_at(service.share);
             }
+            Some(StepAction::DisableFlags { .. }) => self.traffic.flags_off = true,
             Some(
                 StepAction::WatchHealth { .. }
-                | StepAction::DisableFlags { .. }
                 | StepAction::VerifyFlags { .. }
                 | StepAction::UpdateServiceDiscovery { .. }
                 | StepAction::Notify { .. },
@@ -131,13 +249,17 @@ impl Run {
     }
 
     fn start_checks(&mut self, attempt: u16, started: MonoTime, service: &mut Service, ctx: &mut Ctx<'_>) {
-        let now = ctx.now.mono;
-        let Some(step) = self.step() else { return };
-        let frames = Millis(ctx.settings.collect_every.0.saturating_mul(CHECK_FRAMES));
-        let until = now + step.timeout.max(frames) + FRAME_GRACE;
-        self.phase = Phase::Checks { attempt, started, ended: now, until };
+        self.await_checks(attempt, started, ctx.now.mono, ctx);
         // What needs no frame, as a count of pods, may pass at once.
         self.make_checks(None, service, ctx);
+    }
+
+    /// Waits for frames after `ended` that show what the step did.
+    pub(super) fn await_checks(&mut self, attempt: u16, started: MonoTime, ended: MonoTime, ctx: &Ctx<'_>) {
+        let Some(step) = self.step() else { return };
+        let frames = Millis(ctx.settings.collect_every.0.saturating_mul(CHECK_FRAMES));
+        let until = ended + step.timeout.max(frames) + FRAME_GRACE;
+        self.phase = Phase::Checks { attempt, started, ended, until };
     }
 
     /// A frame came while checks wait for one.
@@ -172,47 +294,39 @@ impl Run {
         }
         self.record(attempt, started, ended, StepOutcome::Succeeded, ctx);
         let words = if measured { "a check after it did not pass" } else { "it could not be checked" };
-        self.attempt_failed(attempt, measured, words, service, ctx);
+        let repeat = if measured { Repeat::IfIdempotent } else { Repeat::Never };
+        self.attempt_failed(attempt, repeat, words, service, ctx);
     }
 
     /// Tries again, goes on without it, undoes it, or stops.
     fn attempt_failed(
         &mut self,
         attempt: u16,
-        again: bool,
+        repeat: Repeat,
         words: &str,
         service: &mut Service,
         ctx: &mut Ctx<'_>,
     ) {
         let Some(step) = self.step() else { return };
-        let words = format!("step {} ({}): {words}", self.execution.current_step + 1, step.action);
-        if again && step.action.idempotent() && attempt < ctx.settings.execution.attempts_max {
-            let wait = backoff::wait(ctx.settings.execution.backoff, self.key(attempt));
-            self.phase = Phase::Backoff { attempt: attempt + 1, until: ctx.now.mono + wait };
-            return;
-        }
-        if !step.critical {
-            self.warnings.push(words);
-            return self.start_step(self.execution.current_step.saturating_add(1), service, ctx);
-        }
+        let (critical, idempotent) = (step.critical, step.action.idempotent());
         let undo = match step.on_failure {
             OnFailure::UndoAndEscalate => step.undo.clone(),
             OnFailure::HoldAndEscalate | OnFailure::Continue => None,
         };
+        let words = format!("step {} ({}): {words}", self.execution.current_step + 1, step.action);
+        if self.may_repeat(repeat, idempotent, attempt, ctx) {
+            return self.back_off(Doing::Step, attempt, ctx);
+        }
+        if !critical {
+            // What is not critical moves no traffic: what nobody knows of it leaves nothing in doubt.
+            self.traffic.uncertain = false;
+            self.warnings.push(words);
+            return self.start_step(self.execution.current_step.saturating_add(1), service, ctx);
+        }
         match undo.filter(|_| !ctx.stopped) {
-            Some(undo) => {
-                self.failure = Some(words);
-                self.start_undo(attempt.saturating_add(1), &undo, ctx);
-            }
+            Some(undo) => self.start_undo(undo, attempt.saturating_add(1), words, service, ctx),
             None => self.fail(words, ctx),
         }
-    }
-
-    /// Undoes the step, once. The undo is the next attempt of the step, so that its key is its own.
-    fn start_undo(&mut self, attempt: u16, undo: &StepAction, ctx: &mut Ctx<'_>) {
-        let timeout = self.step().map_or(Millis::ZERO, |step| step.timeout);
-        ctx.out.start_step(self.key(attempt), self.service(), undo);
-        self.phase = Phase::Undo { attempt, started: ctx.now.mono, until: ctx.now.mono + timeout };
     }
 
     /// Checks before the first step, made on what is known now.
@@ -260,9 +374,17 @@ const fn grown(action: &StepAction) -> Option<&VersionId> {
     }
 }
 
+/// Whether it may have been done although nobody says so.
+pub(super) const fn is_uncertain(outcome: &StepOutcome) -> bool {
+    matches!(
+        outcome,
+        StepOutcome::Unknown | StepOutcome::TimedOut | StepOutcome::Failed(FailureReason::Unreachable(_))
+    )
+}
+
 /// Whether another try may help: not where there is nothing to act on, and not for pods of which the platform
 /// says, after tries of its own, that they do not start.
-const fn repeatable(outcome: &StepOutcome) -> bool {
+const fn is_useful(outcome: &StepOutcome) -> bool {
     !matches!(outcome, StepOutcome::Failed(FailureReason::NotFound(_) | FailureReason::CannotStart(_)))
 }
 

@@ -21,7 +21,9 @@ pub(super) fn needed(request: &Request<'_>) -> Approval {
             && in_force(standing, request.now)
     });
     match standing {
-        Some(standing) => Approval::Standing { approver: standing.approver.clone() },
+        Some(standing) => {
+            Approval::Standing { approver: standing.approver.clone(), expires: standing.expires }
+        }
         None => Approval::Required {
             role: approvals.escalation.first().cloned().unwrap_or_else(on_call),
             reason: "customers see this service, and no standing approval covers it".to_owned(),
@@ -38,6 +40,6 @@ fn in_force(standing: &StandingApproval, now: Now) -> bool {
 }
 
 /// Who is asked when the policy names nobody: the first of SPEC 3.7.
-fn on_call() -> ActorId {
+pub(in crate::engine) fn on_call() -> ActorId {
     ActorId::new("on-call-engineer").expect("letters and dashes are a valid name")
 }

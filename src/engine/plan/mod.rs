@@ -21,6 +21,7 @@ use crate::domain::time::Now;
 use super::guard;
 use super::settings::Settings;
 
+pub(super) use approval::on_call;
 pub(super) use steps::SHARE_SLACK;
 
 /// What a plan is made of.
@@ -105,10 +106,11 @@ fn dependencies(request: &Request<'_>) -> Vec<ServiceId> {
     all
 }
 
-/// A freeze that a critical rollback overrides is named, for the audit.
+/// What a critical rollback overrides is named, for the audit.
 fn window(request: &Request<'_>) -> Option<String> {
-    guard::freeze_at(&request.settings.freezes, request.now).map(|(_, freeze)| {
-        format!("freeze `{}` overridden: {} severity", freeze.name, request.event.severity)
+    let calendar = &request.settings.calendar;
+    guard::calendar::closed(calendar, request.now.wall).map(|closed| {
+        format!("{}, overridden: {} severity", closed.words(&calendar.freezes), request.event.severity)
     })
 }
 

@@ -226,7 +226,7 @@ fn approval(environment: Environment, expires: Option<i64>, services: &[&str], s
         approver: ActorId::new("ada").expect("valid"),
     }];
     let plan = plan_with(&CASE, &settings, |i| i.environment = environment);
-    let expected = Approval::Standing { approver: actor("ada") };
+    let expected = Approval::Standing { approver: actor("ada"), expires: expires.map(WallTime) };
     assert_eq!(plan.approval == expected, standing, "{:?}", plan.approval);
 }
 

@@ -226,17 +226,23 @@ fn guards_refuse_and_call_a_person_once() {
     full.execution.executions_max = 0;
     refused(full, |_| (), "0 executions are open");
     let freeze = Freeze { name: "sale".to_owned(), from: WallTime(0), until: WallTime(i64::MAX) };
-    refused(Settings { freezes: vec![freeze], ..Settings::default() }, |_| (), "freeze `sale`");
+    refused(with_freeze(freeze), |_| (), "freeze `sale`");
+}
+
+fn with_freeze(freeze: Freeze) -> Settings {
+    let mut settings = Settings::default();
+    settings.calendar.freezes = vec![freeze];
+    settings
 }
 
 #[test]
 fn a_critical_rollback_overrides_a_freeze_and_says_so() {
     let freeze = Freeze { name: "sale".to_owned(), from: WallTime(0), until: WallTime(i64::MAX) };
-    let mut bench = Bench::deployed(Settings { freezes: vec![freeze], ..Settings::default() }, |_| ());
+    let mut bench = Bench::deployed(with_freeze(freeze), |_| ());
     bench.world.findings = 2.0;
     bench.run_for(15);
     let window = bench.engine.executions().next().and_then(|e| e.plan.window.clone());
-    assert_eq!(window.as_deref(), Some("freeze `sale` overridden: critical severity"));
+    assert_eq!(window.as_deref(), Some("freeze `sale` is in force, overridden: critical severity"));
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::engine_io::{Input, JournalEntry, Output};
+use crate::domain::engine_io::{ApprovalAnswer, Input, JournalEntry, Output};
 use crate::domain::event::{Decision, DecisionKind};
-use crate::domain::execution::{ExecutionStatus, StepOutcome};
+use crate::domain::execution::{EffectState, ExecutionStatus, StepOutcome};
 use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::{ActorId, FlagKey, ServiceId, VersionId};
+use crate::domain::id::{ActorId, ExecutionId, FlagKey, PlanHash, ServiceId, VersionId};
 use crate::domain::plan::StepAction;
 use crate::domain::service::{
     Capabilities, Deploy, Environment, Inventory, KnownVersion, RolloutKind, RolloutState, Tier,
@@ -117,6 +117,8 @@ pub(crate) struct World {
     pub(crate) silent: bool,
     /// Outcome of an effect; none leaves it open.
     pub(crate) outcome: fn(&StepAction) -> Option<StepOutcome>,
+    /// What is to be seen of an effect that is read; none leaves the question open.
+    pub(crate) read: fn(&StepAction) -> Option<EffectState>,
     /// Whether effects that succeed do anything.
     pub(crate) effective: bool,
     pub(crate) flags_cure: bool,
@@ -136,6 +138,7 @@ impl Default for World {
             requests: 3000.0,
             silent: false,
             outcome: |_| Some(StepOutcome::Succeeded),
+            read: |_| Some(EffectState::NotApplied),
             effective: true,
             flags_cure: false,
         }
@@ -246,6 +249,15 @@ impl Bench {
                     let at = self.now + Millis::from_secs(1);
                     self.pending.push_back((at, Input::StepReported { attempt, outcome }));
                 }
+                Output::ReadStep { attempt, action, .. } => {
+                    if let Some(state) = (self.world.read)(&action) {
+                        if state == EffectState::Applied && self.world.effective {
+                            self.take(&action);
+                        }
+                        let at = self.now + Millis::from_secs(1);
+                        self.pending.push_back((at, Input::StepRead { attempt, state }));
+                    }
+                }
                 _ => {}
             }
         }
@@ -288,6 +300,28 @@ impl Bench {
         frame.signals.set(SignalKind::SecurityFindings, SignalSample::fresh(world.findings, 1));
         frame.queries = vec![QueryValue::Number(f64::from(world.say as u8))];
         frame
+    }
+
+    /// An answer to the request for approval of this execution.
+    pub(crate) fn answer(&self, execution: u32, approved: bool, by: &str, role: &str) -> ApprovalAnswer {
+        let execution = ExecutionId(execution);
+        let plan = self.engine.executions().find(|e| e.id == execution).map(|e| e.plan.hash());
+        ApprovalAnswer {
+            execution,
+            plan: plan.unwrap_or(PlanHash([0; 32])),
+            approved,
+            by: actor(by),
+            role: actor(role),
+            given: self.wall().wall,
+        }
+    }
+
+    /// What was written down of any other kind.
+    pub(crate) fn journal(&self) -> impl Iterator<Item = &JournalEntry> {
+        self.log.iter().filter_map(|(_, output)| match output {
+            Output::Journal(entry) => Some(entry),
+            _ => None,
+        })
     }
 
     /// The decisions that were written down.

@@ -1,15 +1,18 @@
 //! From a decision to an end: steps, retries, checks, approvals, stops.
 
 use super::driver::{Bench, Say, actor, service, version};
-use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
+use crate::domain::engine_io::{ApprovalAnswer, Command, Input, JournalEntry, Output, VoidAnswer, Wait};
 use crate::domain::event::{Decision, DecisionKind, Reason};
-use crate::domain::execution::{ExecutionStatus, FailureReason, StepOutcome};
-use crate::domain::id::{Attempt, ExecutionId};
+use crate::domain::execution::{EffectState, ExecutionStatus, FailureReason, SafeState, StepOutcome};
+use crate::domain::id::{Attempt, ExecutionId, PlanHash};
 use crate::domain::plan::{StepAction, Strategy};
 use crate::domain::service::{Deploy, Environment, Inventory, RolloutKind};
 use crate::domain::signal::Quality;
-use crate::domain::time::Millis;
-use crate::engine::settings::{MissingAction, Settings};
+use crate::domain::time::{Millis, WallTime};
+use crate::engine::settings::{Freeze, MissingAction, Settings, TargetWorse, WhenClosing};
+
+/// Who is asked when the policy names nobody.
+const ON_CALL: &str = "on-call-engineer";
 
 /// A deploy whose candidate fails `bad` of its requests after a minute, judged against the concurrent arm.
 fn failing(settings: Settings, change: impl Fn(&mut Inventory), share: f64, bad: f64) -> Bench {
@@ -151,14 +154,67 @@ fn silence_times_out_and_is_cancelled() {
 
 #[test]
 fn an_unknown_outcome_repeats_only_what_may_be_repeated() {
-    let bench = outcome(
-        |action| Some(if action.idempotent() { StepOutcome::Succeeded } else { StepOutcome::Unknown }),
-        ExecutionStatus::CompletedWithWarnings,
-        "nobody knows",
-    );
-    assert_eq!(attempts(&bench, 3), 1, "a notification is not sent twice");
+    let lost = |action: &StepAction| {
+        Some(if action.idempotent() { StepOutcome::Succeeded } else { StepOutcome::Unknown })
+    };
+    let mut bench = immediate();
+    bench.world.outcome = lost;
+    bench.world.read = |_| Some(EffectState::Unreadable("no route".to_owned()));
+    bench.run_for(1500);
+    assert_eq!(bench.statuses(), [ExecutionStatus::CompletedWithWarnings]);
+    assert_eq!(attempts(&bench, 3), 1, "nobody can tell whether it was sent: it is not sent twice");
+    let mut bench = immediate();
+    bench.world.outcome = lost;
+    bench.world.read = |_| Some(EffectState::Applied);
+    bench.run_for(1500);
+    assert_eq!((attempts(&bench, 3), bench.statuses()), (1, vec![ExecutionStatus::Completed]));
+    let bench = outcome(lost, ExecutionStatus::CompletedWithWarnings, "nobody knows");
+    assert_eq!(attempts(&bench, 3), 3, "it was seen not to have been sent: it is sent again");
     let bench = outcome(|_| Some(StepOutcome::Unknown), ExecutionStatus::Failed, "nobody knows");
     assert_eq!(attempts(&bench, 0), 3);
+}
+
+#[test]
+fn what_took_effect_although_the_reply_was_lost_is_not_done_again() {
+    let outcomes: [fn(&StepAction) -> Option<StepOutcome>; 3] = [
+        |_| Some(StepOutcome::Unknown),
+        |_| None,
+        |_| Some(StepOutcome::Failed(FailureReason::Unreachable("connection reset".to_owned()))),
+    ];
+    for lost in outcomes {
+        let mut bench = immediate();
+        bench.world.outcome = lost;
+        bench.world.read = |_| Some(EffectState::Applied);
+        bench.run_for(900);
+        assert_eq!(bench.statuses(), [ExecutionStatus::Completed], "{}", error(&bench));
+        assert!((0..4).all(|step| attempts(&bench, step) == 1));
+    }
+}
+
+#[test]
+fn what_is_under_way_is_read_until_it_is_done_or_late() {
+    let mut bench = immediate();
+    bench.world.outcome = |_| Some(StepOutcome::Unknown);
+    bench.world.read = |_| Some(EffectState::Underway);
+    bench.run_for(20);
+    assert_eq!(attempts(&bench, 0), 1);
+    bench.world.read = |_| Some(EffectState::Applied);
+    bench.run_for(600);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed]);
+}
+
+#[test]
+fn a_world_that_cannot_be_read_leaves_the_state_unknown_and_says_so() {
+    let mut bench = immediate();
+    bench.world.outcome = |_| Some(StepOutcome::Unknown);
+    bench.world.read = |_| None;
+    bench.run_for(600);
+    assert_eq!((bench.statuses(), attempts(&bench, 0)), (vec![ExecutionStatus::Running], 1));
+    assert_eq!(bench.pages().len(), 1, "a person is told once that it cannot be told");
+    bench.run_for(3600);
+    assert_eq!((bench.statuses(), attempts(&bench, 0)), (vec![ExecutionStatus::Stopped], 1));
+    let left = bench.engine.executions().next().and_then(|e| e.left);
+    assert_eq!(left, Some(SafeState::Unknown));
 }
 
 #[test]
@@ -341,15 +397,25 @@ fn an_approval_is_asked_for_and_the_ramp_waits() {
     bench.run_for(60);
     assert_eq!(bench.statuses(), [ExecutionStatus::AwaitingApproval]);
     assert_eq!(bench.effects(), ["pause"]);
-    let answer = |execution: u32, by: &str| Input::ApprovalAnswered {
-        execution: ExecutionId(execution),
-        approved: true,
-        by: actor(by),
-    };
-    bench.input(answer(7, "bob"));
-    bench.input(answer(1, "backspin"));
-    assert_eq!(bench.statuses(), [ExecutionStatus::AwaitingApproval], "not for this, not by its author");
-    bench.input(answer(1, "bob"));
+    let good = bench.answer(1, true, "bob", ON_CALL);
+    let late = WallTime(good.given.0 - 30 * 60_000);
+    for (answer, why) in [
+        (bench.answer(7, true, "bob", ON_CALL), VoidAnswer::NoSuchExecution),
+        (bench.answer(1, true, "backspin", ON_CALL), VoidAnswer::OwnPlan),
+        (bench.answer(1, true, "bob", "intern"), VoidAnswer::WrongRole),
+        (ApprovalAnswer { plan: PlanHash([1; 32]), ..good.clone() }, VoidAnswer::OtherPlan),
+        (ApprovalAnswer { given: late, ..good.clone() }, VoidAnswer::Expired),
+    ] {
+        bench.input(Input::ApprovalAnswered(answer));
+        let said = bench.journal().last();
+        assert!(matches!(said, Some(JournalEntry::Void { why: w, .. }) if *w == why), "{why:?}: {said:?}");
+        assert_eq!(bench.statuses(), [ExecutionStatus::AwaitingApproval], "{why:?}");
+    }
+    bench.input(Input::ApprovalAnswered(good.clone()));
+    bench.input(Input::ApprovalAnswered(good));
+    let twice =
+        |entry: &JournalEntry| matches!(entry, JournalEntry::Void { why: VoidAnswer::NotAwaited, .. });
+    assert!(bench.journal().any(twice), "given twice");
     bench.run_for(300);
     assert_eq!(bench.statuses(), [ExecutionStatus::Completed]);
 }
@@ -358,7 +424,7 @@ fn an_approval_is_asked_for_and_the_ramp_waits() {
 fn a_refusal_and_a_silence_end_the_execution() {
     let mut bench = failing(Settings::default(), production, 0.5, 0.9);
     bench.run_for(15);
-    bench.input(Input::ApprovalAnswered { execution: ExecutionId(1), approved: false, by: actor("bob") });
+    bench.input(Input::ApprovalAnswered(bench.answer(1, false, "bob", ON_CALL)));
     assert_eq!(
         (bench.statuses(), error(&bench)),
         (vec![ExecutionStatus::Stopped], "bob refused it".to_owned())
@@ -438,4 +504,179 @@ fn a_silent_candidate_is_rolled_back_where_the_policy_says_so() {
     bench.world.candidate_quality = Quality::Missing;
     bench.run_for(90);
     assert_eq!(bench.effects()[..1], ["abort"]);
+}
+
+/// A canary rollback whose second stage comes while the calendar is closed for ten minutes.
+fn frozen_midway(when_closing: WhenClosing) -> Bench {
+    let mut settings = Settings::default();
+    settings.calendar.when_closing = when_closing;
+    let from = failing(settings.clone(), |_| (), 0.1, 0.15).wall().wall.0 + 30_000;
+    let freeze = Freeze { name: "sale".to_owned(), from: WallTime(from), until: WallTime(from + 600_000) };
+    settings.calendar.freezes = vec![freeze];
+    let mut bench = failing(settings, |_| (), 0.1, 0.15);
+    bench.run_for(120);
+    bench
+}
+
+#[test]
+fn a_freeze_that_begins_in_the_middle_holds_the_next_effect_until_it_ends() {
+    let mut bench = frozen_midway(WhenClosing::Hold);
+    assert_eq!(bench.effects(), ["abort", "move traffic from v3: 95 % to v2"]);
+    let waits = |e: &&JournalEntry| matches!(e, JournalEntry::Waiting { wait: Wait::Calendar(_), .. });
+    assert_eq!(bench.journal().filter(waits).count(), 1);
+    assert_eq!(bench.pages().len(), 1, "a person is told");
+    bench.run_for(300);
+    assert_eq!(bench.effects().len(), 2, "the first role did not answer, and the freeze is not over");
+    assert_eq!(bench.statuses(), [ExecutionStatus::Stopped], "nobody else to ask: it ends as it stands");
+    let left = bench.engine.executions().next().and_then(|e| e.left);
+    assert!(
+        matches!(left, Some(SafeState::Split { candidate_share }) if (candidate_share - 0.05).abs() < 1e-9)
+    );
+}
+
+#[test]
+fn a_person_may_override_a_freeze_in_the_middle() {
+    let mut bench = frozen_midway(WhenClosing::Hold);
+    bench.input(Input::ApprovalAnswered(bench.answer(1, true, "bob", ON_CALL)));
+    bench.run_for(300);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed], "{}", error(&bench));
+    let approved = |e: &JournalEntry| matches!(e, JournalEntry::Approved { .. });
+    assert!(bench.journal().any(approved), "the audit has it");
+}
+
+#[test]
+fn a_policy_may_let_a_rollback_finish_in_a_freeze() {
+    let mut bench = frozen_midway(WhenClosing::Finish);
+    bench.run_for(300);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Completed], "{}", error(&bench));
+}
+
+#[test]
+fn an_approval_that_runs_out_in_the_middle_is_asked_for_again() {
+    let mut settings = Settings::default();
+    settings.approvals.valid = Millis::from_secs(40);
+    let mut bench = failing(settings, production, 0.1, 0.15);
+    bench.run_for(30);
+    bench.input(Input::ApprovalAnswered(bench.answer(1, true, "bob", ON_CALL)));
+    bench.run_for(90);
+    let asked = bench.log.iter().filter(|(_, o)| matches!(o, Output::AskApproval { .. })).count();
+    assert_eq!((asked, bench.statuses()), (2, vec![ExecutionStatus::Running]));
+    bench.input(Input::ApprovalAnswered(bench.answer(1, true, "bob", ON_CALL)));
+    bench.run_for(39);
+    assert!(bench.effects().contains(&"move traffic from v3: 100 % to v2".to_owned()));
+}
+
+#[test]
+fn an_actuator_that_does_not_answer_is_left_alone_for_a_while() {
+    let mut bench = failing(Settings::default(), with_flags, 0.1, 0.9);
+    bench.world.outcome = |action| match action {
+        StepAction::ShiftTraffic { .. } => {
+            Some(StepOutcome::Failed(FailureReason::Unreachable("connection refused".to_owned())))
+        }
+        _ => Some(StepOutcome::Succeeded),
+    };
+    bench.run_for(900);
+    let waits = |e: &&JournalEntry| matches!(e, JournalEntry::Waiting { wait: Wait::Breaker(_), .. });
+    assert_eq!(bench.statuses().last(), Some(&ExecutionStatus::Failed));
+    assert_eq!(bench.journal().filter(waits).count(), 0, "three tries open it, and the plan ends with them");
+    bench.world.outcome = |_| Some(StepOutcome::Succeeded);
+    let command = Command::RollBack { service: service(), target: None, reason: "again".to_owned() };
+    bench.run_for(900);
+    bench.input(Input::Commanded { command, by: actor("ada") });
+    bench.run_for(600);
+    assert_eq!(bench.statuses().last(), Some(&ExecutionStatus::Completed), "{}", error(&bench));
+}
+
+#[test]
+fn an_open_breaker_makes_the_next_attempt_wait() {
+    let mut settings = Settings::default();
+    settings.execution.breaker.failures = 2;
+    let mut bench = failing(settings, |_| (), 0.5, 0.9);
+    bench.world.outcome = |_| Some(StepOutcome::Failed(FailureReason::Unreachable("reset".to_owned())));
+    bench.run_for(30);
+    let waits = |e: &&JournalEntry| matches!(e, JournalEntry::Waiting { wait: Wait::Breaker(_), .. });
+    assert_eq!((attempts(&bench, 0), bench.journal().filter(waits).count()), (2, 1));
+    bench.world.outcome = |_| Some(StepOutcome::Succeeded);
+    bench.run_for(300);
+    assert_eq!((attempts(&bench, 0), bench.statuses()), (3, vec![ExecutionStatus::Completed]));
+}
+
+#[test]
+fn retries_have_a_budget_and_an_execution_has_an_end() {
+    let mut settings = Settings::default();
+    settings.execution.retries_max = 1;
+    let mut bench = failing(settings, |_| (), 0.5, 0.9);
+    bench.world.outcome = |_| Some(StepOutcome::Failed(FailureReason::NoReadyEndpoint));
+    bench.run_for(300);
+    assert_eq!((attempts(&bench, 0), bench.statuses()), (2, vec![ExecutionStatus::Failed]));
+
+    let mut settings = Settings::default();
+    settings.execution.timeout = Millis::from_secs(40);
+    let mut bench = failing(settings, |_| (), 0.1, 0.15);
+    bench.run_for(300);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Stopped]);
+    assert!(error(&bench).contains("not through after 40s"), "{}", error(&bench));
+
+    let mut settings = Settings::default();
+    settings.execution.effects_max = 1;
+    let mut bench = failing(settings, |_| (), 0.1, 0.15);
+    bench.run_for(300);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Failed]);
+    assert!(error(&bench).contains("1 effects, the most"), "{}", error(&bench));
+}
+
+#[test]
+fn a_target_that_is_worse_is_gone_back_from_where_the_policy_says_so() {
+    let mut settings = Settings::default();
+    settings.execution.target_worse = TargetWorse::Reverse;
+    let mut bench = failing(settings, |_| (), 0.1, 0.15);
+    bench.run_for(20);
+    bench.world.old_bad = 0.6;
+    bench.run_for(60);
+    assert_eq!(bench.statuses(), [ExecutionStatus::Failed]);
+    assert!(error(&bench).contains("undone: move traffic from v3: 90 % to v2"), "{}", error(&bench));
+    assert!((bench.world.share - 0.1).abs() < 1e-9, "the candidate has what it had");
+    let left = bench.engine.executions().next().and_then(|e| e.left);
+    assert_eq!(left, Some(SafeState::Untouched));
+}
+
+#[test]
+fn who_goes_back_and_forth_is_left_to_a_person() {
+    let mut settings = Settings::default();
+    settings.execution.cool_down = Millis::ZERO;
+    let mut bench = failing(settings, |_| (), 0.5, 0.9);
+    for round in 0..4 {
+        bench.run_for(300);
+        assert_eq!(bench.statuses().len(), (round + 1).min(3), "round {round}");
+        bench.world.share = 0.5;
+        bench.deploy(3600 + round as u64);
+    }
+    bench.run_for(120);
+    assert!(matches!(bench.decisions().last(), Some(Decision::Escalate(Reason::Guard(words)))
+        if words.contains("changed direction 3 times")));
+    let command = Command::RollBack { service: service(), target: None, reason: "I know".to_owned() };
+    bench.input(Input::Commanded { command, by: actor("ada") });
+    assert_eq!(bench.statuses().len(), 4, "a person may");
+}
+
+#[test]
+fn alerts_are_quiet_while_it_runs_and_sound_again_at_every_end() {
+    let outcomes: [fn(&StepAction) -> Option<StepOutcome>; 3] = [
+        |_| Some(StepOutcome::Succeeded),
+        |_| Some(StepOutcome::Failed(FailureReason::NoReadyEndpoint)),
+        |_| None,
+    ];
+    for outcome in outcomes {
+        let mut bench = immediate();
+        bench.world.outcome = outcome;
+        bench.run_for(1500);
+        let alerts: Vec<bool> = bench
+            .journal()
+            .filter_map(|entry| match entry {
+                JournalEntry::Alerts { quiet_until, .. } => Some(quiet_until.is_some()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(alerts, [true, false]);
+    }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::driver::{Bench, Say, actor, inventory, service, version};
 use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
 use crate::domain::event::{Decision, Trigger};
-use crate::domain::execution::{FailureReason, StepOutcome};
+use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
 use crate::domain::frame::{ArmIncrements, Frame};
 use crate::domain::id::{Attempt, ExecutionId, ServiceId};
 use crate::domain::plan::{RollbackPlan, StepAction};
@@ -27,6 +27,8 @@ enum Event {
     Dependency(f64),
     Silent(bool),
     Outcomes(usize),
+    Reads(usize),
+    Restart(u64),
     Effective(bool),
     Share(f64),
     Deploy(u64),
@@ -45,6 +47,15 @@ const OUTCOMES: [fn(&StepAction) -> Option<StepOutcome>; 5] = [
     |_| Some(StepOutcome::Unknown),
     |_| None,
     |action| (!matches!(action, StepAction::ScaleVersion { .. })).then_some(StepOutcome::Succeeded),
+];
+
+/// What is to be seen of effects. A message is never seen not to have been sent: then it would be sent again.
+const READS: [fn(&StepAction) -> Option<EffectState>; 5] = [
+    |_| Some(EffectState::Applied),
+    |_| Some(EffectState::Underway),
+    |_| Some(EffectState::Unreadable("no route".to_owned())),
+    |_| None,
+    |action| Some(if action.idempotent() { EffectState::NotApplied } else { EffectState::Applied }),
 ];
 
 fn say() -> impl Strategy<Value = Say> {
@@ -110,6 +121,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => ratio().prop_map(Event::Dependency),
         1 => any::<bool>().prop_map(Event::Silent),
         2 => (0..OUTCOMES.len()).prop_map(Event::Outcomes),
+        2 => (0..READS.len()).prop_map(Event::Reads),
+        1 => (0_u64..2000).prop_map(Event::Restart),
         1 => any::<bool>().prop_map(Event::Effective),
         1 => (0.0..=1.0).prop_map(Event::Share),
         1 => prop_oneof![Just(0), Just(u64::MAX / 2000), 60_u64..4000].prop_map(Event::Deploy),
@@ -143,13 +156,15 @@ fn happen(bench: &mut Bench, event: &Event) {
         Event::Dependency(health) => bench.world.dependency = health,
         Event::Silent(silent) => bench.world.silent = silent,
         Event::Outcomes(which) => bench.world.outcome = OUTCOMES[which],
+        Event::Reads(which) => bench.world.read = READS[which],
+        Event::Restart(secs) => bench.input(Input::Restarted { down: Millis::from_secs(secs) }),
         Event::Effective(effective) => bench.world.effective = effective,
         Event::Share(share) => bench.world.share = share,
         Event::Deploy(watch_secs) => bench.deploy(watch_secs),
         Event::Command(command) => bench.input(Input::Commanded { command, by: actor("ada") }),
         Event::Answer { execution, approved, by } => {
-            let execution = ExecutionId(execution);
-            bench.input(Input::ApprovalAnswered { execution, approved, by: actor(by) });
+            let answer = bench.answer(execution, approved, by, "on-call-engineer");
+            bench.input(Input::ApprovalAnswered(answer));
         }
         Event::Report { execution, step, attempt, outcome } => {
             let attempt = Attempt { execution: ExecutionId(execution), step, attempt };
@@ -186,6 +201,7 @@ fn settings(then: MissingAction) -> Settings {
 
 fn play(events: &[Event], then: MissingAction, environment: Environment) -> Bench {
     let mut bench = Bench::deployed(settings(then), |inventory| inventory.environment = environment);
+    bench.world.read = READS[4];
     bench.run_for(60);
     for event in events {
         happen(&mut bench, event);
@@ -231,10 +247,16 @@ fn is_safe(bench: &Bench, events: &[Event], then: MissingAction) {
                 let intent = matches!(before, Some(Output::Journal(JournalEntry::RolloutIntent { .. })));
                 assert!(intent, "the rollout was asked without an intent");
             }
+            Output::SuppressAlerts { .. } | Output::LiftSuppression { .. } => {
+                let intent = matches!(before, Some(Output::Journal(JournalEntry::Alerts { .. })));
+                assert!(intent, "alerts were touched without an intent");
+            }
             Output::Journal(_)
             | Output::Collect { .. }
+            | Output::ReadStep { .. }
             | Output::CancelStep { .. }
             | Output::AskApproval { .. }
+            | Output::Annotate { .. }
             | Output::Page { .. } => {}
         }
         before = Some(output);

@@ -13,10 +13,10 @@ use crate::domain::signal::Worse;
 use crate::engine::settings::Channel;
 use crate::judge::{e_detector, flagger, weighted};
 
-pub use people::{ApprovalsEntry, FreezeEntry, StandingEntry};
+pub use people::{ApprovalsEntry, CalendarEntry, FreezeEntry, StandingEntry, WindowEntry};
 pub use rules::{
-    AttributionEntry, EffectEntry, ExecutionEntry, MissingDataEntry, OutsideCauses, PlanningEntry,
-    ScoreEntry, SeverityEntry, TargetEntry,
+    AttributionEntry, BreakerEntry, EffectEntry, ExecutionEntry, MissingDataEntry, OutsideCauses,
+    PlanningEntry, ScoreEntry, SeverityEntry, TargetEntry, TurnsEntry,
 };
 
 /// How rollbacks are decided and done.
@@ -60,10 +60,9 @@ pub struct PolicyFile {
     /// Who must agree.
     #[serde(default)]
     pub approvals: ApprovalsEntry,
-    /// When nothing but critical rollbacks may run.
+    /// When rollbacks may run.
     #[serde(default)]
-    #[schemars(length(max = 500))]
-    pub freezes: Vec<FreezeEntry>,
+    pub calendar: CalendarEntry,
     /// Channels that are told of every rollback.
     #[serde(default)]
     pub notify: Vec<Channel>,

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{ActorId, ServiceId};
 use crate::domain::service::Environment;
+use crate::engine::settings::{Weekday, WhenClosing};
 use crate::policy::document::{Length, Name};
 
 /// Who must agree.
@@ -19,6 +20,8 @@ pub struct ApprovalsEntry {
     pub escalation: Vec<ActorId>,
     /// How long each is waited for. Default 5 minutes.
     pub wait: Length,
+    /// How long an answer counts from when it was given. Default 30 minutes.
+    pub valid: Length,
 }
 
 impl Default for ApprovalsEntry {
@@ -36,6 +39,7 @@ impl Default for ApprovalsEntry {
                 .map(actor)
                 .to_vec(),
             wait: Length::mins(5),
+            valid: Length::mins(30),
         }
     }
 }
@@ -71,6 +75,40 @@ enum EnvironmentName {
     Staging,
     /// A real one that customers see.
     Production,
+}
+
+/// When rollbacks below critical severity may run. Critical ones always may, and the audit notes it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct CalendarEntry {
+    /// Weekly windows, UTC. Default: none, which means at any time.
+    #[schemars(length(max = 100))]
+    pub windows: Vec<WindowEntry>,
+    /// Times in which none may run whatever the windows say.
+    #[schemars(length(max = 500))]
+    pub freezes: Vec<FreezeEntry>,
+    /// What becomes of a rollback that is under way when a freeze begins or a window ends. Default `hold`: it waits
+    /// and asks.
+    pub when_closing: WhenClosing,
+}
+
+impl Default for CalendarEntry {
+    fn default() -> Self {
+        Self { windows: Vec::new(), freezes: Vec::new(), when_closing: WhenClosing::Hold }
+    }
+}
+
+/// A window that opens every week.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WindowEntry {
+    /// Days on which it opens.
+    #[schemars(length(min = 1, max = 7))]
+    pub days: Vec<Weekday>,
+    /// From this time of the day, UTC, written `"09:00"`.
+    pub from: String,
+    /// Until before this time; `"24:00"` is the day's end.
+    pub until: String,
 }
 
 /// A time in which only critical rollbacks run.

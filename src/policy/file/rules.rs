@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::engine::settings::MissingAction;
+use crate::engine::settings::{MissingAction, TargetWorse};
 use crate::policy::document::Length;
 
 /// From harm to severity.
@@ -174,14 +174,81 @@ pub struct ExecutionEntry {
     /// Attempts per step. Default 3.
     #[schemars(range(min = 1, max = 100))]
     pub attempts_max: u16,
+    /// Attempts beyond the first ones, of all steps of an execution together. Default 10.
+    #[schemars(range(min = 0, max = 1000))]
+    pub retries_max: u16,
     /// Wait before the second attempt; doubles, with jitter. Default 2 s.
     pub backoff: Length,
+    /// An execution that is not through after so long is stopped and a person called. Default 1 hour.
+    pub timeout: Length,
     /// No second rollback of a service within this time. Default 15 minutes.
     pub cool_down: Length,
+    /// When an actuator that does not answer is left alone for a while.
+    pub breaker: BreakerEntry,
+    /// Effects per minute, of all executions together; repeated ones may use at most half of them. Default 60.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub effects_per_minute: u16,
+    /// Effects of one execution, at most. Default 60.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub effects_max: u16,
+    /// When a service has gone back and forth often enough and a person decides.
+    pub turns: TurnsEntry,
+    /// What to do when the target proves worse than the candidate in the middle. Default `stop`.
+    pub target_worse: TargetWorse,
+    /// An execution that nobody watched for longer, because the engine was down, is not gone on with. Default 15
+    /// minutes.
+    pub resume_within: Length,
+}
+
+/// When an actuator that does not answer is left alone for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct BreakerEntry {
+    /// Attempts in a row that nobody answered. Default 3.
+    #[schemars(range(min = 1, max = 1000))]
+    pub failures: u16,
+    /// For how long; then one attempt tells whether it answers again. Default 30 s.
+    pub open: Length,
+}
+
+impl Default for BreakerEntry {
+    fn default() -> Self {
+        Self { failures: 3, open: Length::secs(30) }
+    }
+}
+
+/// When a service has gone back and forth often enough.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TurnsEntry {
+    /// Changes of direction that the engine begins by itself. Default 3.
+    #[schemars(range(min = 1, max = 1000))]
+    pub max: u16,
+    /// Within this time. Default 6 hours.
+    pub window: Length,
+}
+
+impl Default for TurnsEntry {
+    fn default() -> Self {
+        Self { max: 3, window: Length::mins(360) }
+    }
 }
 
 impl Default for ExecutionEntry {
     fn default() -> Self {
-        Self { executions_max: 5, attempts_max: 3, backoff: Length::secs(2), cool_down: Length::mins(15) }
+        Self {
+            executions_max: 5,
+            attempts_max: 3,
+            retries_max: 10,
+            backoff: Length::secs(2),
+            timeout: Length::mins(60),
+            cool_down: Length::mins(15),
+            breaker: BreakerEntry::default(),
+            effects_per_minute: 60,
+            effects_max: 60,
+            turns: TurnsEntry::default(),
+            target_worse: TargetWorse::Stop,
+            resume_within: Length::mins(15),
+        }
     }
 }

@@ -99,7 +99,10 @@ impl Check<'_> {
                 FaultEntry::MetricsGap(gap) => (gap.at, gap.lasts),
                 FaultEntry::MetricsDown(when)
                 | FaultEntry::RouterStuck(when)
-                | FaultEntry::FlagsDown(when) => (when.at, when.lasts),
+                | FaultEntry::FlagsDown(when)
+                | FaultEntry::ReplyLost(when)
+                | FaultEntry::ActuatorsDown(when)
+                | FaultEntry::EngineDown(when) => (when.at, when.lasts),
             };
             let field =
                 |name| [Step::Field("faults"), Step::Item(n), Step::Field(fault.name()), Step::Field(name)];

@@ -176,6 +176,12 @@ pub enum FaultEntry {
     RouterStuck(Interval),
     /// The flag service refuses.
     FlagsDown(Interval),
+    /// Effects are carried out, but the engine is not told what came of them.
+    ReplyLost(Interval),
+    /// Nothing that changes or reads the platform gets through.
+    ActuatorsDown(Interval),
+    /// The engine's process dies and is started again on its journal.
+    EngineDown(Interval),
 }
 
 impl FaultEntry {
@@ -186,6 +192,9 @@ impl FaultEntry {
             Self::MetricsDown(_) => "metrics_down",
             Self::RouterStuck(_) => "router_stuck",
             Self::FlagsDown(_) => "flags_down",
+            Self::ReplyLost(_) => "reply_lost",
+            Self::ActuatorsDown(_) => "actuators_down",
+            Self::EngineDown(_) => "engine_down",
         }
     }
 }

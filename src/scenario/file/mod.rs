@@ -10,11 +10,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::event::DecisionKind;
 use crate::domain::expectation::Never;
-use crate::domain::id::{ServiceId, VersionId};
+use crate::domain::id::{ActorId, ServiceId, VersionId};
 use crate::domain::plan::Strategy;
-use crate::domain::service::RolloutKind;
+use crate::domain::service::{Environment, RolloutKind};
 use crate::domain::truth::Cause;
 use crate::policy::document::{Length, Name, OneOrMany};
+use crate::scenario::model::Answer;
 
 pub use incident::{BadFlag, Event, FaultEntry, Gap, Harm, Interval, Noise, Outage, Security, Surge};
 pub(crate) use service::capabilities;
@@ -37,6 +38,10 @@ pub struct ScenarioFile {
     /// Its layer.
     #[serde(default)]
     pub tier: TierName,
+    /// What it stands for. Default `simulated`, which the shipped policy's standing approval covers; with
+    /// `production` somebody must agree: see `people`.
+    #[serde(default)]
+    pub environment: EnvironmentName,
     /// What can be done to it. Default: `traffic_split` and `rolling_update`.
     #[serde(default = "service::default_capabilities")]
     pub capabilities: Vec<Capability>,
@@ -79,6 +84,10 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(length(max = 1000))]
     pub faults: Vec<FaultEntry>,
+    /// Who answers when the engine asks for approval. Whoever is not listed never does.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    pub people: Vec<PersonEntry>,
     /// What you hold to be true. Derived when absent; a contradiction with the rest of the file is an error.
     #[serde(default)]
     pub truth: Option<TruthFile>,
@@ -89,6 +98,52 @@ pub struct ScenarioFile {
 
 fn no_events() -> OneOrMany<Event> {
     OneOrMany(Vec::new())
+}
+
+/// What a service stands for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvironmentName {
+    /// Nothing real.
+    #[default]
+    Simulated,
+    /// A service that no customer sees.
+    Staging,
+    /// A service that customers see.
+    Production,
+}
+
+impl From<EnvironmentName> for Environment {
+    fn from(name: EnvironmentName) -> Self {
+        match name {
+            EnvironmentName::Simulated => Self::Simulated,
+            EnvironmentName::Staging => Self::Staging,
+            EnvironmentName::Production => Self::Production,
+        }
+    }
+}
+
+/// Somebody who may be asked for approval.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PersonEntry {
+    /// In which role: one of the policy's `approvals.escalation`.
+    #[schemars(with = "Name")]
+    pub role: ActorId,
+    /// How long it takes them to answer. Default 2 minutes.
+    #[serde(default = "answers_after")]
+    pub answers_after: Length,
+    /// What they say. Default `approve`.
+    #[serde(default = "approve")]
+    pub answer: Answer,
+}
+
+fn answers_after() -> Length {
+    Length::mins(2)
+}
+
+fn approve() -> Answer {
+    Answer::Approve
 }
 
 /// When things are measured, and for how long.

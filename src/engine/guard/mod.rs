@@ -1,9 +1,14 @@
 //! What forbids a rollback (SPEC 3.8, 6.3, 6.4). A guard never weighs harm; it only knows limits.
+//!
+//! A guard says no before an execution begins; [`limits`] hold single effects up, and the [`calendar`] does both.
 
-use crate::domain::event::Severity;
+pub(super) mod calendar;
+pub(super) mod limits;
+
 use crate::domain::time::{MonoTime, Now};
 
-use super::settings::{Freeze, Settings};
+use super::settings::Settings;
+use calendar::Closed;
 
 /// A guard that says no. Small, so that the same no on the next frame costs nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +21,10 @@ pub(super) enum Guard {
     Full,
     /// The last rollback of the service is too recent.
     CoolDown,
-    /// A freeze, by its place in the settings.
-    Frozen(usize),
+    /// The service has gone back and forth often enough.
+    Turning,
+    /// The calendar is closed.
+    Closed(Closed),
     /// No deploy of the service is known, so no candidate.
     NoDeploy,
 }
@@ -35,6 +42,8 @@ pub(super) struct Facts {
     pub(super) last_end: Option<MonoTime>,
     /// Whether this goes on from an execution that has just failed: cool-down does not apply.
     pub(super) continuation: bool,
+    /// Changes of direction that the engine began by itself within the window; none where a person wants it.
+    pub(super) turns: Option<usize>,
 }
 
 /// The first guard that says no, whatever the severity.
@@ -46,22 +55,13 @@ pub(super) fn check(facts: Facts, settings: &Settings, now: Now) -> Option<Guard
         Some(Guard::Busy)
     } else if cooling && !facts.continuation {
         Some(Guard::CoolDown)
+    } else if facts.turns.is_some_and(|turns| turns >= usize::from(settings.execution.turns.max)) {
+        Some(Guard::Turning)
     } else if facts.open >= settings.execution.executions_max {
         Some(Guard::Full)
     } else {
         None
     }
-}
-
-/// The freeze that is in force: from its first moment until before its last.
-pub(super) fn freeze_at(freezes: &[Freeze], now: Now) -> Option<(usize, &Freeze)> {
-    freezes.iter().enumerate().find(|(_, freeze)| freeze.from <= now.wall && now.wall < freeze.until)
-}
-
-/// Whether a freeze forbids a rollback of this severity: a critical one overrides it.
-pub(super) fn frozen(freezes: &[Freeze], severity: Severity, now: Now) -> Option<Guard> {
-    let (place, _) = freeze_at(freezes, now)?;
-    (severity < Severity::Critical).then_some(Guard::Frozen(place))
 }
 
 impl Guard {
@@ -74,10 +74,14 @@ impl Guard {
             Self::CoolDown => {
                 format!("the last rollback of this service is less than {} ago", settings.execution.cool_down)
             }
-            Self::Frozen(place) => settings.freezes.get(place).map_or_else(
-                || "a freeze is in force".to_owned(),
-                |freeze| format!("freeze `{}` is in force", freeze.name),
-            ),
+            Self::Turning => {
+                let turns = settings.execution.turns;
+                format!(
+                    "it changed direction {} times within {}; a person decides now",
+                    turns.max, turns.window
+                )
+            }
+            Self::Closed(closed) => closed.words(&settings.calendar.freezes),
             Self::NoDeploy => "no deploy of this service is known".to_owned(),
         }
     }
@@ -88,7 +92,8 @@ mod tests {
     use super::*;
     use crate::domain::time::{Millis, WallTime};
 
-    const FREE: Facts = Facts { stopped: false, busy: false, open: 0, last_end: None, continuation: false };
+    const FREE: Facts =
+        Facts { stopped: false, busy: false, open: 0, last_end: None, continuation: false, turns: Some(0) };
 
     fn at(mono: Millis) -> Now {
         Now { mono: MonoTime::ZERO + mono, wall: WallTime(0) }
@@ -109,25 +114,17 @@ mod tests {
     }
 
     #[test]
+    fn who_turned_often_enough_is_left_to_a_person_who_may_turn_again() {
+        check_at(Facts { turns: Some(2), ..FREE }, 0, None);
+        check_at(Facts { turns: Some(3), ..FREE }, 0, Some(Guard::Turning));
+        check_at(Facts { turns: None, ..FREE }, 0, None);
+    }
+
+    #[test]
     fn cool_down_ends_on_its_limit_and_spares_a_continuation() {
         let recent = Facts { last_end: Some(MonoTime::ZERO), ..FREE };
         check_at(recent, 14, Some(Guard::CoolDown));
         check_at(recent, 15, None);
         check_at(Facts { continuation: true, ..recent }, 14, None);
-    }
-
-    #[test]
-    fn only_critical_overrides_a_freeze() {
-        let freeze = Freeze { name: "eve".to_owned(), from: WallTime(10), until: WallTime(20) };
-        for (wall, severity, expected) in [
-            (9, Severity::High, None),
-            (10, Severity::High, Some(Guard::Frozen(0))),
-            (19, Severity::Low, Some(Guard::Frozen(0))),
-            (20, Severity::High, None),
-            (15, Severity::Critical, None),
-        ] {
-            let now = Now { mono: MonoTime::ZERO, wall: WallTime(wall) };
-            assert_eq!(frozen(std::slice::from_ref(&freeze), severity, now), expected, "{wall}");
-        }
     }
 }

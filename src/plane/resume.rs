@@ -1,0 +1,82 @@
+//! From a journal to an engine that goes on where the last one stopped.
+//!
+//! The engine's state is a fold over its inputs, and the inputs are in the journal: a fresh engine that is fed them
+//! is in the state of the one that died. What it writes on the way must be what the journal holds, entry by entry;
+//! then the journal is this engine's own, and what is missing at its end was not written in time. Effects that
+//! come out on the way are not carried out again: whether the last of them took place only the world can tell, and
+//! the engine asks it when it is told that it was started again.
+
+use crate::domain::engine_io::{Input, JournalEntry, Output};
+use crate::domain::entry::Entry;
+use crate::domain::time::{MonoTime, Now, WallTime};
+use crate::engine::Engine;
+use crate::record::Difference;
+use crate::record::Side;
+
+/// Why a journal cannot be gone on with.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub enum ResumeError {
+    /// The engine writes something else than the journal holds: another build, another policy, or an edited file.
+    #[error(
+        "journal entry {} does not follow from what stands before it: nothing is gone on with; replay the journal with \
+         the build and the policy that wrote it",
+        .0.index
+    )]
+    Diverged(Box<Difference>),
+}
+
+/// Brings a fresh engine to the state that the journal ends with. Gives the entries that the journal should hold at
+/// its end and does not, with their moments; they are to be appended before anything else.
+pub fn resume<'a>(
+    engine: &mut Engine,
+    entries: impl IntoIterator<Item = &'a Entry>,
+    wall_start: WallTime,
+) -> Result<Vec<(MonoTime, JournalEntry)>, ResumeError> {
+    let mut fold = Fold { engine, wall_start, ahead: std::collections::VecDeque::new(), index: 0 };
+    for (seq, entry) in (0..).zip(entries) {
+        match entry {
+            Entry::Input(at, input) => fold.feed(*at, Some(input)),
+            Entry::Woken(at) => fold.feed(*at, None),
+            Entry::Journal(at, entry) => fold.check(seq, *at, entry)?,
+            Entry::Header(_) | Entry::Truth(..) | Entry::End(_) => {}
+        }
+    }
+    Ok(fold.ahead.into())
+}
+
+struct Fold<'a> {
+    engine: &'a mut Engine,
+    wall_start: WallTime,
+    /// What the engine wrote and the journal has not shown yet.
+    ahead: std::collections::VecDeque<(MonoTime, JournalEntry)>,
+    index: u64,
+}
+
+impl Fold<'_> {
+    fn feed(&mut self, at: MonoTime, input: Option<&Input>) {
+        let now = Now::in_run(self.wall_start, at);
+        match input {
+            Some(input) => self.engine.handle_input(now, input.clone()),
+            None => self.engine.handle_timeout(now),
+        }
+        while let Some(output) = self.engine.poll_output() {
+            if let Output::Journal(entry) = output {
+                self.ahead.push_back((at, entry));
+            }
+        }
+    }
+
+    fn check(&mut self, seq: u64, at: MonoTime, entry: &JournalEntry) -> Result<(), ResumeError> {
+        let fresh = self.ahead.pop_front();
+        let same = |(when, written): &(MonoTime, JournalEntry)| {
+            *when == at && crate::record::same_entry(written, entry)
+        };
+        if fresh.as_ref().is_some_and(same) {
+            self.index += 1;
+            return Ok(());
+        }
+        let left = Some(Side { seq, at, entry: entry.clone() });
+        let right = fresh.map(|(at, entry)| Side { seq, at, entry });
+        Err(ResumeError::Diverged(Box::new(Difference { index: self.index, left, right })))
+    }
+}
