@@ -92,6 +92,7 @@ fn scenario(incident: Vec<WorldEvent>) -> Scenario {
         faults: Vec::new(),
         stated_truth: None,
         expect: None,
+        text: None,
     }
 }
 

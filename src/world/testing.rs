@@ -90,6 +90,7 @@ pub(crate) fn healthy() -> Scenario {
         faults: Vec::new(),
         stated_truth: None,
         expect: None,
+        text: None,
     }
 }
 
