@@ -38,7 +38,9 @@ pub struct WhatIf {
     pub header: RunHeader,
     /// Whether the record goes on to the run's end.
     pub whole: bool,
-    /// When the deploy began; the run's beginning if the record tells of none.
+    /// The last moment of which the record tells all.
+    pub last: MonoTime,
+    /// When the deploy began; the run's beginning if neither course gets that far.
     pub deployed: MonoTime,
     /// Signals whose queries are others in the other policy, by name.
     pub asked_otherwise: Vec<String>,
@@ -260,14 +262,21 @@ impl Pair {
         })
     }
 
-    fn told(self, entries: &[Entry], again: Replayed, parting: Option<Parting>, basis: Basis) -> WhatIf {
+    fn told(self, entries: &[Entry], mut again: Replayed, parting: Option<Parting>, basis: Basis) -> WhatIf {
+        let last = self.last_moment();
+        if !self.replayed.whole && parting.is_none() {
+            // They act the same as far as the record goes; beyond that there is nothing to compare.
+            again.decisions.retain(|(at, _)| *at <= last);
+            again.acts.retain(|acted| acted.at <= last);
+        }
         let (record, other) = match basis {
             Basis::World { .. } => (score_entries(&self.record).ok(), score_entries(entries).ok()),
             Basis::Inputs(_) => (None, None),
         };
         WhatIf {
             whole: self.replayed.whole,
-            deployed: deployed(&self.record),
+            last,
+            deployed: deployed(&self.record).or_else(|| deployed(entries)).unwrap_or_default(),
             asked_otherwise: self.asked_otherwise,
             header: self.replayed.header.clone(),
             record: course(self.replayed, self.own_collects, record),
@@ -289,12 +298,11 @@ fn course(replayed: Replayed, collect_every: Millis, outcome: Option<RunOutcome>
     }
 }
 
-fn deployed(record: &[Entry]) -> MonoTime {
-    let deploy = record.iter().find_map(|entry| match entry {
+fn deployed(record: &[Entry]) -> Option<MonoTime> {
+    record.iter().find_map(|entry| match entry {
         Entry::Input(_, Input::Deployed(deploy)) => Some(deploy.at),
         _ => None,
-    });
-    deploy.unwrap_or_default()
+    })
 }
 
 /// The number of the first effect that differs in time or kind, and its moment.

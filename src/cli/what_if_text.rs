@@ -74,12 +74,13 @@ impl Teller<'_> {
         };
         for at in times {
             let (record, other) = (cell(&told.record, at), cell(&told.other, at));
+            let known = told.whole || at <= told.last || !record.is_empty();
             let other = match self.is_known(at) {
                 false => "unknown",
                 true if other == record => "the same",
                 true => &other,
             };
-            self.row(&since(at, told.deployed), &record, other);
+            self.row(&since(at, told.deployed), if known { &record } else { "unknown" }, other);
         }
     }
 

@@ -199,6 +199,9 @@ fn a_cut_record_tells_no_further_than_it_goes() {
     };
     let cut = answer(before(at), &other);
     assert!(!cut.whole && cut.parting.is_none());
+    assert!(cut.other.decisions.iter().all(|(made, _)| *made < at), "nothing is told beyond the cut");
+    let early = answer(before(MonoTime(Millis::from_mins(5).0)), &other);
+    assert_eq!(early.deployed, scenario("half-of-requests-fail").deploy.at, "cut before the deploy");
     let later = answer(before(at + Millis::from_mins(1)), &other);
     assert_eq!(later.parting.map(|parting| parting.at), Some(at));
     assert!(!later.whole && later.record.outcome.is_none() && later.other.outcome.is_some());
