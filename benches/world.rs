@@ -6,7 +6,7 @@ use std::hint::black_box;
 use backspin::domain::frame::Frame;
 use backspin::domain::id::{ServiceId, VersionId};
 use backspin::domain::seed::Seed;
-use backspin::domain::service::{Capabilities, RolloutKind, Tier};
+use backspin::domain::service::{Capabilities, Environment, RolloutKind, Tier};
 use backspin::domain::time::{Millis, MonoTime};
 use backspin::scenario::model::{
     BadVersion, DependencyModel, DeployModel, LatencyModel, PodModel, Scenario, ServiceModel, Timing,
@@ -51,6 +51,7 @@ fn scenario(incident: Vec<WorldEvent>) -> Scenario {
         service: ServiceModel {
             id: name("checkout"),
             tier: Tier::Application,
+            environment: Environment::Simulated,
             capabilities: Capabilities { traffic_split: true, ..Capabilities::default() },
             replicas: 10,
             pod_capacity_rps: 44.0,
@@ -90,8 +91,10 @@ fn scenario(incident: Vec<WorldEvent>) -> Scenario {
         },
         incident,
         faults: Vec::new(),
+        people: Vec::new(),
         stated_truth: None,
         expect: None,
+        text: None,
     }
 }
 

@@ -6,10 +6,15 @@
 
 pub mod explain;
 pub mod replay;
+pub mod what_if;
 
+mod act;
 mod choose;
+mod paired;
 
+pub use act::{Act, Acted};
 pub use choose::chosen;
+pub use paired::InputDifference;
 
 use rayon::prelude::*;
 

@@ -1,8 +1,9 @@
 //! Replay: a record's inputs are fed to a fresh engine, and its journal is compared with the recorded one.
 
+use super::act::{Act, Acted};
 use crate::domain::engine_io::{JournalEntry, Output};
 use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::event::DecisionKind;
+use crate::domain::event::Decision;
 use crate::domain::time::{MonoTime, Now};
 use crate::plane;
 use crate::policy::{self, document::Problems};
@@ -16,7 +17,9 @@ pub struct Replayed {
     /// Journal entries that the fresh engine wrote.
     pub entries: usize,
     /// Decisions among them, in order.
-    pub decisions: Vec<(MonoTime, DecisionKind)>,
+    pub decisions: Vec<(MonoTime, Decision)>,
+    /// What the fresh engine asked for outside, in order. A record does not hold these: they follow from it.
+    pub acts: Vec<Acted>,
     /// Whether the record goes on to the run's end. If not, it says nothing of what came after.
     pub whole: bool,
     /// The first journal entry that differs, if any does.
@@ -49,6 +52,8 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
     let mut engine = plane::engine(&policy, &header.signals);
     let mut recorded = Vec::new();
     let mut fresh = Vec::new();
+    let mut acts = Vec::new();
+    let mut told = 0;
     let mut whole = false;
     for entry in entries {
         let (mono, input) = match entry.map_err(ReplayError::Record)? {
@@ -66,24 +71,28 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
         };
         let now = Now::in_run(header.wall_start, mono);
         match input {
-            Some(input) => engine.handle_input(now, input),
+            Some(input) => {
+                told += 1;
+                engine.handle_input(now, input);
+            }
             None => engine.handle_timeout(now),
         }
         while let Some(output) = engine.poll_output() {
-            if let Output::Journal(entry) = output {
-                fresh.push(Entry::Journal(mono, entry));
+            match output {
+                Output::Journal(entry) => fresh.push(Entry::Journal(mono, entry)),
+                work => acts.extend(Act::of(work).map(|act| Acted { at: mono, act, told })),
             }
         }
     }
     let decisions = fresh
         .iter()
         .filter_map(|entry| match entry {
-            Entry::Journal(at, JournalEntry::Decided { decision, .. }) => Some((*at, decision.kind())),
+            Entry::Journal(at, JournalEntry::Decided { decision, .. }) => Some((*at, decision.clone())),
             _ => None,
         })
         .collect();
     let entries = fresh.len();
     // Where a record was cut between an input and what followed from it, nothing contradicts the replay.
     let difference = first_difference(recorded, fresh).filter(|found| whole || found.left.is_some());
-    Ok(Replayed { header, entries, decisions, whole, difference })
+    Ok(Replayed { header, entries, decisions, acts, whole, difference })
 }

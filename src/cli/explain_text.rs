@@ -173,13 +173,7 @@ impl<'a> Teller<'a> {
     }
 
     fn planned(&mut self, at: MonoTime, plan: &'a RollbackPlan) {
-        let approval = match &plan.approval {
-            Approval::NotRequired => "no approval needed".to_owned(),
-            Approval::Standing { approver, .. } => format!("standing approval of {approver}"),
-            Approval::Required { role, reason } => format!("needs {role}, because {reason}"),
-        };
-        let steps = counted(plan.steps.len(), "step");
-        self.say(at, &format!("▷ plan: {}, {steps}, about {}, {approval}", plan.strategy, plan.estimated));
+        self.say(at, &format!("▷ plan: {}", planned(plan)));
         for rejected in &plan.rejected {
             self.add(&format!("· not by {}: {}", rejected.strategy, rejected.reason));
         }
@@ -258,7 +252,7 @@ const fn mark(good: bool) -> &'static str {
 }
 
 /// `12m 45s`, `−5m`: from the deploy, to the second.
-fn since(at: MonoTime, deployed: MonoTime) -> String {
+pub(super) fn since(at: MonoTime, deployed: MonoTime) -> String {
     if at >= deployed { whole(at.since(deployed)) } else { format!("−{}", whole(deployed.since(at))) }
 }
 
@@ -298,6 +292,17 @@ fn rolls_back(event: &RollbackEvent) -> String {
         "▶ roll back {} → {}, severity {}{sure}: {}",
         event.current, event.target, event.severity, event.reason
     )
+}
+
+/// A plan in one line.
+pub(super) fn planned(plan: &RollbackPlan) -> String {
+    let approval = match &plan.approval {
+        Approval::NotRequired => "no approval needed".to_owned(),
+        Approval::Standing { approver, .. } => format!("standing approval of {approver}"),
+        Approval::Required { role, reason } => format!("needs {role}, because {reason}"),
+    };
+    let steps = counted(plan.steps.len(), "step");
+    format!("{}, {steps}, about {}, {approval}", plan.strategy, plan.estimated)
 }
 
 fn check_words(result: &CheckResult) -> String {

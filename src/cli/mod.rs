@@ -13,6 +13,9 @@ mod replay;
 mod run;
 mod scenario;
 mod select;
+mod what_if;
+mod what_if_text;
+mod what_if_words;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -44,7 +47,7 @@ enum Verb {
     Run(Box<run::RunArgs>),
     /// Tell, scrape by scrape, why the engine decided so.
     Explain(explain::ExplainArgs),
-    /// Feed a record to a fresh engine and compare the decisions.
+    /// Feed a record to a fresh engine and compare the decisions, or tell what another policy would have done.
     Replay(replay::ReplayArgs),
     /// Make, check and describe scenario files.
     #[command(subcommand)]

@@ -1,6 +1,6 @@
-//! `backspin replay`: the same decisions from the record.
+//! `backspin replay`: the same decisions from the record, or another policy's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
@@ -8,39 +8,71 @@ use clap::Args;
 use super::diagnose::{Failure, bad_input, counted};
 use super::exit::Code;
 use super::select::open_record;
+use super::what_if::{self, Other};
 use super::{Format, out};
 use crate::campaign::replay::{Replayed, replay};
 use crate::domain::time::MonoTime;
+use crate::policy::JudgeName;
 use crate::record::{Difference, Side};
 
-/// Feeds the inputs of a record to a fresh engine and compares what it decides.
+/// Feeds the inputs of a record to a fresh engine and compares what it decides. With `--policy` or `--judge`: tells
+/// what another policy would have done with the same inputs, up to the first effect that differs, and from there on in
+/// the simulated world.
 #[derive(Debug, Args)]
+#[command(after_help = "Example: what would Flagger's counter have made of this run?\n  \
+        backspin replay reports/latest/records/loud-half-of-requests-fail.jsonl --judge flagger")]
 pub(super) struct ReplayArgs {
     /// Records, as `run` writes them below `records/`.
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
+    /// Tell what this policy would have done instead.
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// Tell what this judge would have done instead: in the policy given, else in the record's own.
+    #[arg(long, value_name = "NAME")]
+    judge: Option<JudgeName>,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(super) fn run(args: &ReplayArgs) -> Result<Code, Failure> {
+    let other = Other::given(args.policy.as_ref(), args.judge)?;
     let mut code = Code::Good;
     for path in &args.records {
-        let replayed = replay(open_record(path)?)
-            .with_context(|| format!("cannot replay `{}`", path.display()))
-            .map_err(|e| bad_input(e, "a record is JSON Lines, as `backspin run` writes it"))?;
-        if replayed.difference.is_some() {
-            code = Code::Nondeterminism;
-        } else if !replayed.whole && code == Code::Good {
-            code = Code::Unknown;
-        }
-        match args.format {
-            Format::Text => out(&text(path.display().to_string().as_str(), &replayed)),
-            Format::Json => out(&json(path.display().to_string().as_str(), &replayed)),
-        }
+        let told = match &other {
+            Some(other) => what_if::tell(path, other, args.format)?,
+            None => again(path, args.format)?,
+        };
+        code = worse(code, told);
     }
     Ok(code)
+}
+
+/// The code that several records end with: the one that says most.
+fn worse(before: Code, now: Code) -> Code {
+    if before == Code::Nondeterminism || now == Code::Good { before } else { now }
+}
+
+/// Replays one record under its own policy.
+fn again(path: &Path, format: Format) -> Result<Code, Failure> {
+    let replayed = replay(open_record(path)?)
+        .with_context(|| format!("cannot replay `{}`", path.display()))
+        .map_err(|e| bad_input(e, "a record is JSON Lines, as `backspin run` writes it"))?;
+    Ok(tell(&path.display().to_string(), &replayed, format))
+}
+
+/// Says what a replay found.
+pub(super) fn tell(path: &str, replayed: &Replayed, format: Format) -> Code {
+    match format {
+        Format::Text => out(&text(path, replayed)),
+        Format::Json => out(&json(path, replayed)),
+    }
+    match (&replayed.difference, replayed.whole) {
+        (Some(_), _) => Code::Nondeterminism,
+        (None, false) => Code::Unknown,
+        (None, true) => Code::Good,
+    }
 }
 
 fn text(path: &str, replayed: &Replayed) -> String {
@@ -50,7 +82,7 @@ fn text(path: &str, replayed: &Replayed) -> String {
         header.scenario, header.judge, header.campaign_seed, header.seed_index
     )];
     for (at, decision) in &replayed.decisions {
-        lines.push(format!("  {:>12}  {decision}", at.to_string()));
+        lines.push(format!("  {:>12}  {}", at.to_string(), decision.kind()));
     }
     match &replayed.difference {
         None => lines.push(format!(
@@ -103,7 +135,7 @@ fn json(path: &str, replayed: &Replayed) -> String {
         "decisions": replayed
             .decisions
             .iter()
-            .map(|(at, decision)| serde_json::json!({ "at_ms": moment(at), "decision": decision }))
+            .map(|(at, decision)| serde_json::json!({ "at_ms": moment(at), "decision": decision.kind() }))
             .collect::<Vec<_>>(),
         "difference": replayed.difference.as_ref().map(|d| serde_json::json!({
             "index": d.index,

@@ -1,5 +1,7 @@
 //! Entries of a record: what every plane writes of a run.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::engine_io::{Input, JournalEntry};
@@ -53,6 +55,10 @@ pub struct RunHeader {
     pub signals: Vec<CustomSignal>,
     /// What is expected.
     pub expect: Option<Expectation>,
+    /// The scenario's file as it was read, so that its world can be built again from the record alone; none where
+    /// there is no such world (a recording) and in records of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario_text: Option<Arc<str>>,
 }
 
 /// One entry of a record.

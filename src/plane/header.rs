@@ -45,5 +45,6 @@ pub(super) fn header(
         policy_hash: policy.hash.clone(),
         signals: policy.custom.clone(),
         expect: scenario.expect.clone(),
+        scenario_text: scenario.text.clone(),
     }
 }

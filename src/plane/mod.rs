@@ -2,10 +2,12 @@
 //! record.
 //!
 //! A plane decides nothing. The engine cannot tell one from another: it gets the same inputs, in the same
-//! order, from a simulated world ([`direct`]) and from the frames of a recorded incident ([`recorded`]).
+//! order, from a simulated world ([`direct`]), from the frames of a recorded incident ([`recorded`]) and from the
+//! inputs of a record ([`refed`]).
 
 pub mod direct;
 pub mod recorded;
+pub mod refed;
 
 mod connection;
 mod drive;

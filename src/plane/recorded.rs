@@ -31,11 +31,7 @@ const HEALTHY_BEFORE: Millis = Millis::from_mins(7 * 24 * 60);
 /// Plays one recorded incident with one policy.
 pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>, PlaneError> {
     let mut around = Recording::new(case)?;
-    let policy = policy.with_settings(|settings| {
-        settings.collect_every = case.period;
-        // A column that nobody recorded is not a provider that fails: the judge is inconclusive, nobody is called.
-        settings.missing_data.then = MissingAction::Ignore;
-    });
+    let policy = stated(policy, case.period);
     let mut recorder = Recorder::new(header(case, &policy, id));
     let end = case.change + case.watch;
     let course = Course {
@@ -50,6 +46,15 @@ pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>
     }
     recorder.end(last);
     Ok(recorder.into_entries())
+}
+
+/// The policy as this plane has to state it for a recording with one frame each `period`.
+pub fn stated(policy: &Policy, period: Millis) -> Policy {
+    policy.with_settings(|settings| {
+        settings.collect_every = period;
+        // A column that nobody recorded is not a provider that fails: the judge is inconclusive, nobody is called.
+        settings.missing_data.then = MissingAction::Ignore;
+    })
 }
 
 fn header(case: &RecordedCase, policy: &Policy, id: RunId) -> RunHeader {
@@ -69,6 +74,7 @@ fn header(case: &RecordedCase, policy: &Policy, id: RunId) -> RunHeader {
         policy_hash: policy.hash.clone(),
         signals: case.signals().to_vec(),
         expect: None,
+        scenario_text: None,
     }
 }
 

@@ -122,6 +122,7 @@ impl Sample {
             policy_hash: "3f9a".repeat(16),
             signals: Vec::new(),
             expect: self.expect.clone(),
+            scenario_text: None,
         }
     }
 

@@ -30,7 +30,8 @@ const OWN_FAMILY: &str = "own";
 /// Checks a scenario's text: the scenario, or every problem in it.
 pub fn parse(source: &Source, name: &str, family: &str) -> Result<Scenario, Problems> {
     let document = document::read::<ScenarioFile>(source).map_err(|list| source.fail(list))?;
-    let scenario = build(&document.value, name, family, first_comment(&source.text));
+    let mut scenario = build(&document.value, name, family, first_comment(&source.text));
+    scenario.text = Some(source.text.as_str().into());
     let problems = check::check(source, &document, &scenario);
     if problems.is_empty() { Ok(scenario) } else { Err(source.fail(problems)) }
 }
@@ -101,6 +102,7 @@ fn build(file: &ScenarioFile, name: &str, family: &str, shows: String) -> Scenar
         people: file.people.iter().map(person).collect(),
         stated_truth: None,
         expect: file.expect.as_ref().map(expectation),
+        text: None,
     };
     let derived = super::derive::truth(&scenario);
     scenario.stated_truth = file.truth.map(|stated| StatedTruth {

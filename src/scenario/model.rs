@@ -1,5 +1,7 @@
 //! A checked scenario: what the world plays. Built by the loader from a file, never by hand outside tests.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::domain::expectation::Expectation;
@@ -41,6 +43,8 @@ pub struct Scenario {
     pub stated_truth: Option<StatedTruth>,
     /// What is expected of the policy's judge.
     pub expect: Option<Expectation>,
+    /// The file it was built from, for a record's header; none for one that was changed or built by hand.
+    pub text: Option<Arc<str>>,
 }
 
 /// When things are measured, and for how long.

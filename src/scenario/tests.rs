@@ -49,7 +49,8 @@ fn a_small_file_suffices() {
 #[test]
 fn every_field_can_be_set() {
     let text = include_str!("full.yaml");
-    let scenario = read(text).unwrap_or_else(|problems| panic!("{problems}"));
+    let mut scenario = read(text).unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(scenario.text.take().as_deref(), Some(text), "it remembers what it was built from");
     insta::assert_debug_snapshot!(scenario);
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn healthy() -> Scenario {
         people: Vec::new(),
         stated_truth: None,
         expect: None,
+        text: None,
     }
 }
 
