@@ -100,12 +100,14 @@ impl Heard {
         let mut told = 0;
         for entry in run.entries {
             told += usize::from(matches!(entry, Entry::Input(..)));
+            if matches!(entry, Entry::Input(_, Input::Paged { .. })) {
+                // A call for a person changes nothing, so the word that it was handed over tells no courses apart.
+                continue;
+            }
             match entry {
                 Entry::Input(at, _) if *at > until => {}
                 // Who asks before the first scrape gets an empty frame.
                 Entry::Input(_, Input::Collected { frame, .. }) if frame.at == MonoTime::ZERO => {}
-                // Whom an engine calls acts on nothing, so that the confirmation of it tells two courses apart no more.
-                Entry::Input(_, Input::Paged { .. }) => {}
                 // A scrape precedes all that is done in its moment.
                 Entry::Input(_, Input::Collected { service, frame }) => {
                     let frame = if answers { frame.clone() } else { unanswered(frame) };

@@ -3,4 +3,5 @@
 mod decisions;
 pub(super) mod driver;
 mod executions;
+mod many;
 mod properties;
