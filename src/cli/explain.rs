@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input, environment, fault};
+use super::diagnose::{Failure, environment, fault};
 use super::exit::Code;
 use super::explain_text::text;
-use super::select::{PolicyArgs, SeedArgs, is_record, open_record, scenario};
+use super::record::{Record, is_record, unreadable};
+use super::select::{PolicyArgs, SeedArgs, scenario};
 use super::{Format, out, width};
 use crate::campaign::explain::{Explained, Happened, Scrape, explain};
 use crate::campaign::{Campaign, RunKey, Subject};
@@ -16,7 +17,7 @@ use crate::campaign::{Campaign, RunKey, Subject};
 /// Tells, scrape by scrape, what the judge saw and what the engine made of it.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// A record, a scenario file, or the name of a shipped scenario.
+    /// A record, the folder of a journal, a scenario file, or the name of a shipped scenario.
     #[arg(value_name = "RECORD|SCENARIO")]
     what: String,
     /// Every scrape and every factor; by default only those where something changed.
@@ -37,9 +38,12 @@ pub(super) struct ExplainArgs {
 pub(super) fn run(args: &ExplainArgs) -> Result<Code, Failure> {
     let path = PathBuf::from(&args.what);
     let explained = if is_record(&path) {
-        explain(open_record(&path)?)
+        let mut record = Record::open(&path)?;
+        let explained = explain(&mut record)
             .with_context(|| format!("cannot explain `{}`", path.display()))
-            .map_err(|e| bad_input(e, "a record is JSON Lines, as `backspin run` writes it"))?
+            .map_err(unreadable)?;
+        record.tell_left_out();
+        explained
     } else {
         let scenario = scenario(&args.what)?;
         let campaign = Campaign {

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input, counted};
+use super::diagnose::{Failure, counted};
 use super::exit::Code;
-use super::select::open_record;
+use super::record::{Record, unreadable};
 use super::{Format, out};
 use crate::campaign::replay::{Replayed, replay};
 use crate::domain::time::MonoTime;
@@ -16,7 +16,7 @@ use crate::record::{Difference, Side};
 /// Feeds the inputs of a record to a fresh engine and compares what it decides.
 #[derive(Debug, Args)]
 pub(super) struct ReplayArgs {
-    /// Records, as `run` writes them below `records/`.
+    /// Records, as `run` writes them below `records/`, or folders of journals.
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
     /// How to print.
@@ -27,9 +27,11 @@ pub(super) struct ReplayArgs {
 pub(super) fn run(args: &ReplayArgs) -> Result<Code, Failure> {
     let mut code = Code::Good;
     for path in &args.records {
-        let replayed = replay(open_record(path)?)
+        let mut record = Record::open(path)?;
+        let replayed = replay(&mut record)
             .with_context(|| format!("cannot replay `{}`", path.display()))
-            .map_err(|e| bad_input(e, "a record is JSON Lines, as `backspin run` writes it"))?;
+            .map_err(unreadable)?;
+        record.tell_left_out();
         if replayed.difference.is_some() {
             code = Code::Nondeterminism;
         } else if !replayed.whole && code == Code::Good {
