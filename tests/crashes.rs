@@ -15,6 +15,7 @@ use backspin::domain::truth::{TruthEntry, WorldState};
 use backspin::plane::direct::Prepared;
 use backspin::plane::{Crash, CrashPoint, RunId};
 use backspin::policy::default_policy;
+use backspin::record::JournalReader;
 use backspin::scenario::shipped;
 
 /// A scenario for each strategy that is built, and for each way to get the target's pods.
@@ -205,6 +206,32 @@ fn killed_again_and_again_it_still_gets_there() {
         assert!(!end.left.alerts_quiet, "{name}");
         check_effects(&entries);
         check_share(&entries);
+    }
+}
+
+#[test]
+fn a_journal_on_disk_tells_and_survives_the_same() {
+    let policy = default_policy().expect("it loads");
+    let all = shipped().expect("they load");
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for (name, _) in CASES {
+        let scenario = all.iter().find(|s| s.name == name).expect("it is shipped");
+        let prepared = Prepared::new(scenario, &policy).expect("it can be played");
+        for (n, point) in
+            [CrashPoint::Unwritten(3), CrashPoint::Before(3), CrashPoint::After(3)].into_iter().enumerate()
+        {
+            let crashes = [Crash { point, down: Millis::from_secs(20) }];
+            let folder = dir.path().join(format!("{name}-{n}"));
+            let durable = prepared.run_journaled(ID, &crashes, &folder).expect("the disk takes it");
+            let memory = prepared.run_with_crashes(ID, &crashes);
+            assert!(durable == memory, "{name}, {point:?}");
+            // What is on disk is all of it but the truth, verified line by line.
+            let read: Result<Vec<Entry>, _> = JournalReader::open(&folder, None).expect("it opens").collect();
+            let told = memory.into_iter().filter(|entry| !matches!(entry, Entry::Truth(..)));
+            assert!(read.expect("it is sound") == told.collect::<Vec<_>>(), "{name}, {point:?}");
+            let again = replay(JournalReader::open(&folder, None).expect("it opens")).expect("a record");
+            assert_eq!((again.difference, again.whole), (None, true), "{name}, {point:?}");
+        }
     }
 }
 

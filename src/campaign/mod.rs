@@ -16,11 +16,13 @@ pub use act::{Act, Acted};
 pub use choose::chosen;
 pub use paired::InputDifference;
 
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use crate::domain::entry::Entry;
 use crate::plane::direct::Prepared;
-use crate::plane::{self, PlaneError, RunId};
+use crate::plane::{self, DriveError, PlaneError, RunId};
 use crate::policy::Policy;
 use crate::scenario::model::Scenario;
 use crate::scenario::recorded::RecordedCase;
@@ -81,6 +83,15 @@ pub enum CampaignError {
         /// Why.
         #[source]
         source: PlaneError,
+    },
+    /// The engine could not keep its journal.
+    #[error("cannot play `{subject}` to its end")]
+    Drive {
+        /// What was played.
+        subject: String,
+        /// Why.
+        #[source]
+        source: DriveError,
     },
     /// A record does not tell a whole run.
     #[error("cannot score a run of `{subject}`")]
@@ -154,6 +165,17 @@ impl Campaign<'_> {
     /// Names the subject in an error of its plane.
     fn played<T>(&self, key: &RunKey, result: Result<T, PlaneError>) -> Result<T, CampaignError> {
         result.map_err(|source| CampaignError::Plane { subject: self.name(key), source })
+    }
+
+    /// The same as [`Campaign::record`] for a scenario, with the engine's journal kept durable in a folder, as an engine
+    /// in a real cluster keeps it; the truth is not in it.
+    pub fn journaled(&self, key: &RunKey, folder: &Path) -> Result<Vec<Entry>, CampaignError> {
+        match self.stage(key)? {
+            Stage::Direct(prepared) => prepared
+                .run_journaled(self.run_id(key), &[], folder)
+                .map_err(|source| CampaignError::Drive { subject: self.name(key), source }),
+            stage @ Stage::Recorded(..) => self.played(key, stage.play(self.run_id(key))),
+        }
     }
 
     /// The full record of one run: the same bytes each time it is asked for.

@@ -83,6 +83,12 @@ pub(super) fn warn(warnings: &[Problem]) {
     }
 }
 
+/// Says on stderr what a result leaves out.
+#[expect(clippy::print_stderr, reason = "the one place where failures are told")]
+pub(super) fn note(what: &str) {
+    eprintln!("note: {what}");
+}
+
 /// More warnings than this only get a count.
 const WARNINGS_SHOWN: usize = 5;
 

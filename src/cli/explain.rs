@@ -8,15 +8,17 @@ use clap::Args;
 use super::diagnose::{Failure, bad_input, environment, fault};
 use super::exit::Code;
 use super::explain_text::text;
-use super::select::{PolicyArgs, SeedArgs, is_record, open_record, scenario};
+use super::record::{Record, is_record, unreadable};
+use super::select::{PolicyArgs, SeedArgs, scenario};
 use super::{Format, out, width};
 use crate::campaign::explain::{Explained, Happened, Scrape, explain};
-use crate::campaign::{Campaign, RunKey, Subject};
+use crate::campaign::{Campaign, CampaignError, RunKey, Subject};
+use crate::plane::DriveError;
 
 /// Tells, scrape by scrape, what the judge saw and what the engine made of it.
 #[derive(Debug, Args)]
 pub(super) struct ExplainArgs {
-    /// A record, a scenario file, or the name of a shipped scenario.
+    /// A record, the folder of a journal, a scenario file, or the name of a shipped scenario.
     #[arg(value_name = "RECORD|SCENARIO")]
     what: String,
     /// Every scrape and every factor; by default only those where something changed.
@@ -25,6 +27,9 @@ pub(super) struct ExplainArgs {
     /// Which of the scenario's seeds.
     #[arg(long, default_value_t = 0, value_name = "N")]
     seed_index: u64,
+    /// Keep the run's journal in this new folder, durable and chained, as an engine in a real cluster keeps it.
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
     #[command(flatten)]
     seed: SeedArgs,
     #[command(flatten)]
@@ -34,12 +39,30 @@ pub(super) struct ExplainArgs {
     format: Format,
 }
 
+fn cannot_play(error: CampaignError) -> Failure {
+    match &error {
+        CampaignError::Drive { source: DriveError::Journal(journal), .. } => {
+            let hint = journal.hint().to_owned();
+            environment(error, &hint)
+        }
+        CampaignError::Plane { .. } => {
+            bad_input(error, "check the queries of the policy with `backspin policy check`")
+        }
+        CampaignError::Drive { .. } | CampaignError::Threads { .. } | CampaignError::Score { .. } => {
+            fault(error)
+        }
+    }
+}
+
 pub(super) fn run(args: &ExplainArgs) -> Result<Code, Failure> {
     let path = PathBuf::from(&args.what);
     let explained = if is_record(&path) {
-        explain(open_record(&path)?)
+        let mut record = Record::open(&path)?;
+        let explained = explain(&mut record)
             .with_context(|| format!("cannot explain `{}`", path.display()))
-            .map_err(|e| bad_input(e, "a record is JSON Lines, as `backspin run` writes it"))?
+            .map_err(unreadable)?;
+        record.tell_left_out();
+        explained
     } else {
         let scenario = scenario(&args.what)?;
         let campaign = Campaign {
@@ -50,9 +73,11 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Code, Failure> {
             jobs: 1,
         };
         let key = RunKey { subject: 0, policy: 0, seed_index: args.seed_index };
-        let record = campaign
-            .record(&key)
-            .map_err(|e| environment(e, "check the queries of the policy with `backspin policy check`"))?;
+        let played = match &args.journal {
+            Some(folder) => campaign.journaled(&key, folder),
+            None => campaign.record(&key),
+        };
+        let record = played.map_err(cannot_play)?;
         explain(record.into_iter().map(Ok)).map_err(fault)?
     };
     match args.format {

@@ -9,6 +9,7 @@ mod explain;
 mod explain_text;
 mod policy;
 mod progress;
+mod record;
 mod replay;
 mod run;
 mod scenario;

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input, counted};
+use super::diagnose::{Failure, counted};
 use super::exit::Code;
-use super::select::open_record;
+use super::record::{Record, unreadable};
 use super::what_if::{self, Other};
 use super::{Format, out};
 use crate::campaign::replay::{Replayed, replay};
@@ -22,7 +22,7 @@ use crate::record::{Difference, Side};
 #[command(after_help = "Example: what would Flagger's counter have made of this run?\n  \
         backspin replay reports/latest/records/loud-half-of-requests-fail.jsonl --judge flagger")]
 pub(super) struct ReplayArgs {
-    /// Records, as `run` writes them below `records/`.
+    /// Records, as `run` writes them below `records/`, or folders of journals.
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
     /// Tell what this policy would have done instead.
@@ -56,9 +56,11 @@ fn worse(before: Code, now: Code) -> Code {
 
 /// Replays one record under its own policy.
 fn again(path: &Path, format: Format) -> Result<Code, Failure> {
-    let replayed = replay(open_record(path)?)
+    let mut record = Record::open(path)?;
+    let replayed = replay(&mut record)
         .with_context(|| format!("cannot replay `{}`", path.display()))
-        .map_err(|e| bad_input(e, "a record is JSON Lines, as `backspin run` writes it"))?;
+        .map_err(unreadable)?;
+    record.tell_left_out();
     Ok(tell(&path.display().to_string(), &replayed, format))
 }
 

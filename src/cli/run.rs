@@ -189,7 +189,7 @@ fn cannot_play(error: CampaignError) -> Failure {
         CampaignError::Plane { .. } => {
             bad_input(error, "check the queries of the policy with `backspin policy check`")
         }
-        CampaignError::Score { .. } => fault(error),
+        CampaignError::Drive { .. } | CampaignError::Score { .. } => fault(error),
     }
 }
 

@@ -1,17 +1,14 @@
 //! What several verbs select: policies with their judges, scenarios, seeds.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input, counted, environment};
+use super::diagnose::{Failure, bad_input, counted};
 use crate::policy::document::nearest::nearest;
 use crate::policy::{self, JudgeName, Policy};
-use crate::record::RecordReader;
 use crate::scenario::model::Scenario;
 use crate::scenario::{discover, load_all, shipped};
 
@@ -167,18 +164,4 @@ pub(super) fn scenario(what: &str) -> Result<Scenario, Failure> {
         );
         bad_input(anyhow!("there is no command, no file and no shipped scenario `{what}`"), &hint)
     })
-}
-
-/// Whether this names a record rather than a scenario.
-pub(super) fn is_record(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e == "jsonl")
-}
-
-/// Opens a record as a stream.
-pub(super) fn open_record(path: &Path) -> Result<RecordReader<BufReader<File>>, Failure> {
-    let file =
-        File::open(path).with_context(|| format!("cannot open `{}`", path.display())).map_err(|e| {
-            environment(e, "records are written by `backspin run` below `reports/latest/records`")
-        })?;
-    Ok(RecordReader::new(BufReader::new(file)))
 }

@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-
 use super::diagnose::{Failure, bad_input};
 use super::exit::Code;
-use super::select::open_record;
+use super::record::{Record, unreadable};
 use super::{Format, out, replay, what_if_text, what_if_words, width};
 use crate::campaign::InputDifference;
 use crate::campaign::what_if::{Basis, Course, NoWorld, Told, WhatIf, WhatIfError, what_if};
@@ -45,14 +43,17 @@ impl Other {
 
 /// Tells it of one record.
 pub(super) fn tell(path: &Path, other: &Other, format: Format) -> Result<Code, Failure> {
-    let told = what_if(open_record(path)?, |own| other.beside(own)).map_err(|error| {
-        let hint = match &error {
-            WhatIfError::Replay(_) => "a record is JSON Lines, as `backspin run` writes it",
-            WhatIfError::Plane(_) => "check the queries of the policy with `backspin policy check`",
-        };
-        let context = Err::<(), _>(error).with_context(|| format!("cannot replay `{}`", path.display()));
-        bad_input(context.expect_err("it was an error"), hint)
+    let mut record = Record::open(path)?;
+    let told = what_if(&mut record, |own| other.beside(own)).map_err(|error| {
+        let plane = matches!(error, WhatIfError::Plane(_));
+        let context = anyhow::Error::new(error).context(format!("cannot replay `{}`", path.display()));
+        if plane {
+            bad_input(context, "check the queries of the policy with `backspin policy check`")
+        } else {
+            unreadable(context)
+        }
     })?;
+    record.tell_left_out();
     let path = path.display().to_string();
     let answer = match told {
         Told::Contradicted(replayed) => return Ok(replay::tell(&path, &replayed, format)),

@@ -1,5 +1,6 @@
 //! Entries of a record: what every plane writes of a run.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +12,12 @@ use super::signal::CustomSignal;
 use super::time::{MonoTime, WallTime};
 use super::truth::TruthEntry;
 
-/// The version of the record's format.
-pub const RECORD_VERSION: u32 = 1;
+/// The version of the record's format that this build writes. 2 added the durable lines of journals.
+pub const RECORD_VERSION: u32 = 2;
+
+/// The versions that this build reads: one back and one forward, so that a build can be taken back (or forward)
+/// beside records that the other one wrote. Only those up to [`RECORD_VERSION`] may be continued.
+pub const RECORD_VERSIONS_READ: RangeInclusive<u32> = RECORD_VERSION - 1..=RECORD_VERSION + 1;
 
 /// Where a run took place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,12 +1,13 @@
 //! The direct plane: the engine in process with the simulated world, on virtual time.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 
 use crate::domain::engine_io::{ApprovalAnswer, Input, Output};
 use crate::domain::entry::{Entry, PlaneKind};
 use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
 use crate::domain::frame::Frame;
-use crate::domain::id::{ActorId, ExecutionId, PlanHash, ServiceId};
+use crate::domain::id::{ActorId, ExecutionId, PageKey, PlanHash, ServiceId};
 use crate::domain::seed::Seed;
 use crate::domain::time::{Millis, MonoTime, WallTime};
 use crate::domain::truth::TruthEntry;
@@ -16,13 +17,17 @@ use crate::scenario::model::{Answer, PersonModel, Scenario};
 use crate::world::{World, WorldNotice};
 
 use super::connection::{self, Connection};
-use super::drive::{Course, Crash, Span, Surroundings, drive};
+use super::drive::{Course, Crash, DriveError, Span, Surroundings, drive};
 use super::header::{RunId, header};
+use super::ledger::{Durable, Ledger};
 use super::windows::SignalWindows;
 use super::{PlaneError, engine};
 
 /// A rollback that is still being carried out at the end of the watch is followed for this long at most.
 const FOLLOW_MAX: Millis = Millis::from_mins(30);
+
+/// The key of a call that no engine numbered.
+const EMERGENCY: PageKey = PageKey(0);
 
 /// The simulated calendar begins on Monday 2026-01-05, 10:00 UTC: a working hour, so that a policy's windows
 /// and freezes mean something.
@@ -52,9 +57,37 @@ impl<'a> Prepared<'a> {
     /// The same, where the engine's process dies at these points besides those that the scenario plans, and is
     /// started again on its journal.
     pub fn run_with_crashes(&self, id: RunId, crashes: &[Crash]) -> Vec<Entry> {
+        let mut recorder = Recorder::new(self.header(id));
+        let last = self.drive(id, crashes, &mut recorder).expect("memory takes everything");
+        recorder.end(last);
+        recorder.into_entries()
+    }
+
+    /// The same, with the engine's journal kept durable in a folder; the truth is not in it.
+    pub fn run_journaled(
+        &self,
+        id: RunId,
+        crashes: &[Crash],
+        folder: &Path,
+    ) -> Result<Vec<Entry>, DriveError> {
+        let mut ledger = Durable::create(folder, &self.header(id))?;
+        let last = self.drive(id, crashes, &mut ledger)?;
+        Ok(ledger.end(last)?.into_entries())
+    }
+
+    /// The world of one seed, for who drives it himself.
+    #[cfg(test)]
+    pub(super) fn world(&self, id: RunId) -> impl Surroundings + use<> {
+        DirectWorld::new(self.scenario, self.windows.clone(), id.seed(self.scenario.draw))
+    }
+
+    fn header(&self, id: RunId) -> crate::domain::entry::RunHeader {
+        header(self.scenario, self.policy, id, PlaneKind::Direct, WALL_START)
+    }
+
+    fn drive(&self, id: RunId, crashes: &[Crash], ledger: &mut dyn Ledger) -> Result<MonoTime, DriveError> {
         let Self { scenario, policy, windows } = self;
         let mut around = DirectWorld::new(scenario, windows.clone(), id.seed(scenario.draw));
-        let mut recorder = Recorder::new(header(scenario, policy, id, PlaneKind::Direct, WALL_START));
         let end = scenario.timing.end();
         let mut planned = connection::crashes(&scenario.faults);
         planned.extend_from_slice(crashes);
@@ -64,13 +97,12 @@ impl<'a> Prepared<'a> {
             wall_start: WALL_START,
             crashes: &planned,
         };
-        let last = drive(&course, &mut around, &mut recorder, |_| false);
-        recorder.push(Entry::Truth(last, TruthEntry::Left(around.world.state())));
+        let last = drive(&course, &mut around, ledger, |_| false)?;
+        ledger.push_truth(Entry::Truth(last, TruthEntry::Left(around.world.state())));
         for (at, milestone) in around.world.milestones() {
-            recorder.push(Entry::Truth(at, TruthEntry::Reached(milestone)));
+            ledger.push_truth(Entry::Truth(at, TruthEntry::Reached(milestone)));
         }
-        recorder.end(last);
-        recorder.into_entries()
+        Ok(last)
     }
 }
 
@@ -235,6 +267,11 @@ impl Surroundings for DirectWorld {
         self.inputs.push_back(Input::Inventory(Box::new(self.world.inventory())));
         self.inputs.extend(self.world.deployed().map(Input::Deployed));
         self.inputs.extend(self.world.rollout_state().map(|state| Input::RolloutChanged { service, state }));
+    }
+
+    /// Whoever is on call in this world hears of it like of any other call.
+    fn emergency(&mut self, _words: &str) {
+        self.world.page(EMERGENCY);
     }
 }
 

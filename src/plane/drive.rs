@@ -6,9 +6,10 @@ use crate::domain::entry::Entry;
 use crate::domain::time::{Millis, MonoTime, Now, WallTime};
 use crate::domain::truth::TruthEntry;
 use crate::engine::Engine;
-use crate::record::Recorder;
+use crate::record::JournalError;
 
-use super::resume::resume;
+use super::ledger::Ledger;
+use super::resume::{ResumeError, resume};
 
 /// What stands around the engine, in domain words.
 pub(super) trait Surroundings {
@@ -32,6 +33,26 @@ pub(super) trait Surroundings {
 
     /// An engine is there again: what it has to know of the present comes as inputs.
     fn reintroduce(&mut self);
+
+    /// The engine itself cannot go on (SPEC 6.1): people are told by the shortest way, past engine and journal.
+    fn emergency(&mut self, words: &str);
+}
+
+/// Why a run ended before its time: the engine's own ground gave way.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    /// The journal cannot be written or read: nothing more is done, since nothing could be written down before it.
+    #[error("the engine cannot keep its journal")]
+    Journal(#[source] JournalError),
+    /// What the journal holds does not lead where it says.
+    #[error("the engine cannot go on with its journal")]
+    Resume(#[source] ResumeError),
+}
+
+impl From<JournalError> for DriveError {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
 }
 
 /// When a run is over.
@@ -75,30 +96,44 @@ pub(super) struct Course<'a> {
 }
 
 /// Runs the engine in its surroundings until the span is over or `stop` says so after an instant. Gives the run's
-/// last moment.
+/// last moment. Where the journal fails, no further effect is carried out, and people are told.
 pub(super) fn drive(
     course: &Course<'_>,
     around: &mut dyn Surroundings,
-    recorder: &mut Recorder,
+    ledger: &mut dyn Ledger,
+    stop: impl FnMut(&Engine) -> bool,
+) -> Result<MonoTime, DriveError> {
+    let ended = play(course, around, ledger, stop);
+    if let Err(error) = &ended {
+        let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
+        around.emergency(&format!("{error}{cause}"));
+    }
+    ended
+}
+
+fn play(
+    course: &Course<'_>,
+    around: &mut dyn Surroundings,
+    ledger: &mut dyn Ledger,
     mut stop: impl FnMut(&Engine) -> bool,
-) -> MonoTime {
+) -> Result<MonoTime, DriveError> {
     let mut drive = Drive {
         course,
         around,
-        recorder,
+        ledger,
         state: State::Up(Box::new((course.engine)())),
         now: MonoTime::ZERO,
         effects: 0,
     };
     loop {
-        drive.settle();
+        drive.settle()?;
         if let State::Up(engine) = &drive.state
             && stop(engine)
         {
-            return drive.now;
+            return Ok(drive.now);
         }
-        let Some(next) = drive.next() else { return drive.now };
-        drive.advance_to(next);
+        let Some(next) = drive.next() else { return Ok(drive.now) };
+        drive.advance_to(next)?;
     }
 }
 
@@ -110,7 +145,7 @@ enum State {
 struct Drive<'a> {
     course: &'a Course<'a>,
     around: &'a mut dyn Surroundings,
-    recorder: &'a mut Recorder,
+    ledger: &'a mut dyn Ledger,
     state: State,
     now: MonoTime,
     /// Effects that came out of any engine of this run.
@@ -137,7 +172,7 @@ impl Drive<'_> {
         (next <= end_max && (next <= end || executing)).then_some(next)
     }
 
-    fn advance_to(&mut self, next: MonoTime) {
+    fn advance_to(&mut self, next: MonoTime) -> Result<(), DriveError> {
         let before = self.now;
         self.now = next;
         self.around.advance_to(next);
@@ -151,44 +186,46 @@ impl Drive<'_> {
         match &mut self.state {
             State::Down { since, until } if *until <= next => {
                 let down = next.since(*since);
-                self.come_back(down);
+                self.come_back(down)?;
             }
             State::Down { .. } => {}
             State::Up(engine) => {
                 if engine.poll_timeout().is_some_and(|due| due <= next) {
-                    self.recorder.push(Entry::Woken(next));
+                    self.ledger.push(Entry::Woken(next))?;
                     engine.handle_timeout(Now::in_run(self.course.wall_start, next));
                 }
             }
         }
+        Ok(())
     }
 
     /// Feeds and drains until nothing moves at this instant, then writes the truth of it.
-    fn settle(&mut self) {
-        while self.pass_outputs() | self.pass_input() {}
-        self.recorder.commit();
+    fn settle(&mut self) -> Result<(), DriveError> {
+        while self.pass_outputs()? | self.pass_input()? {}
+        self.ledger.commit()?;
         while let Some(truth) = self.around.poll_truth() {
-            self.recorder.push(Entry::Truth(self.now, truth));
+            self.ledger.push_truth(Entry::Truth(self.now, truth));
         }
+        Ok(())
     }
 
     /// Takes all work; whether there was any.
-    fn pass_outputs(&mut self) -> bool {
+    fn pass_outputs(&mut self) -> Result<bool, DriveError> {
         let mut moved = false;
         loop {
-            let State::Up(engine) = &mut self.state else { return moved };
-            let Some(output) = engine.poll_output() else { return moved };
+            let State::Up(engine) = &mut self.state else { return Ok(moved) };
+            let Some(output) = engine.poll_output() else { return Ok(moved) };
             moved = true;
             match output {
-                Output::Journal(entry) => self.recorder.push(Entry::Journal(self.now, entry)),
-                work if is_effect(&work) => self.pass_effect(work),
+                Output::Journal(entry) => self.ledger.push(Entry::Journal(self.now, entry))?,
+                work if is_effect(&work) => self.pass_effect(work)?,
                 work => self.around.carry_out(work),
             }
         }
     }
 
     /// What leads to an effect is durable before the effect is carried out.
-    fn pass_effect(&mut self, work: Output) {
+    fn pass_effect(&mut self, work: Output) -> Result<(), DriveError> {
         let number = self.effects;
         self.effects += 1;
         let planned = |point: fn(u64) -> CrashPoint| {
@@ -197,51 +234,55 @@ impl Drive<'_> {
         let (unwritten, before, after) =
             (planned(CrashPoint::Unwritten), planned(CrashPoint::Before), planned(CrashPoint::After));
         if let Some(down) = unwritten {
-            return self.die(down);
+            self.die(down);
+            return Ok(());
         }
-        self.recorder.commit();
+        self.ledger.commit()?;
         if let Some(down) = before {
-            return self.die(down);
+            self.die(down);
+            return Ok(());
         }
         self.around.carry_out(work);
         if let Some(down) = after {
             self.die(down);
         }
+        Ok(())
     }
 
     /// Takes one input; whether there was one. Outputs are drained after every input, so that journal entries stand
     /// before what follows them.
-    fn pass_input(&mut self) -> bool {
-        let Some(input) = self.around.poll_input() else { return false };
+    fn pass_input(&mut self) -> Result<bool, DriveError> {
+        let Some(input) = self.around.poll_input() else { return Ok(false) };
         let now = self.wall();
         // An engine that is not there hears nothing.
         if let State::Up(engine) = &mut self.state {
-            self.recorder.push(Entry::Input(self.now, input.clone()));
+            self.ledger.push(Entry::Input(self.now, input.clone()))?;
             engine.handle_input(now, input);
         }
-        true
+        Ok(true)
     }
 
     fn die(&mut self, down: Millis) {
-        self.recorder.lose_uncommitted();
+        self.ledger.die();
         self.around.lose_engine();
-        self.recorder.push(Entry::Truth(self.now, TruthEntry::EngineLost));
+        self.ledger.push_truth(Entry::Truth(self.now, TruthEntry::EngineLost));
         self.state = State::Down { since: self.now, until: self.now + down };
     }
 
     /// A fresh engine takes the journal over.
-    fn come_back(&mut self, down: Millis) {
+    fn come_back(&mut self, down: Millis) -> Result<(), DriveError> {
         let mut engine = (self.course.engine)();
-        let missing = resume(&mut engine, self.recorder.entries(), self.course.wall_start)
-            .expect("the same build and policy write what they wrote before");
+        let entries = self.ledger.take_over()?;
+        let missing = resume(&mut engine, &entries, self.course.wall_start).map_err(DriveError::Resume)?;
         for (at, entry) in missing {
-            self.recorder.push(Entry::Journal(at, entry));
+            self.ledger.push(Entry::Journal(at, entry))?;
         }
         let restarted = Input::Restarted { down };
-        self.recorder.push(Entry::Input(self.now, restarted.clone()));
+        self.ledger.push(Entry::Input(self.now, restarted.clone()))?;
         engine.handle_input(self.wall(), restarted);
         self.state = State::Up(Box::new(engine));
         self.around.reintroduce();
+        Ok(())
     }
 }
 
@@ -259,5 +300,138 @@ const fn is_effect(output: &Output) -> bool {
         | Output::LiftSuppression { .. }
         | Output::Annotate { .. } => true,
         Output::Journal(_) | Output::Collect { .. } | Output::ReadStep { .. } => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::domain::engine_io::JournalEntry;
+    use crate::domain::entry::PlaneKind;
+    use crate::plane::direct::{Prepared, WALL_START};
+    use crate::plane::{RunId, header};
+    use crate::policy::default_policy;
+    use crate::record::Recorder;
+    use crate::scenario::shipped;
+
+    /// A ledger whose disk is full from a commit on.
+    struct Full {
+        memory: Recorder,
+        commits: u64,
+    }
+
+    impl Ledger for Full {
+        fn push(&mut self, entry: Entry) -> Result<(), JournalError> {
+            Ledger::push(&mut self.memory, entry)
+        }
+
+        fn push_truth(&mut self, entry: Entry) {
+            self.memory.push_truth(entry);
+        }
+
+        fn commit(&mut self) -> Result<(), JournalError> {
+            if self.commits == 0 {
+                let source = io::Error::from(io::ErrorKind::StorageFull);
+                let folder = PathBuf::from("journal");
+                return Err(JournalError::Commit { folder, acknowledged: 0, pending: 1, source });
+            }
+            self.commits -= 1;
+            Ledger::commit(&mut self.memory)
+        }
+
+        fn die(&mut self) {
+            self.memory.die();
+        }
+
+        fn take_over(&mut self) -> Result<Vec<Entry>, JournalError> {
+            self.memory.take_over()
+        }
+    }
+
+    /// Passes everything on and takes note of what was carried out.
+    struct Watched<'a> {
+        around: &'a mut dyn Surroundings,
+        carried: Vec<Output>,
+        emergencies: Vec<String>,
+    }
+
+    impl Surroundings for Watched<'_> {
+        fn advance_to(&mut self, now: MonoTime) {
+            self.around.advance_to(now);
+        }
+
+        fn next_moment(&self) -> Option<MonoTime> {
+            self.around.next_moment()
+        }
+
+        fn poll_input(&mut self) -> Option<Input> {
+            self.around.poll_input()
+        }
+
+        fn poll_truth(&mut self) -> Option<TruthEntry> {
+            self.around.poll_truth()
+        }
+
+        fn carry_out(&mut self, output: Output) {
+            if is_effect(&output) {
+                self.carried.push(output.clone());
+            }
+            self.around.carry_out(output);
+        }
+
+        fn lose_engine(&mut self) {
+            self.around.lose_engine();
+        }
+
+        fn reintroduce(&mut self) {
+            self.around.reintroduce();
+        }
+
+        fn emergency(&mut self, words: &str) {
+            self.emergencies.push(words.to_owned());
+        }
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_down_nothing_is_done_and_people_are_told() {
+        let all = shipped().expect("they load");
+        let scenario = all.iter().find(|s| s.name == "half-of-requests-fail").expect("it is shipped");
+        let policy = default_policy().expect("it loads");
+        let id = RunId { campaign_seed: 1, seed_index: 0 };
+        let prepared = Prepared::new(scenario, &policy).expect("it can be played");
+        let mut before = 0;
+        // Effects begin after some hundred instants; each of them needs a commit of its own.
+        for commits in (0..12_000).step_by(117) {
+            let header = header::header(scenario, &policy, id, PlaneKind::Direct, WALL_START);
+            let mut ledger = Full { memory: Recorder::new(header), commits };
+            let mut around = prepared.world(id);
+            let mut watched = Watched { around: &mut around, carried: Vec::new(), emergencies: Vec::new() };
+            let end = scenario.timing.end();
+            let course = Course {
+                engine: &|| crate::plane::engine(&policy, &policy.custom),
+                span: Span { end, end_max: end },
+                wall_start: WALL_START,
+                crashes: &[],
+            };
+            let ended = drive(&course, &mut watched, &mut ledger, |_| false);
+            let Err(error) = ended else { break };
+            assert!(matches!(error, DriveError::Journal(JournalError::Commit { .. })));
+            assert_eq!(watched.emergencies.len(), 1);
+            assert!(watched.emergencies[0].contains("cannot keep its journal"), "{:?}", watched.emergencies);
+            let carried = watched.carried.len();
+            assert!(carried as u64 <= commits, "an effect without a commit");
+            let written = ledger.memory.entries();
+            for output in &watched.carried {
+                let Output::StartStep { attempt, .. } = output else { continue };
+                let intent = |entry: &Entry| matches!(entry, Entry::Journal(_, JournalEntry::Intent { attempt: a, .. }) if a == attempt);
+                assert!(written.iter().any(intent), "{attempt:?} was not written down");
+            }
+            assert!(carried >= before, "more room for the journal, fewer effects");
+            before = carried;
+        }
+        assert!(before > 5, "the rollback was reached");
     }
 }

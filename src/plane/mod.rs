@@ -12,10 +12,11 @@ pub mod refed;
 mod connection;
 mod drive;
 mod header;
+mod ledger;
 mod resume;
 mod windows;
 
-pub use drive::{Crash, CrashPoint};
+pub use drive::{Crash, CrashPoint, DriveError};
 pub use header::RunId;
 pub use resume::{ResumeError, resume};
 

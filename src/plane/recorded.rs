@@ -40,7 +40,8 @@ pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>
         wall_start: WALL_START,
         crashes: &[],
     };
-    let last = drive(&course, &mut around, &mut recorder, crate::engine::Engine::is_executing);
+    let last = drive(&course, &mut around, &mut recorder, crate::engine::Engine::is_executing)
+        .expect("memory takes everything");
     if let Some(problem) = around.broken {
         return Err(PlaneError::Recording(Box::new(problem)));
     }
@@ -186,4 +187,6 @@ impl Surroundings for Recording {
     fn lose_engine(&mut self) {}
 
     fn reintroduce(&mut self) {}
+
+    fn emergency(&mut self, _words: &str) {}
 }

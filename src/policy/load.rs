@@ -28,10 +28,20 @@ pub fn default_policy() -> Result<Policy, Problems> {
     parse(&Source::new(FileKind::Policy, "policies/default.yaml", DEFAULT))
 }
 
-/// A policy out of a record's header, as [`Policy::to_json`] wrote it.
+/// A policy out of a record's header, as [`Policy::to_json`] wrote it, or the build before this one.
 pub fn from_json(value: &serde_json::Value) -> Result<Policy, Problems> {
     // JSON is YAML.
-    parse(&Source::new(FileKind::Policy, "the record's policy", value.to_string()))
+    parse(&Source::new(FileKind::Policy, "the record's policy", migrated(value.clone()).to_string()))
+}
+
+/// Records of version 1 hold policies whose freezes were not in the calendar yet.
+fn migrated(mut value: serde_json::Value) -> serde_json::Value {
+    if let Some(fields) = value.as_object_mut()
+        && let Some(freezes) = fields.remove("freezes")
+    {
+        fields.entry("calendar").or_insert_with(|| serde_json::json!({ "freezes": freezes }));
+    }
+    value
 }
 
 /// The JSON Schema of policy files, for editors.

@@ -181,3 +181,20 @@ fn a_window_that_never_opens_is_refused() {
         assert!(said.contains(words), "{words}\n{said}");
     }
 }
+
+#[test]
+fn a_policy_of_a_record_of_version_1_means_the_same() {
+    let now = "version: 1\ncalendar: { freezes: [{ name: eve, from: 2031-12-20T00:00:00Z, until: 2032-01-02T00:00:00Z }] }";
+    let now = good(now);
+    let mut then = now.to_json();
+    let fields = then.as_object_mut().expect("an object");
+    let calendar = fields.remove("calendar").expect("it is there");
+    fields.insert("freezes".to_owned(), calendar["freezes"].clone());
+    for newer in
+        ["timeout", "retries_max", "breaker", "effects_per_minute", "effects_max", "turns", "resume_within"]
+    {
+        fields["execution"].as_object_mut().expect("an object").remove(newer).expect("it is there");
+    }
+    let then = from_json(&then).expect("it can be read");
+    assert_eq!(then.settings, now.settings);
+}

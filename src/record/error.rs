@@ -3,7 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::domain::entry::RECORD_VERSION;
+use super::flaw::Unsound;
+use crate::domain::entry::RECORD_VERSIONS_READ;
 
 /// What can be wrong with a record. Lines count from 1.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +79,11 @@ pub enum RecordError {
         expected: u64,
     },
     /// The record was written by another version of the format.
-    #[error("record version {found} cannot be read; this build reads version {RECORD_VERSION}")]
+    #[error(
+        "record version {found} cannot be read; this build reads versions {} to {}",
+        RECORD_VERSIONS_READ.start(),
+        RECORD_VERSIONS_READ.end()
+    )]
     Version {
         /// What the header says.
         found: u64,
@@ -98,4 +103,29 @@ pub enum RecordError {
         /// The line.
         line: u64,
     },
+    /// The lines are durable, and not all as they were written.
+    #[error(transparent)]
+    Unsound(#[from] Unsound),
+}
+
+impl RecordError {
+    /// What to do about it.
+    pub const fn hint(&self) -> &'static str {
+        match self {
+            Self::Read { .. } | Self::Write { .. } => "check the disk, the path and its permissions",
+            Self::Encode { .. } => "this is a fault of backspin itself; please report it",
+            Self::Version { .. } => "use a build of the record's version, or one beside it",
+            Self::Truncated { .. } => {
+                "the run was stopped while it was written down; cut the last line off to read the rest"
+            }
+            Self::Empty
+            | Self::Malformed { .. }
+            | Self::TooLong { .. }
+            | Self::Sequence { .. }
+            | Self::NoHeader
+            | Self::SecondHeader { .. }
+            | Self::AfterEnd { .. } => "a record is JSON Lines, as `backspin run` writes it",
+            Self::Unsound(unsound) => unsound.hint(),
+        }
+    }
 }

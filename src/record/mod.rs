@@ -3,18 +3,27 @@
 //! A [`Recorder`] collects entries while a run goes on; [`write_record`] puts them into a file, whole or not at
 //! all; [`RecordReader`] reads them back as a stream; [`first_difference`] compares what two runs wrote down.
 //!
-//! Each line is `{"seq":n,"entry":{…}}`, counted from 0. A line's `crc` and `prev` (checksum, hash of the line
-//! before) belong to durable segments, which do not exist yet: they are accepted, and not verified.
+//! A [`Journal`] is a record that survives: a folder of append-only segments, durable batch by batch, which
+//! [`JournalReader`] reads as one record.
+//!
+//! Each line of a plain record is `{"seq":n,"entry":{…}}`, counted from 0; a journal's has `len`, `crc` and `prev` before
+//! the entry (length, checksum, hash of the line before), which every reader verifies on the way.
 //! Floats come back with the same bits, infinities and NaN included (as the strings `"inf"`, `"-inf"`, `"NaN"`,
 //! because JSON has no numbers for them; a NaN's payload is not kept).
 //!
+//! Records of the version before and of the version after this build's are read; only older ones are continued.
 //! Nothing here reads a clock, and no reader ever holds more than one line.
 
 mod codec;
+mod course;
 mod difference;
 mod error;
+mod flaw;
 mod float_in;
 mod float_out;
+mod frame;
+mod hash;
+mod journal;
 mod reader;
 mod recorder;
 #[cfg(test)]
@@ -26,6 +35,11 @@ mod writer;
 pub use codec::{Line, decode_line, encode_line};
 pub use difference::{Difference, Side, first_difference, same_entry};
 pub use error::RecordError;
+pub use flaw::{Change, Damage, Place, Unsound};
+pub(crate) use journal::holds_journal;
+pub use journal::{
+    Cut, Doing, HeadKey, HeadPublicKey, Journal, JournalError, JournalOptions, JournalReader, Opened,
+};
 pub use reader::{LINE_BYTES_MAX, RecordReader};
 pub use recorder::Recorder;
 pub use writer::{write_lines, write_record};

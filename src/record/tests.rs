@@ -45,8 +45,9 @@ fn a_line_has_its_number_and_its_entry_and_no_more() {
 
 #[test]
 fn fields_of_durable_segments_are_accepted() {
-    let line = br#"{"seq":3,"crc":"1f","prev":"00","entry":{"end":5400}}"#;
-    assert_eq!(decode_line(4, line).expect("readable").crc.as_deref(), Some("1f"));
+    let line = br#"{"seq":3,"len":12,"crc":"1f","prev":"00","entry":{"end":5400}}"#;
+    let line = decode_line(4, line).expect("readable");
+    assert_eq!((line.len, line.crc.as_deref()), (Some(12), Some("1f")));
     assert!(decode_line(4, br#"{"seq":3,"other":1,"entry":{"end":5400}}"#).is_err());
 }
 
@@ -69,8 +70,8 @@ fn damage_is_named_with_its_line() {
     );
     refused(|l| l[2].truncate(20), "line 3 is not an entry");
     refused(
-        |l| l[0] = l[0].replace("\"version\":1,\"scenario\"", "\"version\":2,\"scenario\""),
-        "record version 2 cannot be read; this build reads version 1",
+        |l| l[0] = l[0].replace("\"version\":2,\"scenario\"", "\"version\":4,\"scenario\""),
+        "record version 4 cannot be read; this build reads versions 1 to 3",
     );
     refused(|l| l[0] = "{\"seq\":0,\"entry\":{\"end\":1}}".into(), "line 1 is not a header");
     refused(|l| l[1] = l[0].replace("\"seq\":0", "\"seq\":1"), "line 2 is a second header");
@@ -84,6 +85,44 @@ fn damage_is_named_with_its_line() {
 fn a_future_header_with_unknown_fields_is_a_version_error() {
     let line = br#"{"seq":0,"entry":{"header":{"version":9,"new":[]}},"sig":"x"}"#;
     assert!(matches!(decode_line(1, line), Err(RecordError::Version { found: 9 })));
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    std::fs::read(root.join("tests/fixtures/records").join(name)).expect("a fixture")
+}
+
+#[test]
+fn the_version_before_is_read_whole() {
+    let entries = read(&fixture("v1.jsonl")).expect("readable");
+    assert_eq!(entries.len(), 60);
+    assert!(matches!(&entries[0], Entry::Header(header) if header.version == 1));
+    assert!(matches!(entries.last(), Some(Entry::End(_))));
+}
+
+#[test]
+fn the_version_after_is_read_without_what_is_not_understood() {
+    let bytes = fixture("v3.jsonl");
+    let mut reader = RecordReader::new(&bytes[..]);
+    let entries: Vec<Entry> = reader.by_ref().collect::<Result<_, _>>().expect("readable");
+    assert!(matches!(&entries[0], Entry::Header(header) if header.version == 3));
+    assert!(matches!(entries.last(), Some(Entry::End(_))));
+    // A kind of entry, a kind of journal entry, and a number where this build knows a word.
+    assert_eq!((reader.skipped(), entries.len() as u64), (3, reader.line() - 3));
+}
+
+#[test]
+fn what_the_own_version_does_not_know_is_an_error() {
+    let text =
+        String::from_utf8(fixture("v3.jsonl")).expect("json").replace("\"version\":3", "\"version\":2");
+    let error = read(text.as_bytes()).expect_err("unknown fields");
+    assert!(matches!(error, RecordError::Malformed { .. }), "{error}");
+}
+
+#[test]
+fn not_even_a_newer_version_may_be_no_json() {
+    let text = String::from_utf8(fixture("v3.jsonl")).expect("json").replacen("{\"woken\":", "{woken:", 1);
+    assert!(matches!(read(text.as_bytes()), Err(RecordError::Malformed { .. })));
 }
 
 #[test]

@@ -1,0 +1,168 @@
+//! Durable appends per second with group commit, against a bare loop that writes the same bytes in the same batches
+//! with one sync per batch, in the same folder. The two take turns within one run, so that both see the same disk; the
+//! ratio is of the medians and printed beside criterion's figures. Encoding, checksum, chain and head are the journal's to pay.
+
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use backspin::campaign::{Campaign, RunKey, Subject};
+use backspin::domain::entry::{Entry, RunHeader};
+use backspin::policy::default_policy;
+use backspin::record::{Journal, JournalOptions, JournalReader};
+use backspin::scenario::shipped;
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+/// Entries per commit: an intent alone; what one scrape of a few services leaves; an incident storm.
+const BATCHES: [usize; 3] = [1, 16, 256];
+
+/// A shipped scenario's run: frames, verdicts, decisions, intents, truth, in the order in which they come.
+fn played() -> (RunHeader, Vec<Entry>) {
+    let scenarios = shipped().expect("good");
+    let scenario = scenarios.iter().find(|s| s.name == "half-of-requests-fail").expect("shipped");
+    let campaign = Campaign {
+        subjects: vec![Subject::Scenario(scenario)],
+        policies: vec![default_policy().expect("good")],
+        seed: 1,
+        seeds: 1,
+        jobs: 1,
+    };
+    let mut entries =
+        campaign.record(&RunKey { subject: 0, policy: 0, seed_index: 0 }).expect("played").into_iter();
+    let Some(Entry::Header(header)) = entries.next() else { panic!("a record begins with its header") };
+    // Without the end, after which nothing may follow.
+    (*header, entries.filter(|e| !matches!(e, Entry::End(_))).collect())
+}
+
+/// A folder on the disk that the build is on: the system's own temporary folder may be in memory.
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("journal-bench").join(name);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("made");
+    folder
+}
+
+/// A bare file with the same bytes.
+struct Bare {
+    file: File,
+    /// The journal's lines of each batch.
+    batches: Vec<Vec<u8>>,
+    next: usize,
+}
+
+impl Bare {
+    fn write(&mut self) {
+        let batch = &self.batches[self.next % self.batches.len()];
+        self.next += 1;
+        self.file.write_all(batch).expect("written");
+        self.file.sync_data().expect("synced");
+    }
+}
+
+/// A journal that is fed the same entries in a circle.
+struct Fed {
+    journal: Journal,
+    batches: Vec<Vec<Entry>>,
+    next: usize,
+}
+
+impl Fed {
+    fn write(&mut self) {
+        let batch = &self.batches[self.next % self.batches.len()];
+        self.next += 1;
+        for entry in batch {
+            self.journal.append(entry).expect("appended");
+        }
+        black_box(self.journal.commit().expect("committed"));
+    }
+}
+
+fn pair(size: usize) -> (Fed, Bare) {
+    let (header, entries) = played();
+    let batches: Vec<Vec<Entry>> = entries.chunks_exact(size).map(<[Entry]>::to_vec).collect();
+    let place = folder(&format!("fed-{size}"));
+    let journal = Journal::create(&place, &header, JournalOptions::default()).expect("created");
+    let mut fed = Fed { journal, batches, next: 0 };
+    let mut bare = Bare {
+        file: File::create(folder(&format!("bare-{size}")).join("bare.jsonl")).expect("created"),
+        batches: Vec::new(),
+        next: 0,
+    };
+    let segment = place.join("00000001.jsonl");
+    for _ in 0..fed.batches.len() {
+        let before = fs::metadata(&segment).expect("there").len() as usize;
+        fed.write();
+        bare.batches.push(fs::read(&segment).expect("there").split_off(before));
+    }
+    // A check that the bench measures what it says.
+    let read: Result<Vec<Entry>, _> = JournalReader::open(&place, None).expect("a journal").collect();
+    assert_eq!(read.expect("sound").len(), 1 + fed.batches.len() * size);
+    (fed, bare)
+}
+
+/// Alternates the two and gives the median time of each.
+#[expect(clippy::disallowed_methods, reason = "a bench reads the clock")]
+fn turns(fed: &mut Fed, bare: &mut Bare, rounds: usize) -> (Duration, Duration) {
+    let mut times: [Vec<Duration>; 2] = [Vec::with_capacity(rounds), Vec::with_capacity(rounds)];
+    for _ in 0..rounds {
+        let start = std::time::Instant::now();
+        fed.write();
+        times[0].push(start.elapsed());
+        let start = std::time::Instant::now();
+        bare.write();
+        times[1].push(start.elapsed());
+    }
+    let [fed, bare] = times.map(|mut times| {
+        times.sort_unstable();
+        times[times.len() / 2]
+    });
+    (fed, bare)
+}
+
+#[expect(clippy::print_stderr, reason = "criterion has no place for a ratio of two benches")]
+fn group_commit(c: &mut Criterion) {
+    let mut group = c.benchmark_group("journal/commit");
+    group.sample_size(20);
+    for size in BATCHES {
+        let (mut fed, mut bare) = pair(size);
+        let rounds = if size == 256 { 400 } else { 1000 };
+        let (ours, theirs) = turns(&mut fed, &mut bare, rounds);
+        let rate = |time: Duration| size as f64 / time.as_secs_f64();
+        eprintln!(
+            "journal/commit/{size}: {:.0} durable entries/s, bare loop {:.0}/s, ratio {:.3} (n = {rounds} each, medians {ours:?} and {theirs:?})",
+            rate(ours),
+            rate(theirs),
+            theirs.as_secs_f64() / ours.as_secs_f64()
+        );
+        group.throughput(Throughput::Elements(size as u64));
+        group.bench_function(BenchmarkId::new("journal", size), |b| b.iter(|| fed.write()));
+        group.bench_function(BenchmarkId::new("bare_loop", size), |b| b.iter(|| bare.write()));
+    }
+    group.finish();
+    let _ = fs::remove_dir_all(Path::new(env!("CARGO_TARGET_TMPDIR")).join("journal-bench"));
+}
+
+/// What encoding, checksum and chain take without any disk: a batch that is never committed.
+fn append(c: &mut Criterion) {
+    let (header, entries) = played();
+    let mut group = c.benchmark_group("journal/append");
+    group.throughput(Throughput::Elements(entries.len() as u64));
+    group.bench_function(BenchmarkId::from_parameter(entries.len()), |b| {
+        b.iter_batched_ref(
+            || Journal::create(&folder("append"), &header, JournalOptions::default()).expect("created"),
+            |journal| {
+                for entry in &entries {
+                    black_box(journal.append(entry).expect("appended"));
+                }
+                assert_eq!(journal.pending(), entries.len() as u64);
+            },
+            criterion::BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(benches, group_commit, append);
+criterion_main!(benches);
