@@ -132,8 +132,8 @@ fn play(
         {
             return Ok(drive.now);
         }
-        let Some(next) = drive.next() else { return Ok(drive.now) };
-        drive.advance_to(next)?;
+        let Some((next, due)) = drive.next() else { return Ok(drive.now) };
+        drive.advance_to(next, due)?;
     }
 }
 
@@ -157,11 +157,15 @@ impl Drive<'_> {
         Now::in_run(self.course.wall_start, self.now)
     }
 
-    /// The next moment, if the run has one.
-    fn next(&self) -> Option<MonoTime> {
-        let (due, executing) = match &self.state {
-            State::Up(engine) => (engine.poll_timeout(), engine.is_executing()),
-            State::Down { until, .. } => (Some(*until), true),
+    /// The next moment, if the run has one, and when the engine or its return is due.
+    fn next(&self) -> Option<(MonoTime, Option<MonoTime>)> {
+        let due = match &self.state {
+            State::Up(engine) => engine.poll_timeout(),
+            State::Down { until, .. } => Some(*until),
+        };
+        let executing = || match &self.state {
+            State::Up(engine) => engine.is_executing(),
+            State::Down { .. } => true,
         };
         let crashes = self.course.crashes.iter().filter_map(|crash| match crash.point {
             CrashPoint::At(at) => (at > self.now).then_some(at),
@@ -169,10 +173,11 @@ impl Drive<'_> {
         });
         let next = due.into_iter().chain(self.around.next_moment()).chain(crashes).min()?.max(self.now);
         let Span { end, end_max } = self.course.span;
-        (next <= end_max && (next <= end || executing)).then_some(next)
+        (next <= end_max && (next <= end || executing())).then_some((next, due))
     }
 
-    fn advance_to(&mut self, next: MonoTime) -> Result<(), DriveError> {
+    /// Lets time pass. Nothing moved the engine since it was asked when it is `due`, unless it dies now.
+    fn advance_to(&mut self, next: MonoTime, due: Option<MonoTime>) -> Result<(), DriveError> {
         let before = self.now;
         self.now = next;
         self.around.advance_to(next);
@@ -190,7 +195,7 @@ impl Drive<'_> {
             }
             State::Down { .. } => {}
             State::Up(engine) => {
-                if engine.poll_timeout().is_some_and(|due| due <= next) {
+                if due.is_some_and(|due| due <= next) {
                     self.ledger.push(Entry::Woken(next))?;
                     engine.handle_timeout(Now::in_run(self.course.wall_start, next));
                 }
