@@ -338,8 +338,6 @@ pub enum RolloutAsk {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Wait {
-    /// The next try, after one that failed.
-    Backoff,
     /// The other side has failed several times in a row and is left alone for a while.
     Breaker(Actuator),
     /// As many effects as allowed were asked for lately.
@@ -353,7 +351,6 @@ pub enum Wait {
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Backoff => f.write_str("the next try"),
             Self::Breaker(actuator) => write!(f, "the {actuator}, which has failed too often"),
             Self::RateLimit => f.write_str("the rate limit of effects"),
             Self::Calendar(words) => f.write_str(words),

@@ -4,6 +4,7 @@
 use crate::domain::engine_io::{ApprovalAnswer, JournalEntry, VoidAnswer, Wait};
 use crate::domain::execution::ExecutionStatus;
 use crate::domain::id::ActorId;
+use crate::domain::plan::{Actuator, StepAction};
 use crate::domain::time::{MonoTime, WallTime};
 use crate::engine::guard::calendar;
 use crate::engine::plan;
@@ -104,8 +105,12 @@ impl Run {
     }
 
     /// Whether an attempt has to wait for somebody to agree (again): the approval has run out, or the calendar has
-    /// closed since the execution began.
-    pub(super) fn needs_leave(&mut self, attempt: u16, ctx: &mut Ctx<'_>) -> bool {
+    /// closed since the execution began. Telling people and service discovery what is already so needs nobody.
+    pub(super) fn needs_leave(&mut self, action: &StepAction, attempt: u16, ctx: &mut Ctx<'_>) -> bool {
+        match action.actuator() {
+            Some(Actuator::Cluster | Actuator::Traffic | Actuator::Flags) => {}
+            Some(Actuator::Discovery | Actuator::Notification) | None => return false,
+        }
         let calendar = &ctx.settings.calendar;
         let severity = self.execution.plan.event.severity;
         let closed = calendar::closed_for(calendar, severity, ctx.now)

@@ -80,12 +80,13 @@ impl Run {
     ) {
         let Some(action) = self.action(doing, service) else { return };
         let rules = &ctx.settings.execution;
-        if doing == Doing::Step && self.needs_leave(attempt, ctx) {
+        if doing == Doing::Step && self.needs_leave(&action, attempt, ctx) {
             return;
         }
         if self.effects >= rules.effects_max {
             let words = format!("it asked for {} effects, the most that one may", rules.effects_max);
-            return self.fail(words, ctx);
+            let failed = self.failure.take().map(|failed| format!("{failed}; "));
+            return self.fail(failed.unwrap_or_default() + &words, ctx);
         }
         if let Some(actuator) = action.actuator() {
             let (service, again) = (&self.execution.plan.event.service, attempt > self.first(doing));
