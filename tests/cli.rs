@@ -295,3 +295,45 @@ fn valid(schema: &jsonschema::Validator, path: &Path) {
     let errors: Vec<_> = schema.iter_errors(&json).map(|e| format!("{e} at {}", e.instance_path())).collect();
     assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
 }
+
+#[test]
+fn a_rollback_is_reported_for_people_tickets_and_programs() {
+    let folder = folder();
+    let journal = run_in(&folder, &["explain", "survival/engine-restarted", "--journal", "kept"]);
+    assert_eq!(journal.code, 0, "{}", journal.err);
+    let text = run_in(&folder, &["report", "kept"]);
+    assert_eq!(text.code, 0, "{}", text.err);
+    for words in [
+        "Execution 1: checkout: v42 → v41",
+        "completed; the target serves all",
+        "Looked what became of step 1: it was done.",
+        "The engine was started again once while it ran",
+        "Strategies not taken",
+    ] {
+        assert!(text.out.contains(words), "{words}\n{}", text.out);
+    }
+    let long = text.out.lines().find(|line| line.chars().count() > 100);
+    assert_eq!(long, None, "it fits the terminal");
+    let markdown = run_in(&folder, &["report", "kept", "--format", "markdown"]);
+    assert!(markdown.out.contains("| step | began | took | outcome | checks |"), "{}", markdown.out);
+    let json = run_in(&folder, &["report", "kept", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!((&json["version"], &json["records"][0]["executions"][0]["execution"]), (&1.into(), &1.into()));
+    let metrics = run_in(&folder, &["report", "kept", "kept", "--format", "openmetrics"]);
+    assert!(metrics.out.contains("rollback_engine_resumes_total 2"), "{}", metrics.out);
+    refuses(&folder, &["report", "kept", "--execution", "7"], 2, &["has no execution 7", "it has 1"]);
+    let quiet = run_in(&folder, &["explain", "healthy/plain-canary", "--journal", "quiet"]);
+    assert_eq!(quiet.code, 0, "{}", quiet.err);
+    refuses(
+        &folder,
+        &["report", "quiet"],
+        2,
+        &["nothing was rolled back in `quiet`", "the last decision was: hold"],
+    );
+    refuses(
+        &folder,
+        &["explain", "healthy/plain-canary", "--journal", "kept"],
+        3,
+        &["already a journal in `kept`"],
+    );
+}

@@ -11,6 +11,7 @@ mod policy;
 mod progress;
 mod record;
 mod replay;
+mod report;
 mod run;
 mod scenario;
 mod select;
@@ -50,6 +51,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Feed a record to a fresh engine and compare the decisions, or tell what another policy would have done.
     Replay(replay::ReplayArgs),
+    /// Tell of each rollback of a record, or of the engine's own metrics.
+    Report(report::ReportArgs),
     /// Make, check and describe scenario files.
     #[command(subcommand)]
     Scenario(scenario::ScenarioVerb),
@@ -88,6 +91,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Explain(args)) => explain::run(&args),
         Some(Verb::Replay(args)) => replay::run(&args),
+        Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),
         Some(Verb::Policy(verb)) => policy::run(&verb),
     };

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::recommend::recommend;
 use super::told::told;
 use super::words::{self, NOTHING};
 use crate::domain::engine_io::JournalEntry;
@@ -12,6 +13,7 @@ use crate::domain::id::ExecutionId;
 use crate::domain::plan::{Approval, Check, CheckResult, RiskKind, RiskLevel, RollbackPlan};
 use crate::domain::time::MonoTime;
 use crate::domain::truth::{Milestone, TruthEntry};
+use crate::score::{ExecutionFacts, Executions};
 
 /// The story, in words.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -49,6 +51,8 @@ pub(super) struct PlanWords {
     /// Checks before the first and after the last step that were made.
     pub(super) checks: Vec<String>,
     pub(super) status: String,
+    /// What to change, by the rules of [`recommend`].
+    pub(super) recommendations: Vec<String>,
 }
 
 /// A step and its attempts.
@@ -100,6 +104,11 @@ pub(super) fn story(entries: &[Entry], deployed: MonoTime) -> Story {
             | Entry::Truth(_, TruthEntry::Tick(_) | TruthEntry::Effect(_) | TruthEntry::Left(_)) => {}
         }
     }
+    for facts in Executions::of(entries) {
+        if let Some(plan) = story.plan(facts.id) {
+            plan.recommendations = recommend(&facts);
+        }
+    }
     moments.sort_by_key(|(at, _)| *at);
     let all = moments.len();
     moments.truncate(MOMENTS_MAX);
@@ -115,7 +124,7 @@ pub(super) fn story(entries: &[Entry], deployed: MonoTime) -> Story {
 /// Longest timeline that is still read; an engine that changes its mind at every scrape would fill pages.
 const MOMENTS_MAX: usize = 60;
 
-fn moment(entry: &JournalEntry) -> Option<String> {
+pub(super) fn moment(entry: &JournalEntry) -> Option<String> {
     match entry {
         JournalEntry::Decided { decision, .. } => Some(match decision {
             Decision::Hold(reason) => format!("Hold: {reason}."),
@@ -149,6 +158,18 @@ fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
+}
+
+impl PlanWords {
+    /// What became of it.
+    pub(super) fn take(&mut self, facts: &ExecutionFacts, deployed: MonoTime) {
+        for result in &facts.attempts {
+            if let Some(step) = self.steps.get_mut(usize::from(result.step)) {
+                step.attempts.push(attempt_words(result, deployed));
+            }
+        }
+        self.checks = facts.checks.iter().map(check_words).collect();
+    }
 }
 
 impl Story {
@@ -201,7 +222,7 @@ impl Story {
     }
 }
 
-fn event_words(event: &RollbackEvent) -> EventWords {
+pub(super) fn event_words(event: &RollbackEvent) -> EventWords {
     let effect = &event.effect;
     let percent = words::percent;
     let mut facts = vec![
@@ -260,7 +281,7 @@ const fn trigger(trigger: crate::domain::event::Trigger) -> &'static str {
     }
 }
 
-fn plan_words(execution: ExecutionId, plan: &RollbackPlan) -> PlanWords {
+pub(super) fn plan_words(execution: ExecutionId, plan: &RollbackPlan) -> PlanWords {
     let approval = match &plan.approval {
         Approval::NotRequired => "not required".to_owned(),
         Approval::Standing { approver, .. } => format!("standing, given by {approver}"),
@@ -296,6 +317,7 @@ fn plan_words(execution: ExecutionId, plan: &RollbackPlan) -> PlanWords {
         steps: steps.collect(),
         checks: Vec::new(),
         status: "planned".into(),
+        recommendations: Vec::new(),
     }
 }
 
@@ -318,23 +340,27 @@ const fn level(level: RiskLevel) -> &'static str {
 }
 
 fn attempt_words(result: &StepResult, deployed: MonoTime) -> AttemptWords {
-    let outcome = match &result.outcome {
-        StepOutcome::Succeeded => "succeeded".to_owned(),
-        StepOutcome::Failed(reason) => format!("failed: {reason}"),
-        StepOutcome::TimedOut => "timed out".to_owned(),
-        StepOutcome::Unknown => "unknown whether it took effect".to_owned(),
-    };
     AttemptWords {
         started: words::since(result.started, deployed),
         took: words::whole(result.ended.since(result.started)),
-        outcome,
+        outcome: outcome_words(&result.outcome),
         good: result.outcome == StepOutcome::Succeeded && result.checks.iter().all(|check| check.passed),
         checks: result.checks.iter().map(check_words).collect(),
     }
 }
 
+/// What came of an attempt.
+pub(super) fn outcome_words(outcome: &StepOutcome) -> String {
+    match outcome {
+        StepOutcome::Succeeded => "succeeded".to_owned(),
+        StepOutcome::Failed(reason) => format!("failed: {reason}"),
+        StepOutcome::TimedOut => "timed out".to_owned(),
+        StepOutcome::Unknown => "unknown whether it took effect".to_owned(),
+    }
+}
+
 /// `passed: error ratio at most 1.00 %, measured 0.2 %`.
-fn check_words(result: &CheckResult) -> String {
+pub(super) fn check_words(result: &CheckResult) -> String {
     let measured = result.measured.map_or_else(
         || NOTHING.to_owned(),
         |value| match result.check {

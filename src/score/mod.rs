@@ -10,10 +10,12 @@
 mod bound;
 mod classify;
 mod elapsed;
+mod execution;
 mod expect;
 mod figures;
 mod fold;
 mod interval;
+mod metrics;
 mod outcome;
 mod survival;
 mod watchers;
@@ -21,10 +23,12 @@ mod watchers;
 pub use bound::{ALPHA, BoundSum, KNOWN_ONSET_NATS, constant_bound, gamma};
 pub use classify::Class;
 pub use elapsed::Elapsed;
+pub use execution::{ExecutionFacts, Executions};
 pub use expect::{ExpectationStatus, RunExpectation, SeedsExpectation, Unmet, over_seeds};
 pub use figures::{Confusion, Figures, Spread, grouped};
 pub use fold::{ScoreError, Scorer, score_entries, score_record};
 pub use interval::{Share, Z_95};
+pub use metrics::Metrics;
 pub use outcome::{
     BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO, TruthSummary,
 };
