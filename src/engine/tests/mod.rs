@@ -3,5 +3,6 @@
 mod decisions;
 pub(super) mod driver;
 mod executions;
+mod limits;
 mod many;
 mod properties;
