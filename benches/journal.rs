@@ -1,6 +1,9 @@
 //! Durable appends per second with group commit, against a bare loop that writes the same bytes in the same batches
 //! with one sync per batch, in the same folder. The two take turns within one run, so that both see the same disk; the
-//! ratio is of durable entries per second, printed with its percentiles beside criterion's figures. Encoding, checksum, chain and head are the journal's to pay.
+//! ratio is of durable entries per second, printed with its percentiles beside criterion's figures. Encoding, checksum,
+//! chain and head are the journal's to pay. A turn is a few batches, all of them durable at its end: *submitted* lets the
+//! journal encode one while the one before is synced, as the driver does with inputs; *committed* waits for each, as the
+//! driver does before an effect.
 
 use std::fs::{self, File};
 use std::hint::black_box;
@@ -17,6 +20,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 
 /// Entries per commit: an intent alone; what one scrape of a few services leaves; an incident storm.
 const BATCHES: [usize; 3] = [1, 16, 256];
+
+/// Batches in one turn.
+const TURN: usize = 16;
 
 /// A shipped scenario's run: frames, verdicts, decisions, intents, truth, in the order in which they come.
 fn played() -> (RunHeader, Vec<Entry>) {
@@ -53,11 +59,13 @@ struct Bare {
 }
 
 impl Bare {
-    fn write(&mut self) {
-        let batch = &self.batches[self.next % self.batches.len()];
-        self.next += 1;
-        self.file.write_all(batch).expect("written");
-        self.file.sync_data().expect("synced");
+    fn turn(&mut self) {
+        for _ in 0..TURN {
+            let batch = &self.batches[self.next % self.batches.len()];
+            self.next += 1;
+            self.file.write_all(batch).expect("written");
+            self.file.sync_data().expect("synced");
+        }
     }
 }
 
@@ -68,14 +76,35 @@ struct Fed {
     next: usize,
 }
 
+/// What is done with a batch.
+#[derive(Clone, Copy)]
+enum Ends {
+    Submitted,
+    Committed,
+}
+
 impl Fed {
-    fn write(&mut self) {
+    fn append(&mut self) {
         let batch = &self.batches[self.next % self.batches.len()];
         self.next += 1;
         for entry in batch {
             self.journal.append(entry).expect("appended");
         }
+    }
+
+    fn commit(&mut self) {
         black_box(self.journal.commit().expect("committed"));
+    }
+
+    fn turn(&mut self, ends: Ends) {
+        for _ in 0..TURN {
+            self.append();
+            match ends {
+                Ends::Submitted => self.journal.submit().expect("submitted"),
+                Ends::Committed => self.commit(),
+            }
+        }
+        self.commit();
     }
 }
 
@@ -93,7 +122,8 @@ fn pair(size: usize) -> (Fed, Bare) {
     let segment = place.join("00000001.jsonl");
     for _ in 0..fed.batches.len() {
         let before = fs::metadata(&segment).expect("there").len() as usize;
-        fed.write();
+        fed.append();
+        fed.commit();
         bare.batches.push(fs::read(&segment).expect("there").split_off(before));
     }
     // A check that the bench measures what it says.
@@ -121,15 +151,15 @@ impl Times {
 }
 
 /// Alternates the two, and who begins: what one leaves in the file system's journal, the other one's sync pays for.
-fn turns(fed: &mut Fed, bare: &mut Bare, rounds: usize) -> (Times, Times) {
+fn turns(fed: &mut Fed, bare: &mut Bare, ends: Ends, rounds: usize) -> (Times, Times) {
     let mut times = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
     for round in 0..rounds {
         if round % 2 == 0 {
-            times.0.push(timed(|| fed.write()));
-            times.1.push(timed(|| bare.write()));
+            times.0.push(timed(|| fed.turn(ends)));
+            times.1.push(timed(|| bare.turn()));
         } else {
-            times.1.push(timed(|| bare.write()));
-            times.0.push(timed(|| fed.write()));
+            times.1.push(timed(|| bare.turn()));
+            times.0.push(timed(|| fed.turn(ends)));
         }
     }
     (Times::new(times.0), Times::new(times.1))
@@ -144,31 +174,33 @@ fn timed(turn: impl FnOnce()) -> Duration {
 
 #[expect(clippy::print_stderr, reason = "criterion has no place for a ratio of two benches")]
 fn group_commit(c: &mut Criterion) {
-    let mut group = c.benchmark_group("journal/commit");
+    let mut group = c.benchmark_group("journal");
     group.sample_size(20);
     for size in BATCHES {
         let (mut fed, mut bare) = pair(size);
-        let rounds = if size == 256 { 400 } else { 1000 };
-        let (ours, theirs) = turns(&mut fed, &mut bare, rounds);
-        let ratio = |ours: Duration, theirs: Duration| theirs.as_secs_f64() / ours.as_secs_f64();
-        let rate = |times: &Times| (size * rounds) as f64 / times.total.as_secs_f64();
-        // A disk with several speeds makes the median jump between them: the ratio that counts is of the rates.
-        eprintln!(
-            "journal/commit/{size}: {:.0} durable entries/s, bare loop {:.0}/s, ratio {:.3} (n = {rounds} each)",
-            rate(&ours),
-            rate(&theirs),
-            ratio(ours.total, theirs.total)
-        );
-        for percent in [10, 25, 50, 75, 90] {
-            let (ours, theirs) = (ours.percentile(percent), theirs.percentile(percent));
+        for (name, ends) in [("submitted", Ends::Submitted), ("committed", Ends::Committed)] {
+            let rounds = 64;
+            let (ours, theirs) = turns(&mut fed, &mut bare, ends, rounds);
+            let ratio = |ours: Duration, theirs: Duration| theirs.as_secs_f64() / ours.as_secs_f64();
+            let rate = |times: &Times| (size * TURN * rounds) as f64 / times.total.as_secs_f64();
+            // A disk with several speeds makes the median jump between them: the ratio that counts is of the rates.
             eprintln!(
-                "  {percent} %: journal {ours:?}, bare loop {theirs:?}, ratio {:.3}",
-                ratio(ours, theirs)
+                "journal/{name}/{size}: {:.0} durable entries/s, bare loop {:.0}/s, ratio {:.3} (n = {rounds} turns of {TURN} batches each)",
+                rate(&ours),
+                rate(&theirs),
+                ratio(ours.total, theirs.total)
             );
+            for percent in [10, 25, 50, 75, 90] {
+                let (ours, theirs) = (ours.percentile(percent), theirs.percentile(percent));
+                eprintln!(
+                    "  {percent} %: journal {ours:?}, bare loop {theirs:?}, ratio {:.3}",
+                    ratio(ours, theirs)
+                );
+            }
+            group.throughput(Throughput::Elements((size * TURN) as u64));
+            group.bench_function(BenchmarkId::new(name, size), |b| b.iter(|| fed.turn(ends)));
         }
-        group.throughput(Throughput::Elements(size as u64));
-        group.bench_function(BenchmarkId::new("journal", size), |b| b.iter(|| fed.write()));
-        group.bench_function(BenchmarkId::new("bare_loop", size), |b| b.iter(|| bare.write()));
+        group.bench_function(BenchmarkId::new("bare_loop", size), |b| b.iter(|| bare.turn()));
     }
     group.finish();
     let _ = fs::remove_dir_all(Path::new(env!("CARGO_TARGET_TMPDIR")).join("journal-bench"));

@@ -1,6 +1,6 @@
 //! Where the driver writes: memory for a campaign, a durable journal where it must survive.
 //!
-//! What stands before a commit is durable after it. When the engine's process dies, what was not committed is lost, and
+//! What stands before a commit is durable after it; what was only submitted becomes so while the engine goes on. When the engine's process dies, what was not committed is lost, and
 //! the ledger is taken over as it then stands.
 
 use std::path::Path;
@@ -19,6 +19,10 @@ pub(super) trait Ledger {
 
     /// Makes everything so far durable.
     fn commit(&mut self) -> Result<(), JournalError>;
+
+    /// Begins to make everything so far durable, where nothing waits for it. Counts as durable when the engine's process
+    /// dies: what was handed to the disk outlives it.
+    fn submit(&mut self) -> Result<(), JournalError>;
 
     /// The engine's process dies.
     fn die(&mut self);
@@ -40,6 +44,10 @@ impl Ledger for Recorder {
     fn commit(&mut self) -> Result<(), JournalError> {
         Self::commit(self);
         Ok(())
+    }
+
+    fn submit(&mut self) -> Result<(), JournalError> {
+        Ledger::commit(self)
     }
 
     fn die(&mut self) {
@@ -94,6 +102,14 @@ impl Ledger for Durable {
     fn commit(&mut self) -> Result<(), JournalError> {
         if let Some(journal) = &mut self.journal {
             journal.commit()?;
+            self.whole.commit();
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self) -> Result<(), JournalError> {
+        if let Some(journal) = &mut self.journal {
+            journal.submit()?;
             self.whole.commit();
         }
         Ok(())

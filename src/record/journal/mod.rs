@@ -3,7 +3,8 @@
 //! A folder with segments (`00000001.jsonl`, …: append-only, a new one when one has reached its size), the head (`head.json`:
 //! how far the journal was acknowledged) and a lock (one writer). [`Journal::append`] collects a batch,
 //! [`Journal::commit`] makes it durable with one write and one sync, then moves the head. Only what a commit has
-//! acknowledged may be acted on.
+//! acknowledged may be acted on. What nobody waits for is [submitted](Journal::submit): it becomes durable while the next
+//! batch is being encoded.
 //!
 //! The head is written after each commit, but synced only when a segment is full, every [`HEAD_SYNC_COMMITS`] commits,
 //! and at the close: a second sync per commit would halve the speed. The death of the process never loses it. A power
@@ -12,6 +13,7 @@
 //! What must never be: a claim of durability after a failed write or sync. What is left out: nothing here finds
 //! that a head *and* segments were both put back to an older state; that takes a copy somewhere else.
 
+mod committer;
 mod disk;
 mod error;
 mod folder;
@@ -21,6 +23,7 @@ mod open;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::path::{Path, PathBuf};
 
@@ -30,9 +33,8 @@ pub use key::{HeadKey, HeadPublicKey};
 pub use open::Opened;
 pub use reader::{Cut, JournalReader};
 
-use self::disk::{Disk, DiskFile};
-use self::folder::{Lock, SEGMENTS_MAX, segment_path};
-use self::head::Head;
+use self::committer::{Committer, Files, UNDER_WAY_MAX};
+use self::folder::Lock;
 use super::codec::encode_entry;
 use super::course::Course;
 use super::error::RecordError;
@@ -57,34 +59,28 @@ impl Default for JournalOptions {
     }
 }
 
-/// A journal that is being written. Dropping it loses what was appended since the last commit, and nothing else.
+/// A journal that is being written. Dropping it loses what was appended since the last commit or submit, and nothing else.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
-    options: JournalOptions,
-    disk: Box<dyn Disk>,
-    segment: Box<dyn DiskFile>,
-    head_file: Box<dyn DiskFile>,
-    /// What is acknowledged.
-    head: Head,
-    /// The head that the batch will lead to, as far as number and hash go.
+    files: Files,
+    /// A commit failed: what the disk holds is unknown, and nothing more is taken.
+    failed: bool,
+    /// Started by the first batch that is submitted.
+    committer: Option<Committer>,
+    /// How many entries are acknowledged.
+    acknowledged: u64,
+    /// What the batch will lead to.
     chain: Chain,
     course: Course,
-    /// Lines since the last commit.
+    /// Lines since the last commit or submit.
     batch: Vec<u8>,
+    /// The memory of batches that were written.
+    spare: Vec<Vec<u8>>,
     /// The JSON of one entry; kept for its memory.
     entry: Vec<u8>,
-    state: State,
-    /// Held as long as the journal is.
+    /// Held as long as the journal is; released after the committer has ended.
     _lock: Lock,
-}
-
-/// Whether the journal still takes entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    Good,
-    /// A commit failed: what the disk holds is unknown.
-    Failed,
 }
 
 impl Journal {
@@ -110,33 +106,53 @@ impl Journal {
         Ok(seq)
     }
 
-    /// Makes the batch durable and gives how many entries are acknowledged. An empty batch costs nothing.
+    /// Makes everything so far durable and gives how many entries are acknowledged. An empty batch costs nothing.
     ///
-    /// Errs with [`JournalError::Commit`] if a write or sync fails; then nothing of the batch is acknowledged and the
-    /// journal takes nothing more.
+    /// Errs with [`JournalError::Commit`] if a write or sync fails, of this batch or of one submitted before; then
+    /// nothing of it is acknowledged and the journal takes nothing more.
     pub fn commit(&mut self) -> Result<u64, JournalError> {
-        self.usable()?;
+        self.take_back(UNDER_WAY_MAX)?;
         if !self.batch.is_empty() {
-            self.write_batch().map_err(|source| self.failed(source))?;
+            let written = self.files.take().and_then(|mut writer| writer.write(&self.batch, self.chain));
+            self.acknowledged = written.map_err(|source| self.failed(source))?;
+            self.batch.clear();
         }
-        Ok(self.acknowledged())
+        Ok(self.acknowledged)
+    }
+
+    /// Begins to make the batch durable and does not wait for it: nothing of it may be acted on before the next
+    /// [`commit`](Self::commit). Waits for a batch that was submitted before if too many are under way.
+    ///
+    /// Errs with [`JournalError::Commit`] if one of those failed, or if the system gives no thread.
+    pub fn submit(&mut self) -> Result<(), JournalError> {
+        self.take_back(1)?;
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let lines = std::mem::replace(&mut self.batch, self.spare.pop().unwrap_or_default());
+        let begun = match &mut self.committer {
+            Some(committer) => committer.begin(lines, self.chain),
+            none => Committer::start(&self.files)
+                .and_then(|committer| none.insert(committer).begin(lines, self.chain)),
+        };
+        begun.map_err(|source| self.failed(source))
     }
 
     /// Commits what is left, makes the head durable and gives the lock back.
     pub fn close(mut self) -> Result<u64, JournalError> {
         let acknowledged = self.commit()?;
-        self.head_file.sync().map_err(|source| self.failed(source))?;
+        self.sync_head()?;
         Ok(acknowledged)
     }
 
-    /// How many entries are acknowledged; the number of the last one is one less.
+    /// How many entries are known to be durable; the number of the last one is one less.
     pub const fn acknowledged(&self) -> u64 {
-        self.head.chain.next
+        self.acknowledged
     }
 
-    /// How many entries wait for the next commit.
+    /// How many entries are not known to be durable yet.
     pub const fn pending(&self) -> u64 {
-        self.chain.next - self.head.chain.next
+        self.chain.next - self.acknowledged
     }
 
     /// The journal's folder.
@@ -145,52 +161,42 @@ impl Journal {
     }
 
     fn usable(&self) -> Result<(), JournalError> {
-        match self.state {
-            State::Good => Ok(()),
-            State::Failed => {
-                Err(JournalError::Failed { folder: self.folder.clone(), acknowledged: self.acknowledged() })
-            }
+        if self.failed {
+            return Err(JournalError::Failed {
+                folder: self.folder.clone(),
+                acknowledged: self.acknowledged,
+            });
         }
+        Ok(())
+    }
+
+    /// Takes back what has been written, and waits until so many more batches may be under way.
+    fn take_back(&mut self, room: usize) -> Result<(), JournalError> {
+        self.usable()?;
+        while let Some(committer) = &mut self.committer {
+            let Some(mut written) = committer.poll(room).map_err(|source| self.failed(source))? else {
+                break;
+            };
+            self.acknowledged = written.acknowledged.map_err(|source| self.failed(source))?;
+            written.lines.clear();
+            self.spare.push(written.lines);
+        }
+        Ok(())
+    }
+
+    /// Makes the head durable.
+    fn sync_head(&mut self) -> Result<(), JournalError> {
+        let synced = self.files.take().and_then(|mut writer| writer.head_file.sync());
+        synced.map_err(|source| self.failed(source))
     }
 
     /// Closes the journal to everything that follows.
     fn failed(&mut self, source: std::io::Error) -> JournalError {
-        self.state = State::Failed;
+        self.failed = true;
         let (acknowledged, pending) = (self.acknowledged(), self.pending());
         JournalError::Commit { folder: self.folder.clone(), acknowledged, pending, source }
     }
-
-    fn write_batch(&mut self) -> std::io::Result<()> {
-        let mut next = self.head;
-        if next.bytes >= self.options.segment_bytes_max && next.segment < SEGMENTS_MAX {
-            next.segment += 1;
-            next.bytes = 0;
-            self.rotate(next.segment)?;
-        }
-        self.segment.write_at(next.bytes, &self.batch)?;
-        self.segment.sync()?;
-        next.bytes += self.batch.len() as u64;
-        next.commit += 1;
-        next.chain = self.chain;
-        self.head_file.write_at(next.offset(), &next.slot(self.options.key.as_ref()))?;
-        if next.commit.is_multiple_of(HEAD_SYNC_COMMITS) {
-            self.head_file.sync()?;
-        }
-        self.head = next;
-        self.batch.clear();
-        Ok(())
-    }
-
-    /// Begins a segment. The head is synced first, so that a full segment never holds what the head does not cover.
-    fn rotate(&mut self, number: u32) -> std::io::Result<()> {
-        self.head_file.sync()?;
-        self.segment = self.disk.create(&segment_path(&self.folder, number))?;
-        self.disk.sync_folder(&self.folder)
-    }
 }
-
-/// How many commits a power cut may put the head back by.
-const HEAD_SYNC_COMMITS: u64 = 64;
 
 /// How much may be appended between two commits, in bytes.
 pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024 * 1024;

@@ -9,7 +9,8 @@ use super::error::{Doing, JournalError};
 use super::folder::{Lock, head_path, last_segment, read_head, segment_path};
 use super::head::{Head, SLOT_BYTES, SLOTS};
 use super::reader::{Cut, JournalReader, Position};
-use super::{Journal, JournalOptions, State};
+use super::writer::{State, Writer};
+use super::{Files, Journal, JournalOptions};
 use crate::domain::entry::{Entry, RECORD_VERSION, RunHeader};
 use crate::record::course::Course;
 use crate::record::flaw::Chain;
@@ -62,12 +63,13 @@ impl Journal {
         if let Some(parent) = folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             disk.sync_folder(parent).map_err(failed)?;
         }
-        let files = Files { disk, segment, head_file, lock };
-        let mut journal = Self::assemble(folder, options, files, head, Course::start());
+        let writer =
+            Writer { folder: folder.to_owned(), options, disk, segment, head_file, head, state: State::Good };
+        let mut journal = Self::assemble(writer, lock, Course::start());
         journal.append(&Entry::Header(Box::new(header.clone())))?;
         journal.commit()?;
         // From here on a head that acknowledges nothing means that nothing was, power cut or not.
-        journal.head_file.sync().map_err(failed)?;
+        journal.sync_head()?;
         Ok(journal)
     }
 
@@ -119,41 +121,32 @@ impl Journal {
         let mut head_file = disk.open(&path).map_err(repair)?;
         let slot = head.slot(options.key.as_ref());
         head_file.write_at(head.offset(), &slot).and_then(|()| head_file.sync()).map_err(repair)?;
-        let files = Files { disk, segment, head_file, lock };
+        let writer =
+            Writer { folder: folder.to_owned(), options, disk, segment, head_file, head, state: State::Good };
         let course = found.course.clone();
         Ok(Opened {
-            journal: Self::assemble(folder, options, files, head, course),
+            journal: Self::assemble(writer, lock, course),
             entries: JournalReader::start(folder, head, head.segment)?,
             cut: found.cut().cloned(),
             beyond_head: head.chain.next - old.chain.next,
         })
     }
 
-    fn assemble(folder: &Path, options: JournalOptions, files: Files, head: Head, course: Course) -> Self {
-        let Files { disk, segment, head_file, lock } = files;
+    fn assemble(writer: Writer, lock: Lock, course: Course) -> Self {
         Self {
-            folder: folder.to_owned(),
-            options,
-            disk,
-            segment,
-            head_file,
-            head,
-            chain: head.chain,
+            folder: writer.folder.clone(),
+            acknowledged: writer.head.chain.next,
+            chain: writer.head.chain,
+            files: Files::new(writer),
+            failed: false,
+            committer: None,
             course,
             batch: Vec::with_capacity(BATCH_CAPACITY),
+            spare: Vec::new(),
             entry: Vec::with_capacity(ENTRY_CAPACITY),
-            state: State::Good,
             _lock: lock,
         }
     }
-}
-
-/// What a journal holds open.
-struct Files {
-    disk: Box<dyn Disk>,
-    segment: Box<dyn DiskFile>,
-    head_file: Box<dyn DiskFile>,
-    lock: Lock,
 }
 
 /// Cuts off what does not belong to the journal, and makes durable what the head did not cover.

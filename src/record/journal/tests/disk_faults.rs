@@ -11,7 +11,7 @@ use crate::record::{Journal, JournalError};
 
 /// What happens at the call.
 #[derive(Clone, Copy, Debug)]
-enum Fails {
+pub(super) enum Fails {
     /// Half is written, then the disk is full.
     Full,
     /// The device does not answer.
@@ -29,13 +29,13 @@ impl Fails {
 
 /// Lets so many calls through and fails all that follow: a disk does not mend by itself.
 #[derive(Clone, Debug)]
-struct Failing {
+pub(super) struct Failing {
     calls_left: Arc<AtomicUsize>,
     fails: Fails,
 }
 
 impl Failing {
-    fn after(calls: usize, fails: Fails) -> Self {
+    pub(super) fn after(calls: usize, fails: Fails) -> Self {
         Self { calls_left: Arc::new(AtomicUsize::new(calls)), fails }
     }
 

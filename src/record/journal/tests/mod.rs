@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod disk_faults;
 mod life;
+mod submitted;
 mod tampering;
 
 use std::fs;
