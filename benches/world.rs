@@ -95,6 +95,8 @@ fn scenario(incident: Vec<WorldEvent>) -> Scenario {
         stated_truth: None,
         expect: None,
         text: None,
+        varies: None,
+        drawn: std::collections::BTreeMap::new(),
     }
 }
 

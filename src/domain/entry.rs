@@ -1,5 +1,6 @@
 //! Entries of a record: what every plane writes of a run.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -64,6 +65,9 @@ pub struct RunHeader {
     /// there is no such world (a recording) and in records of older builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario_text: Option<Arc<str>>,
+    /// What this run's seed drew of the scenario, by place in its file; empty unless the file draws.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub drawn: BTreeMap<String, serde_json::Value>,
 }
 
 /// One entry of a record.

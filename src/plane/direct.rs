@@ -78,16 +78,20 @@ impl<'a> Prepared<'a> {
     /// The world of one seed, for who drives it himself.
     #[cfg(test)]
     pub(super) fn world(&self, id: RunId) -> impl Surroundings + use<> {
-        DirectWorld::new(self.scenario, self.windows.clone(), id.seed(self.scenario.draw))
+        let seed = id.seed(self.scenario.draw);
+        DirectWorld::new(&self.scenario.for_seed(seed), self.windows.clone(), seed)
     }
 
     fn header(&self, id: RunId) -> crate::domain::entry::RunHeader {
-        header(self.scenario, self.policy, id, PlaneKind::Direct, WALL_START)
+        let scenario = self.scenario.for_seed(id.seed(self.scenario.draw));
+        header(&scenario, self.policy, id, PlaneKind::Direct, WALL_START)
     }
 
     fn drive(&self, id: RunId, crashes: &[Crash], ledger: &mut dyn Ledger) -> Result<MonoTime, DriveError> {
         let Self { scenario, policy, windows } = self;
-        let mut around = DirectWorld::new(scenario, windows.clone(), id.seed(scenario.draw));
+        let seed = id.seed(scenario.draw);
+        let scenario = &*scenario.for_seed(seed);
+        let mut around = DirectWorld::new(scenario, windows.clone(), seed);
         let end = scenario.timing.end();
         let mut planned = connection::crashes(&scenario.faults);
         planned.extend_from_slice(crashes);
@@ -277,7 +281,9 @@ impl Surroundings for DirectWorld {
 
 /// Expected users harmed by the deploy if nobody had acted: the same world on the same seed, without an engine.
 pub fn harm_untouched(scenario: &Scenario, id: RunId) -> f64 {
-    let mut world = World::new(scenario, id.seed(scenario.draw));
+    let seed = id.seed(scenario.draw);
+    let scenario = &*scenario.for_seed(seed);
+    let mut world = World::new(scenario, seed);
     let mut harmed = 0.0;
     let mut frame = Frame::default();
     let mut at = MonoTime::ZERO + scenario.timing.scrape;

@@ -76,6 +76,7 @@ fn header(case: &RecordedCase, policy: &Policy, id: RunId) -> RunHeader {
         signals: case.signals().to_vec(),
         expect: None,
         scenario_text: None,
+        drawn: std::collections::BTreeMap::new(),
     }
 }
 

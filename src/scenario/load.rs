@@ -8,11 +8,12 @@ use super::model::{
     BadVersion, DependencyModel, DeployModel, Fault, LatencyModel, PersonModel, PodModel, Scenario,
     ServiceModel, StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };
+use super::vary::{self, Family};
 use crate::domain::expectation::Expectation;
 use crate::domain::id::VersionId;
 use crate::domain::time::{Millis, MonoTime};
 use crate::policy::document::source::YAML_BYTES_MAX;
-use crate::policy::document::{self, FileKind, Length, Problems, Source};
+use crate::policy::document::{self, FileKind, Length, Node, Problem, Problems, Source, Step};
 
 /// Reads and checks a scenario file. Its name is the file's without the ending, its family the folder's.
 pub fn load(path: &Path) -> Result<Scenario, Problems> {
@@ -29,11 +30,36 @@ const OWN_FAMILY: &str = "own";
 
 /// Checks a scenario's text: the scenario, or every problem in it.
 pub fn parse(source: &Source, name: &str, family: &str) -> Result<Scenario, Problems> {
-    let document = document::read::<ScenarioFile>(source).map_err(|list| source.fail(list))?;
+    let root = document::node::parse(source).map_err(|problem| source.fail(vec![problem]))?;
+    let scenario = if root.has(&["vary"]) {
+        read_family(source, &root, name, family)
+    } else {
+        read_one(source, root, name, family)
+    };
+    scenario.map_err(|problems| source.fail(problems))
+}
+
+fn read_one(source: &Source, root: Node, name: &str, family: &str) -> Result<Scenario, Vec<Problem>> {
+    let document = document::fit::<ScenarioFile>(source, root)?;
     let mut scenario = build(&document.value, name, family, first_comment(&source.text));
     scenario.text = Some(source.text.as_str().into());
     let problems = check::check(source, &document, &scenario);
-    if problems.is_empty() { Ok(scenario) } else { Err(source.fail(problems)) }
+    if problems.is_empty() { Ok(scenario) } else { Err(problems) }
+}
+
+/// A file with draws: the scenario is the one with every draw in its middle.
+fn read_family(source: &Source, root: &Node, name: &str, family: &str) -> Result<Scenario, Vec<Problem>> {
+    let draws = document::fit::<vary::Draws>(source, root.at(&[Step::Field("vary")]).clone())?;
+    let places = vary::places(source, root, &draws.value)?;
+    let mut probes = vary::probes(source, root, &places)?.into_iter();
+    let middle = probes.next().expect("the middle is always there");
+    let file = middle.to_json();
+    let mut scenario = read_one(source, middle, name, family)?;
+    for probe in probes {
+        read_one(source, probe, name, family)?;
+    }
+    scenario.varies = Some(Family::new(file, places));
+    Ok(scenario)
 }
 
 /// The JSON Schema of scenario files, for editors.
@@ -62,7 +88,7 @@ const DEFAULT_STEPS: [(Millis, f64); 3] =
     [(Millis::ZERO, 0.10), (Millis::from_mins(10), 0.25), (Millis::from_mins(20), 0.50)];
 
 /// The checked model, with every default filled in. Total: what makes no sense is found by the checks.
-fn build(file: &ScenarioFile, name: &str, family: &str, shows: String) -> Scenario {
+pub(super) fn build(file: &ScenarioFile, name: &str, family: &str, shows: String) -> Scenario {
     let history = file.timing.history.or(file.deploy.at).unwrap_or(Length::mins(30)).0;
     let timing = Timing {
         history,
@@ -103,6 +129,8 @@ fn build(file: &ScenarioFile, name: &str, family: &str, shows: String) -> Scenar
         stated_truth: None,
         expect: file.expect.as_ref().map(expectation),
         text: None,
+        varies: None,
+        drawn: std::collections::BTreeMap::new(),
     };
     let derived = super::derive::truth(&scenario);
     scenario.stated_truth = file.truth.map(|stated| StatedTruth {

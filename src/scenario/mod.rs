@@ -13,6 +13,7 @@ pub mod rule;
 mod select;
 #[cfg(test)]
 mod tests;
+pub mod vary;
 
 pub use load::{load, parse, schema};
 pub use select::{discover, load_all, shipped};

@@ -1,8 +1,11 @@
 //! A checked scenario: what the world plays. Built by the loader from a file, never by hand outside tests.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::vary::Family;
 
 use crate::domain::expectation::Expectation;
 use crate::domain::id::{ActorId, FlagKey, ServiceId, VersionId};
@@ -45,6 +48,10 @@ pub struct Scenario {
     pub expect: Option<Expectation>,
     /// The file it was built from, for a record's header; none for one that was changed or built by hand.
     pub text: Option<Arc<str>>,
+    /// What each seed draws anew; see [`Scenario::for_seed`]. None if nothing is.
+    pub varies: Option<Arc<Family>>,
+    /// What was drawn for this seed, by place.
+    pub drawn: BTreeMap<String, serde_json::Value>,
 }
 
 /// When things are measured, and for how long.

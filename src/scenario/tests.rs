@@ -51,6 +51,7 @@ fn every_field_can_be_set() {
     let text = include_str!("full.yaml");
     let mut scenario = read(text).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(scenario.text.take().as_deref(), Some(text), "it remembers what it was built from");
+    assert!(scenario.varies.take().is_some(), "it remembers what it draws");
     insta::assert_debug_snapshot!(scenario);
 }
 

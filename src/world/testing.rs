@@ -93,6 +93,8 @@ pub(crate) fn healthy() -> Scenario {
         stated_truth: None,
         expect: None,
         text: None,
+        varies: None,
+        drawn: std::collections::BTreeMap::new(),
     }
 }
 

@@ -43,7 +43,14 @@ pub struct Document<T> {
 pub fn read<T: DeserializeOwned + schemars::JsonSchema>(
     source: &Source,
 ) -> Result<Document<T>, Vec<Problem>> {
-    let root = node::parse(source).map_err(|problem| vec![problem])?;
+    fit(source, node::parse(source).map_err(|problem| vec![problem])?)
+}
+
+/// The same for a tree that was parsed before, or changed since.
+pub fn fit<T: DeserializeOwned + schemars::JsonSchema>(
+    source: &Source,
+    root: Node,
+) -> Result<Document<T>, Vec<Problem>> {
     let schema = schemars::schema_for!(T);
     let problems = shape::check(source, &root, schema.as_value());
     if !problems.is_empty() {

@@ -115,6 +115,30 @@ impl Node {
         }
     }
 
+    /// A tree that stands at one place, such as a value that was worked out from it.
+    pub fn from_json(json: &serde_json::Value, span: Range<usize>) -> Self {
+        use serde_json::Value as Json;
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Bool(b) => Value::Bool(*b),
+            Json::Number(n) => n.as_i64().map_or_else(
+                || Value::Float(n.as_f64().expect("every number of ours is a float")),
+                |n| Value::Int(n.into()),
+            ),
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => {
+                Value::List(items.iter().map(|item| Self::from_json(item, span.clone())).collect())
+            }
+            Json::Object(fields) => {
+                let field = |(name, json): (&String, &Json)| {
+                    (Key { span: span.clone(), name: name.clone() }, Self::from_json(json, span.clone()))
+                };
+                Value::Map(fields.iter().map(field).collect())
+            }
+        };
+        Self { span, value }
+    }
+
     /// What it is, for messages.
     pub fn describe(&self) -> String {
         match &self.value {

@@ -16,6 +16,7 @@ use crate::domain::service::{Environment, RolloutKind};
 use crate::domain::truth::Cause;
 use crate::policy::document::{Length, Name, OneOrMany};
 use crate::scenario::model::Answer;
+use crate::scenario::vary::Draws;
 
 pub use incident::{BadFlag, Event, FaultEntry, Gap, Harm, Interval, Noise, Outage, Security, Surge};
 pub(crate) use service::capabilities;
@@ -88,6 +89,10 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(length(max = 100))]
     pub people: Vec<PersonEntry>,
+    /// What each seed draws anew, by place: a dotted path such as `traffic.rps` or `incident.0.surge.factor`. What is
+    /// drawn does not stand in its place too. Names and times of the run cannot be drawn.
+    #[serde(default)]
+    pub vary: Draws,
     /// What you hold to be true. Derived when absent; a contradiction with the rest of the file is an error.
     #[serde(default)]
     pub truth: Option<TruthFile>,
