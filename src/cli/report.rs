@@ -69,10 +69,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<Code, Failure> {
             told.push(chosen(path, &entries, &facts, args.execution));
         }
     }
-    if let (Some(number), true) = (args.execution, told.iter().all(|told| told.reports.is_empty())) {
-        if args.format != ReportFormat::Openmetrics {
-            return Err(none_of(number, &told));
-        }
+    let none = !told.is_empty() && told.iter().all(|told| told.reports.is_empty());
+    if let Some(number) = args.execution.filter(|_| none) {
+        return Err(none_of(number, &told));
     }
     match args.format {
         ReportFormat::Openmetrics => out(metrics.open_metrics().trim_end()),

@@ -13,7 +13,9 @@ const ID: ExecutionId = ExecutionId(1);
 /// The plan of the sample, whose first step gives the target ten pods and can be undone.
 fn plan() -> RollbackPlan {
     let mut fold = Executions::default();
-    Sample::default().entries().iter().for_each(|entry| fold.push(entry));
+    for entry in Sample::default().entries() {
+        fold.push(&entry);
+    }
     let mut plan = fold.finish().remove(0).plan;
     let first = &mut plan.steps[0];
     *first = Step {
@@ -160,7 +162,9 @@ fn no_truth_enters() {
     let entries = Sample::default().entries();
     let fold = |entries: &[Entry]| {
         let mut fold = Executions::default();
-        entries.iter().for_each(|entry| fold.push(entry));
+        for entry in entries {
+            fold.push(entry);
+        }
         fold.finish()
     };
     let blind: Vec<Entry> = entries

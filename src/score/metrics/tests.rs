@@ -44,7 +44,9 @@ fn everything() -> RecordFacts {
 
 fn text(facts: &[RecordFacts]) -> String {
     let mut metrics = Metrics::default();
-    facts.iter().for_each(|facts| metrics.record(facts));
+    for facts in facts {
+        metrics.record(facts);
+    }
     metrics.open_metrics()
 }
 
