@@ -305,7 +305,9 @@ fn a_rollback_is_reported_for_people_tickets_and_programs() {
     assert_eq!(text.code, 0, "{}", text.err);
     for words in [
         "Execution 1: checkout: v42 → v41",
-        "completed; the target serves all",
+        "Completed after 3m; the target serves all.",
+        "Check passed: target has at least 8 ready pods, measured 10.",
+        "Rollback completed; the target serves all.",
         "Looked what became of step 1: it was done.",
         "The engine was started again once while it ran",
         "Strategies not taken",
@@ -321,19 +323,89 @@ fn a_rollback_is_reported_for_people_tickets_and_programs() {
     assert_eq!((&json["version"], &json["records"][0]["executions"][0]["execution"]), (&1.into(), &1.into()));
     let metrics = run_in(&folder, &["report", "kept", "kept", "--format", "openmetrics"]);
     assert!(metrics.out.contains("rollback_engine_resumes_total 2"), "{}", metrics.out);
-    refuses(&folder, &["report", "kept", "--execution", "7"], 2, &["has no execution 7", "it has 1"]);
-    let quiet = run_in(&folder, &["explain", "healthy/plain-canary", "--journal", "quiet"]);
-    assert_eq!(quiet.code, 0, "{}", quiet.err);
-    refuses(
-        &folder,
-        &["report", "quiet"],
-        2,
-        &["nothing was rolled back in `quiet`", "the last decision was: hold"],
-    );
+    assert!(metrics.out.contains("rollback_engine_restarts_total 2"), "{}", metrics.out);
+    let plan = &json["records"][0]["executions"][0]["plan"];
+    assert_eq!(plan["status"], "completed", "{plan}");
+    let missing = ["no record has an execution 7", "There is no such execution in `kept`; it has 1"];
+    refuses(&folder, &["report", "kept", "--execution", "7"], 2, &missing);
     refuses(
         &folder,
         &["explain", "healthy/plain-canary", "--journal", "kept"],
         3,
         &["already a journal in `kept`"],
     );
+}
+
+#[test]
+fn a_record_without_a_rollback_is_told_of_beside_the_others() {
+    let folder = folder();
+    for (scenario, journal) in [("loud/half-of-requests-fail", "kept"), ("healthy/plain-canary", "quiet")] {
+        let ran = run_in(&folder, &["explain", scenario, "--journal", journal]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+    let words = "Nothing was rolled back in `quiet`; the last decision was: hold.";
+    for format in ["text", "markdown"] {
+        for records in [&["quiet", "kept"], &["kept", "quiet"]] {
+            let ran = run_in(&folder, &[&["report", "--format", format], &records[..]].concat());
+            assert_eq!(ran.code, 0, "{}", ran.err);
+            assert!(ran.out.contains(words) && ran.out.contains("Execution 1: "), "{}", ran.out);
+            let named = |record: &str| ran.out.contains(&format!("`{record}`\n"));
+            assert!(named("quiet") && named("kept"), "{}", ran.out);
+        }
+        let alone = run_in(&folder, &["report", "--format", format, "quiet"]);
+        assert_eq!((alone.code, alone.out.trim()), (0, words), "{}", alone.err);
+    }
+    let json = run_in(&folder, &["report", "--format", "json", "quiet", "kept", "--execution", "1"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    let (quiet, kept) = (&json["records"][0], &json["records"][1]);
+    assert_eq!(quiet["executions"], serde_json::json!([]));
+    assert_eq!(quiet["nothing"], "Nothing was rolled back in this record; the last decision was: hold");
+    assert_eq!(
+        (&kept["executions"][0]["execution"], &kept["nothing"]),
+        (&1.into(), &serde_json::Value::Null)
+    );
+}
+
+#[test]
+fn an_undo_is_told_as_one() {
+    let folder = folder();
+    let scenario = "hard/old-version-cannot-start";
+    let explained = run_in(&folder, &["explain", scenario, "--journal", "kept"]);
+    let undo = "✓ undo of step 1/5 scale v14 to 10 replicas: done";
+    assert!(explained.out.contains(undo) && !explained.out.contains("try 2"), "{}", explained.out);
+    let text = run_in(&folder, &["report", "kept"]).out;
+    for words in [
+        "1. undo: scale v14 to 10 replicas: succeeded",
+        "Undo of step 1 (scale v14 to 10 replicas): succeeded.",
+        "Step 1 (scale v13 to 10 replicas) was undone",
+        "(immediate, 0 % done)",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    for words in ["try 2", "needed 2 tries", "pods had to be started first"] {
+        assert!(!text.contains(words), "{words}\n{text}");
+    }
+    let metrics = run_in(&folder, &["report", "kept", "--format", "openmetrics"]).out;
+    let undos = "rollback_step_undos_total{action=\"scale_version\",outcome=\"succeeded\"} 1";
+    assert!(metrics.contains(undos), "{metrics}");
+    assert!(!metrics.contains("rollback_step_retries_total{"), "{metrics}");
+}
+
+#[test]
+fn who_refuses_a_rollback_is_named_with_role_and_time() {
+    let folder = folder();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios/survival/somebody-must-agree.yaml");
+    let text = fs::read_to_string(shipped).expect("there");
+    let refuses = text.replace("answers_after: 2m }", "answers_after: 2m, answer: refuse }");
+    assert_ne!(text, refuses);
+    put(&folder, "refused.yaml", &refuses);
+    let explained = run_in(&folder, &["explain", "refused.yaml", "--journal", "kept"]);
+    assert_eq!(explained.code, 0, "{}", explained.err);
+    let text = run_in(&folder, &["report", "kept"]).out;
+    let refused = text.lines().find(|line| line.contains("ask for the reason")).expect(&text);
+    assert!(refused.contains("refused it as platform-lead at +"), "{refused}");
+    assert!(text.contains("refuses it as platform-lead."), "{text}");
+    assert!(!text.contains("Nobody approved"), "{text}");
+    let metrics = run_in(&folder, &["report", "kept", "--format", "openmetrics"]).out;
+    assert!(metrics.contains("rollback_approvals_total{answer=\"refused\"} 1"), "{metrics}");
 }

@@ -92,6 +92,7 @@ fn options_that_are_mentioned_exist() {
         help(&["run"]),
         help(&["explain"]),
         help(&["replay"]),
+        help(&["report"]),
         help(&["scenario"]),
         help(&["policy"]),
     ]

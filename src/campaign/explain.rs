@@ -51,7 +51,7 @@ pub enum Happened {
 pub struct Explained {
     /// The run.
     pub header: RunHeader,
-    /// When the deploy began; the record's beginning if it tells of none.
+    /// When the deploy began, by the truth if the engine was never told; the record's beginning if nobody knows.
     pub deployed: MonoTime,
     /// From the deploy on, as long as the engine judged.
     pub stream: Vec<Happened>,
@@ -90,11 +90,15 @@ pub fn explain(
         outcome: None,
     };
     let mut last: Option<Box<Frame>> = None;
+    let mut told = false;
     for entry in entries {
         let entry = entry.map_err(ReplayError::Record)?;
         scorer.push(&entry);
         match entry {
-            Entry::Input(_, Input::Deployed(deploy)) => explained.deployed = deploy.at,
+            Entry::Input(_, Input::Deployed(deploy)) => {
+                told = true;
+                explained.deployed = deploy.at;
+            }
             Entry::Input(_, Input::Collected { frame, .. }) => {
                 judge.observe(&frame);
                 last = Some(frame);
@@ -106,7 +110,12 @@ pub fn explain(
                 }
             }
             Entry::Journal(at, entry) => explained.stream.push(Happened::Act(at, entry)),
-            Entry::Truth(_, TruthEntry::Known(truth)) => explained.truth = Some(truth),
+            Entry::Truth(_, TruthEntry::Known(truth)) => {
+                if !told {
+                    explained.deployed = truth.deployed;
+                }
+                explained.truth = Some(truth);
+            }
             Entry::Truth(at, TruthEntry::Reached(milestone)) => explained.reached.push((at, milestone)),
             Entry::Truth(at, TruthEntry::EngineLost) => explained.stream.push(Happened::EngineLost(at)),
             Entry::Input(at, Input::StepRead { attempt, state }) => {

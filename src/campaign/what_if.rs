@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::act::{Act, Acted};
 use super::paired::{InputDifference, Stretch, agreeing_inputs};
 use super::replay::{ReplayError, Replayed, replay};
-use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::{Entry, PlaneKind, RunHeader};
+use crate::domain::engine_io::JournalEntry;
+use crate::domain::entry::{Entry, PlaneKind, RunHeader, deployed};
 use crate::domain::event::Decision;
 use crate::domain::plan::RollbackPlan;
 use crate::domain::time::{Millis, MonoTime};
@@ -296,13 +296,6 @@ fn course(replayed: Replayed, collect_every: Millis, outcome: Option<RunOutcome>
         acts: replayed.acts,
         outcome,
     }
-}
-
-fn deployed(record: &[Entry]) -> Option<MonoTime> {
-    record.iter().find_map(|entry| match entry {
-        Entry::Input(_, Input::Deployed(deploy)) => Some(deploy.at),
-        _ => None,
-    })
 }
 
 /// The number of the first effect that differs in time or kind, and its moment.

@@ -3,13 +3,14 @@
 use crate::campaign::explain::{Explained, Happened, Scrape};
 use crate::domain::engine_io::JournalEntry;
 use crate::domain::event::{Decision, RollbackEvent};
-use crate::domain::execution::{EffectState, StepOutcome, StepResult};
-use crate::domain::plan::{Approval, Check, CheckResult, RollbackPlan};
+use crate::domain::execution::{StepOutcome, StepResult};
+use crate::domain::id::ExecutionId;
+use crate::domain::plan::{Approval, Check, CheckResult, Purpose, RollbackPlan};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Milestone, Truth};
 use crate::domain::verdict::{Evidence, VerdictClass};
-use crate::report::{told, wrapped};
-use crate::score::RunOutcome;
+use crate::report::{Told, seen, told, wrapped};
+use crate::score::{Executions, RunOutcome};
 
 use super::diagnose::counted;
 
@@ -18,8 +19,15 @@ const INDENT: &str = "          ";
 
 /// The whole explanation. `all`: every scrape, and every factor.
 pub(super) fn text(explained: &Explained, all: bool, width: usize) -> String {
-    let mut teller =
-        Teller { explained, all, width, lines: Vec::new(), before: None, skipped: 0, plan: None };
+    let mut teller = Teller {
+        explained,
+        all,
+        width,
+        lines: Vec::new(),
+        before: None,
+        skipped: 0,
+        executions: Executions::default(),
+    };
     teller.head();
     teller.stream();
     teller.end();
@@ -34,10 +42,11 @@ struct Teller<'a> {
     /// Verdict and share of the scrape before.
     before: Option<(VerdictClass, f64)>,
     skipped: usize,
-    plan: Option<&'a RollbackPlan>,
+    /// What has become of each execution so far.
+    executions: Executions,
 }
 
-impl<'a> Teller<'a> {
+impl Teller<'_> {
     fn head(&mut self) {
         let header = &self.explained.header;
         self.lines.push(format!(
@@ -69,13 +78,10 @@ impl<'a> Teller<'a> {
                 Happened::Act(at, entry) => self.act(*at, entry),
                 Happened::EngineLost(at) => self.say(*at, "✗ the engine's process dies"),
                 Happened::Read(at, attempt, state) => {
-                    let seen = match state {
-                        EffectState::Applied => "it was done".to_owned(),
-                        EffectState::Underway => "it is being done".to_owned(),
-                        EffectState::NotApplied => "it was not done".to_owned(),
-                        EffectState::Unreadable(words) => format!("cannot tell: {words}"),
-                    };
-                    self.say(*at, &format!("▷ looks what became of step {}: {seen}", attempt.step + 1));
+                    self.say(
+                        *at,
+                        &format!("▷ looks what became of step {}: {}", attempt.step + 1, seen(state)),
+                    );
                 }
             }
         }
@@ -118,34 +124,19 @@ impl<'a> Teller<'a> {
         since(at, self.explained.deployed)
     }
 
-    fn act(&mut self, at: MonoTime, entry: &'a JournalEntry) {
-        match entry {
-            JournalEntry::Judged { .. } | JournalEntry::Intent { .. } => {}
-            JournalEntry::Decided { decision, .. } => self.decided(at, decision),
-            JournalEntry::Planned { plan, .. } => self.planned(at, plan),
-            JournalEntry::Outcome { result, .. } => self.outcome(at, result),
-            JournalEntry::Validated { checks, .. } => {
+    fn act(&mut self, at: MonoTime, entry: &JournalEntry) {
+        self.executions.journal(at, entry);
+        match told(entry) {
+            Told::Sentence(words) => self.say(at, &format!("▷ {words}")),
+            Told::Decided(decision) => self.decided(at, decision),
+            Told::Planned(plan) => self.planned(at, plan),
+            Told::Attempted(execution, result) => self.outcome(at, execution, result),
+            Told::Checked(checks) => {
                 for check in checks {
                     self.say(at, &format!("{} {}", mark(check.passed), check_words(check)));
                 }
             }
-            JournalEntry::Status { status, error, left, .. } => {
-                let why = error.as_ref().map_or_else(String::new, |error| format!(": {error}"));
-                let left = left.map_or_else(String::new, |left| format!("; {left}"));
-                self.say(at, &format!("▷ rollback {status}{why}{left}"));
-            }
-            JournalEntry::RolloutIntent { .. }
-            | JournalEntry::Waiting { .. }
-            | JournalEntry::Asked { .. }
-            | JournalEntry::Approved { .. }
-            | JournalEntry::Void { .. }
-            | JournalEntry::Alerts { .. }
-            | JournalEntry::Page { .. }
-            | JournalEntry::Resumed { .. } => {
-                if let Some(words) = told(entry) {
-                    self.say(at, &format!("▷ {words}"));
-                }
-            }
+            Told::Nothing => {}
         }
     }
 
@@ -172,33 +163,31 @@ impl<'a> Teller<'a> {
         }
     }
 
-    fn planned(&mut self, at: MonoTime, plan: &'a RollbackPlan) {
+    fn planned(&mut self, at: MonoTime, plan: &RollbackPlan) {
         self.say(at, &format!("▷ plan: {}", planned(plan)));
         for rejected in &plan.rejected {
             self.add(&format!("· not by {}: {}", rejected.strategy, rejected.reason));
         }
-        self.plan = Some(plan);
     }
 
-    fn outcome(&mut self, at: MonoTime, result: &StepResult) {
-        let good = result.outcome == StepOutcome::Succeeded && result.checks.iter().all(|c| c.passed);
-        let (number, count) = (result.step + 1, self.plan.map_or(0, |plan| plan.steps.len()));
-        let action = self
-            .plan
-            .and_then(|plan| plan.steps.get(usize::from(result.step)))
-            .map_or_else(|| "step".to_owned(), |step| step.action.to_string());
+    fn outcome(&mut self, at: MonoTime, execution: ExecutionId, result: &StepResult) {
+        let Some(facts) = self.executions.get(execution) else { return };
+        let Some(attempt) = facts.attempt(result) else { return };
+        let (number, count) = (result.step + 1, facts.plan.steps.len());
+        let action = attempt.action.as_ref().map(ToString::to_string).unwrap_or_default();
         let outcome = match &result.outcome {
             StepOutcome::Succeeded => "done".to_owned(),
             StepOutcome::Failed(reason) => format!("failed, {reason},"),
             StepOutcome::TimedOut => "timed out".to_owned(),
             StepOutcome::Unknown => "unknown whether it took effect".to_owned(),
         };
-        let attempt = if result.attempt > 1 { format!(", try {}", result.attempt) } else { String::new() };
-        let took = whole(result.ended.since(result.started));
-        self.say(
-            at,
-            &format!("{} step {number}/{count} {action}: {outcome} after {took}{attempt}", mark(good)),
-        );
+        let which = match attempt.purpose {
+            Purpose::Do => "step",
+            Purpose::Undo => "undo of step",
+        };
+        let tries = if attempt.is_retry() { format!(", try {}", attempt.nth) } else { String::new() };
+        let (good, took) = (mark(attempt.is_good()), whole(attempt.took()));
+        self.say(at, &format!("{good} {which} {number}/{count} {action}: {outcome} after {took}{tries}"));
         let all = self.all;
         for check in result.checks.iter().filter(|check| all || !check.passed) {
             self.add(&format!("{} {}", mark(check.passed), check_words(check)));

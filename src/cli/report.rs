@@ -9,10 +9,9 @@ use super::diagnose::{Failure, bad_input};
 use super::exit::Code;
 use super::record::{Record, unreadable};
 use super::{out, width};
-use crate::domain::engine_io::JournalEntry;
 use crate::domain::entry::Entry;
 use crate::report::{EXECUTION_REPORT_VERSION, ExecutionReport, executions};
-use crate::score::Metrics;
+use crate::score::{Metrics, RecordFacts};
 
 /// Tells of each rollback of a record: why, step by step, what was measured, what to change.
 #[derive(Debug, Args)]
@@ -43,38 +42,89 @@ enum ReportFormat {
     Openmetrics,
 }
 
+/// What there is to tell of one record.
+struct Told<'a> {
+    path: &'a Path,
+    reports: Vec<ExecutionReport>,
+    /// Why there is nothing, if so.
+    nothing: Option<Nothing>,
+}
+
+/// Why there is nothing to tell of a record.
+enum Nothing {
+    /// It has no execution; what was decided last instead.
+    NoneThere(String),
+    /// None of the number that was asked for; those that it has.
+    NotThatOne(Vec<String>),
+}
+
 pub(super) fn run(args: &ReportArgs) -> Result<Code, Failure> {
     let mut metrics = Metrics::default();
     let mut told = Vec::new();
     for path in &args.records {
         let entries = read(path)?;
-        metrics.record(&entries);
+        let facts = RecordFacts::of(&entries);
+        metrics.record(&facts);
         if args.format != ReportFormat::Openmetrics {
-            told.push((path, chosen(path, &entries, args.execution)?));
+            told.push(chosen(path, &entries, &facts, args.execution));
         }
+    }
+    let none = !told.is_empty() && told.iter().all(|told| told.reports.is_empty());
+    if let Some(number) = args.execution.filter(|_| none) {
+        return Err(none_of(number, &told));
     }
     match args.format {
         ReportFormat::Openmetrics => out(metrics.open_metrics().trim_end()),
-        ReportFormat::Json => {
-            let records: Vec<_> = told
-                .iter()
-                .map(|(path, reports)| serde_json::json!({ "record": path, "executions": reports }))
-                .collect();
-            out(&serde_json::json!({ "version": EXECUTION_REPORT_VERSION, "records": records }).to_string());
-        }
+        ReportFormat::Json => out(&json(&told)),
         ReportFormat::Text | ReportFormat::Markdown => {
-            for (_, reports) in &told {
-                for report in reports {
-                    out(&if args.format == ReportFormat::Text {
-                        report.text(width().into()) + "\n"
-                    } else {
-                        report.markdown()
-                    });
-                }
+            for record in &told {
+                record.print(args.format == ReportFormat::Markdown, told.len() > 1);
             }
         }
     }
     Ok(Code::Good)
+}
+
+impl Told<'_> {
+    /// Under its name where there are several.
+    fn print(&self, markdown: bool, several: bool) {
+        let path = self.path.display();
+        if several {
+            out(&if markdown { format!("# `{path}`\n") } else { format!("Record `{path}`\n") });
+        }
+        if let Some(nothing) = &self.nothing {
+            out(&format!("{}.\n", nothing.words(&format!("`{path}`"))));
+        }
+        for report in &self.reports {
+            out(&if markdown { report.markdown() } else { report.text(width().into()) + "\n" });
+        }
+    }
+}
+
+impl Nothing {
+    /// Without a full stop.
+    fn words(&self, record: &str) -> String {
+        match self {
+            Self::NoneThere(decided) => {
+                format!("Nothing was rolled back in {record}; the last decision was: {decided}")
+            }
+            Self::NotThatOne(known) => {
+                format!("There is no such execution in {record}; it has {}", known.join(", "))
+            }
+        }
+    }
+}
+
+fn json(told: &[Told<'_>]) -> String {
+    let records = told.iter().map(|told| {
+        let mut record = serde_json::json!({ "record": told.path, "executions": told.reports });
+        if let Some(nothing) = &told.nothing {
+            record["nothing"] = nothing.words("this record").into();
+        }
+        record
+    });
+    let records: Vec<_> = records.collect();
+    serde_json::json!({ "version": EXECUTION_REPORT_VERSION, "records": records }).to_string()
 }
 
 fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
@@ -88,27 +138,27 @@ fn read(path: &Path) -> Result<Vec<Entry>, Failure> {
     Ok(entries)
 }
 
-fn chosen(path: &Path, entries: &[Entry], number: Option<u32>) -> Result<Vec<ExecutionReport>, Failure> {
-    let mut reports = executions(entries);
+fn chosen<'a>(path: &'a Path, entries: &[Entry], facts: &RecordFacts, number: Option<u32>) -> Told<'a> {
+    let mut reports = executions(entries, facts);
     let known: Vec<String> = reports.iter().map(|report| report.execution.to_string()).collect();
-    if let Some(number) = number {
-        reports.retain(|report| report.execution == number);
-    }
-    if !reports.is_empty() {
-        return Ok(reports);
-    }
-    let path = path.display();
-    if let Some(number) = number.filter(|_| !known.is_empty()) {
-        let missing = anyhow!("nothing selected: `{path}` has no execution {number}");
-        return Err(bad_input(missing, &format!("it has {}", known.join(", "))));
-    }
-    let decided = entries.iter().rev().find_map(|entry| match entry {
-        Entry::Journal(_, JournalEntry::Decided { decision, .. }) => Some(decision.kind().to_string()),
-        _ => None,
+    reports.retain(|report| number.is_none_or(|number| report.execution == number));
+    let nothing = reports.is_empty().then(|| {
+        if known.is_empty() {
+            let last = facts.decisions.last().map(|(_, kind)| kind.to_string());
+            Nothing::NoneThere(last.unwrap_or_else(|| "none".to_owned()))
+        } else {
+            Nothing::NotThatOne(known)
+        }
     });
-    let decided = decided.unwrap_or_else(|| "nothing".to_owned());
-    Err(bad_input(
-        anyhow!("nothing selected: nothing was rolled back in `{path}`; the last decision was: {decided}"),
-        "`backspin explain` tells why, scrape by scrape",
-    ))
+    Told { path, reports, nothing }
+}
+
+/// No record has the execution that was asked for.
+fn none_of(number: u32, told: &[Told<'_>]) -> Failure {
+    let each = told.iter().filter_map(|told| {
+        let nothing = told.nothing.as_ref()?;
+        Some(nothing.words(&format!("`{}`", told.path.display())))
+    });
+    let each: Vec<String> = each.collect();
+    bad_input(anyhow!("nothing selected: no record has an execution {number}"), &each.join("\n"))
 }

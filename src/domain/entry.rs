@@ -87,3 +87,22 @@ pub enum Entry {
     /// The run's last moment.
     End(MonoTime),
 }
+
+/// When the deploy of a record began; none if it tells of no deploy. What the engine was told is what counts. The truth knows
+/// it too, and is all there is where no deploy reached the engine.
+pub fn deployed<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Option<MonoTime> {
+    let mut known = None;
+    for entry in entries {
+        match entry {
+            Entry::Input(_, Input::Deployed(deploy)) => return Some(deploy.at),
+            Entry::Truth(_, TruthEntry::Known(truth)) => known = Some(truth.deployed),
+            Entry::Header(_)
+            | Entry::Input(..)
+            | Entry::Woken(_)
+            | Entry::Journal(..)
+            | Entry::Truth(..)
+            | Entry::End(_) => {}
+        }
+    }
+    known
+}

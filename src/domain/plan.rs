@@ -195,6 +195,25 @@ pub struct Step {
     pub checks: Vec<Check>,
 }
 
+/// What an effect is asked for at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// To carry the step out.
+    Do,
+    /// To take it back: by its own undo, or by giving the candidate the share back that the stage before took.
+    Undo,
+}
+
+impl Step {
+    /// What this action is asked for at this step. A share may be another one than the plan's, because an order never
+    /// raises the candidate's; an action of another kind than the step's only ever takes something back.
+    pub fn purpose(&self, asked: &StepAction) -> Purpose {
+        let own = self.undo.as_ref() == Some(asked);
+        let other_kind = std::mem::discriminant(asked) != std::mem::discriminant(&self.action);
+        if *asked != self.action && (own || other_kind) { Purpose::Undo } else { Purpose::Do }
+    }
+}
+
 /// One comparison that the engine makes on what it measured (SPEC 3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -348,5 +367,56 @@ impl RollbackPlan {
     pub fn hash(&self) -> PlanHash {
         let json = serde_json::to_vec(self).expect("a plan has no map with keys that are not text");
         PlanHash(Sha256::digest(json).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(name: &str) -> VersionId {
+        VersionId::new(name).expect("valid")
+    }
+
+    fn scale(name: &str, replicas: u32) -> StepAction {
+        StepAction::ScaleVersion { version: version(name), replicas }
+    }
+
+    fn shift(to_share: f64) -> StepAction {
+        let to_share = TrafficShare::clamped(to_share);
+        StepAction::ShiftTraffic { from: version("v42"), to: version("v41"), to_share }
+    }
+
+    #[track_caller]
+    fn check(action: StepAction, undo: Option<StepAction>, asked: &StepAction, expected: Purpose) {
+        let step = Step {
+            action,
+            timeout: Millis::from_secs(30),
+            critical: true,
+            on_failure: OnFailure::UndoAndEscalate,
+            undo,
+            checks: Vec::new(),
+        };
+        assert_eq!(step.purpose(asked), expected);
+    }
+
+    #[test]
+    fn what_takes_a_step_back_is_told_from_what_repeats_it() {
+        check(scale("v41", 10), Some(scale("v41", 3)), &scale("v41", 10), Purpose::Do);
+        check(scale("v41", 10), Some(scale("v41", 3)), &scale("v41", 3), Purpose::Undo);
+        check(scale("v41", 10), Some(scale("v42", 10)), &scale("v42", 10), Purpose::Undo);
+        check(scale("v41", 10), Some(scale("v41", 10)), &scale("v41", 10), Purpose::Do);
+    }
+
+    #[test]
+    fn a_share_that_had_to_be_changed_still_carries_the_step_out() {
+        check(shift(0.75), None, &shift(0.9), Purpose::Do);
+        check(shift(0.75), Some(shift(0.5)), &shift(0.9), Purpose::Do);
+        check(shift(0.75), Some(shift(0.5)), &shift(0.5), Purpose::Undo);
+    }
+
+    #[test]
+    fn a_stage_that_is_reversed_is_an_undo_of_the_watch_that_found_why() {
+        check(StepAction::WatchHealth { hold: Millis::from_secs(30) }, None, &shift(0.75), Purpose::Undo);
     }
 }

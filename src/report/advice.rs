@@ -57,7 +57,7 @@ pub(super) fn advice(outcome: &RunOutcome, story: &Story) -> Vec<String> {
         ));
     }
     for step in story.plans.iter().flat_map(|plan| &plan.steps) {
-        if let Some(last) = step.attempts.last().filter(|attempt| !attempt.good) {
+        if let Some(last) = step.attempts.iter().rfind(|attempt| !attempt.undo).filter(|last| !last.good) {
             advice.push(format!("Step {} ({}) {}.", step.number, step.action, last.outcome));
         }
     }

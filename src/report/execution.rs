@@ -6,15 +6,20 @@ use std::fmt::Write as _;
 use serde::Serialize;
 
 use super::recommend::recommend;
-use super::story::{EventWords, Moment, PlanWords, StepWords, check_words, event_words, moment, plan_words};
+use super::story::{
+    EventWords, Moment, PlanWords, StepWords, check_words, event_words, moment, outcome_words, plan_words,
+    sentence,
+};
+use super::told::seen;
 use super::{words, wrapped};
 use crate::domain::engine_io::{Input, JournalEntry};
 use crate::domain::entry::Entry;
-use crate::domain::execution::EffectState;
+use crate::domain::execution::StepResult;
 use crate::domain::id::ExecutionId;
+use crate::domain::plan::Purpose;
 use crate::domain::time::MonoTime;
 use crate::domain::truth::{Milestone, TruthEntry};
-use crate::score::{ExecutionFacts, Executions};
+use crate::score::{ExecutionFacts, RecordFacts};
 
 /// The version of the JSON.
 pub const EXECUTION_REPORT_VERSION: u32 = 1;
@@ -37,26 +42,19 @@ pub struct ExecutionReport {
     recommendations: Vec<String>,
 }
 
-/// Reports of all executions of a record, oldest first.
-pub fn executions(entries: &[Entry]) -> Vec<ExecutionReport> {
-    let deployed = entries.iter().find_map(|entry| match entry {
-        Entry::Input(_, Input::Deployed(deploy)) => Some(deploy.at),
-        _ => None,
-    });
-    let deployed = deployed.unwrap_or_default();
-    Executions::of(entries).iter().map(|facts| report(facts, entries, deployed)).collect()
+/// Reports of all executions of a record, oldest first, by the record and what it tells.
+pub fn executions(entries: &[Entry], facts: &RecordFacts) -> Vec<ExecutionReport> {
+    let deployed = facts.deployed.unwrap_or_default();
+    facts.executions.iter().map(|facts| report(facts, entries, deployed)).collect()
 }
 
 fn report(facts: &ExecutionFacts, entries: &[Entry], deployed: MonoTime) -> ExecutionReport {
     let event = &facts.plan.event;
-    let mut plan = plan_words(facts.id, &facts.plan);
-    plan.take(facts, deployed);
-    let status = match (&facts.error, facts.left) {
-        (None, None) => facts.status.to_string(),
-        (None, Some(left)) => format!("{}; {left}", facts.status),
-        (Some(error), None) => format!("{}: {error}", facts.status),
-        (Some(error), Some(left)) => format!("{}: {error}; {left}", facts.status),
-    };
+    let plan = plan_words(facts, deployed);
+    let after = facts.ended.map(|_| format!(" after {}", words::whole(facts.took()))).unwrap_or_default();
+    let error = facts.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    let left = facts.left.map(|left| format!("; {left}")).unwrap_or_default();
+    let status = sentence(&format!("{}{after}{error}{left}", facts.status));
     ExecutionReport {
         execution: facts.id.0,
         title: format!("{}: {} → {}", event.service, event.current, event.target),
@@ -67,7 +65,7 @@ fn report(facts: &ExecutionFacts, entries: &[Entry], deployed: MonoTime) -> Exec
         event: event_words(event),
         plan,
         timeline: timeline(facts, entries, deployed),
-        recommendations: recommend(facts),
+        recommendations: recommend(facts, deployed),
     }
 }
 
@@ -91,15 +89,19 @@ fn timeline(facts: &ExecutionFacts, entries: &[Entry], deployed: MonoTime) -> Ve
             Entry::Input(at, Input::StepRead { attempt, state }) if attempt.execution == facts.id => {
                 Some((*at, format!("Looked what became of step {}: {}.", attempt.step + 1, seen(state))))
             }
+            Entry::Input(at, Input::ApprovalAnswered(answer))
+                if answer.execution == facts.id && !answer.approved =>
+            {
+                Some((*at, format!("{} refuses it as {}.", answer.by, answer.role)))
+            }
             Entry::Journal(at, JournalEntry::Outcome { execution, result }) if *execution == facts.id => {
-                let step = facts.plan.steps.get(usize::from(result.step));
-                let action = step.map(|step| step.action.to_string()).unwrap_or_default();
-                let outcome = super::story::outcome_words(&result.outcome);
-                Some((*at, format!("Step {} ({action}): {outcome}.", result.step + 1)))
+                Some((*at, attempted(facts, result)))
             }
             Entry::Journal(at, JournalEntry::Validated { execution, checks }) if *execution == facts.id => {
-                let checks: Vec<String> = checks.iter().map(check_words).collect();
-                Some((*at, format!("Checks: {}.", checks.join("; "))))
+                let all =
+                    checks.iter().map(|result| (*at, sentence(&format!("check {}", check_words(result)))));
+                moments.extend(all);
+                None
             }
             Entry::Journal(at, entry) if opened && !closed => {
                 closed = ends(entry, facts.id);
@@ -122,13 +124,16 @@ fn ends(entry: &JournalEntry, id: ExecutionId) -> bool {
     matches!(entry, JournalEntry::Status { execution, status, .. } if *execution == id && status.is_final())
 }
 
-fn seen(state: &EffectState) -> String {
-    match state {
-        EffectState::Applied => "it was done".to_owned(),
-        EffectState::Underway => "it is being done".to_owned(),
-        EffectState::NotApplied => "it was not done".to_owned(),
-        EffectState::Unreadable(why) => format!("cannot tell, {why}"),
-    }
+/// `Undo of step 1 (scale v41 to 3 replicas): succeeded.`
+fn attempted(facts: &ExecutionFacts, result: &StepResult) -> String {
+    let known = facts.attempt(result);
+    let action = known.and_then(|attempt| attempt.action.as_ref()).map(ToString::to_string);
+    let which = match known.map(|attempt| attempt.purpose) {
+        Some(Purpose::Undo) => "Undo of step",
+        Some(Purpose::Do) | None => "Step",
+    };
+    let outcome = outcome_words(&result.outcome);
+    format!("{which} {} ({}): {outcome}.", result.step + 1, action.unwrap_or_default())
 }
 
 impl ExecutionReport {
@@ -139,12 +144,12 @@ impl ExecutionReport {
             out.push_str(&wrapped(words, width, first, rest));
             out.push('\n');
         };
-        say("  ", "  ", &format!("{}.", self.status));
+        say("  ", "  ", &self.status);
         say("  ", "  ", &format!("Because {}.", self.event.reason));
         for (name, value) in self.event.facts.iter().chain(&self.plan.facts) {
             say(&format!("  {name:<24}"), &" ".repeat(26), value);
         }
-        say(&format!("  {:<24}", "plan's hash"), "", &self.plan_hash);
+        say(&format!("  {:<24}", "plan's hash"), &" ".repeat(26), &self.plan_hash);
         for f in &self.event.factors {
             let [signal, value, threshold, impact, adds] = f;
             let words = format!("{signal} {value}, held against {threshold}; impact {impact}, adds {adds}");
@@ -177,7 +182,7 @@ impl ExecutionReport {
     /// For a ticket or a wiki.
     pub fn markdown(&self) -> String {
         let mut out = format!("## Execution {}: {}\n\n", self.execution, self.title);
-        let _ = writeln!(out, "**{}.** Because {}.\n", self.status, self.event.reason);
+        let _ = writeln!(out, "**{}** Because {}.\n", self.status, self.event.reason);
         let _ = writeln!(out, "| | |\n| --- | --- |");
         for (name, value) in self.event.facts.iter().chain(&self.plan.facts) {
             let _ = writeln!(out, "| {name} | {} |", cell(value));
@@ -195,14 +200,14 @@ impl ExecutionReport {
             "\n### Steps\n\n| step | began | took | outcome | checks |\n| --- | --- | --- | --- | --- |"
         );
         for step in &self.plan.steps {
-            let name = format!("{}. {}", step.number, cell(&step.action));
             for attempt in &step.attempts {
+                let name = format!("{}. {}", step.number, cell(&attempt.name("")));
                 let checks = cell(&attempt.checks.join("; "));
                 let (began, took, outcome) = (&attempt.started, &attempt.took, cell(&attempt.outcome));
                 let _ = writeln!(out, "| {name} | {began} | {took} | {outcome} | {checks} |");
             }
             if step.attempts.is_empty() {
-                let _ = writeln!(out, "| {name} | – | – | not reached | |");
+                let _ = writeln!(out, "| {}. {} | – | – | not reached | |", step.number, cell(&step.action));
             }
         }
         for (title, lines) in self.lists() {
@@ -235,18 +240,18 @@ impl ExecutionReport {
 
 fn step_lines(step: &StepWords) -> Vec<String> {
     let critical = if step.critical { ", critical" } else { "" };
-    let name = format!("{}. {}{critical}", step.number, step.action);
     if step.attempts.is_empty() {
-        return vec![format!("{name}: not reached")];
+        return vec![format!("{}. {}{critical}: not reached", step.number, step.action)];
     }
-    let attempts = step.attempts.iter().zip(1..).map(|(attempt, n)| {
-        let tries = if n > 1 { format!(", try {n}") } else { String::new() };
+    let attempts = step.attempts.iter().map(|attempt| {
         let checks = if attempt.checks.is_empty() {
             String::new()
         } else {
             format!(" ({})", attempt.checks.join("; "))
         };
-        format!("{name}{tries}: {} at {}, took {}{checks}", attempt.outcome, attempt.started, attempt.took)
+        let (name, outcome) = (attempt.name(critical), &attempt.outcome);
+        let (started, took) = (&attempt.started, &attempt.took);
+        format!("{}. {name}: {outcome} at {started}, took {took}{checks}", step.number)
     });
     attempts.collect()
 }

@@ -36,6 +36,6 @@ pub use execution::{EXECUTION_REPORT_VERSION, ExecutionReport, executions};
 pub use json::REPORT_VERSION;
 pub use model::{CampaignReport, Commands, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
 pub use notice::Notice;
-pub use told::told;
+pub use told::{Told, seen, told};
 pub use wrap::wrapped;
 pub use write::{MARKER, Written, check, write};

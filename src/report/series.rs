@@ -2,7 +2,7 @@
 
 use super::model::Limits;
 use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::{Entry, PlaneKind};
+use crate::domain::entry::{Entry, PlaneKind, deployed};
 use crate::domain::event::{Decision, DecisionKind};
 use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS};
 use crate::domain::signal::{Quality, SignalKind};
@@ -62,7 +62,7 @@ const OVER: (&str, &str) = ("mitigated", "recovered");
 
 /// Reads a record's lines. The clock starts at the deploy, or with the record if it knows none.
 pub(super) fn series(entries: &[Entry], limits: Limits) -> Series {
-    let deployed = deployed(entries);
+    let deployed = deployed(entries).unwrap_or_default();
     let minute = |at: MonoTime| (at.0 as f64 - deployed.0 as f64) / 60_000.0;
     let mut s = Series { interval: 0.25, ..Series::default() };
     let mut real = false;
@@ -117,15 +117,6 @@ pub(super) fn series(entries: &[Entry], limits: Limits) -> Series {
     s.latency_limit = s.latency_limit.or(limits.latency_p99_ms);
     s.trim();
     s
-}
-
-fn deployed(entries: &[Entry]) -> MonoTime {
-    let moments = entries.iter().filter_map(|entry| match entry {
-        Entry::Truth(_, TruthEntry::Known(truth)) => Some(truth.deployed),
-        Entry::Input(_, Input::Deployed(deploy)) => Some(deploy.at),
-        _ => None,
-    });
-    moments.min().unwrap_or_default()
 }
 
 const fn word(kind: DecisionKind) -> Option<&'static str> {

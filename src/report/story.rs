@@ -3,17 +3,16 @@
 use serde::Serialize;
 
 use super::recommend::recommend;
-use super::told::told;
+use super::told::{Told, told};
 use super::words::{self, NOTHING};
 use crate::domain::engine_io::JournalEntry;
 use crate::domain::entry::Entry;
 use crate::domain::event::{Decision, RollbackEvent};
-use crate::domain::execution::{StepOutcome, StepResult};
-use crate::domain::id::ExecutionId;
-use crate::domain::plan::{Approval, Check, CheckResult, RiskKind, RiskLevel, RollbackPlan};
+use crate::domain::execution::StepOutcome;
+use crate::domain::plan::{Approval, Check, CheckResult, Purpose, RiskKind, RiskLevel};
 use crate::domain::time::MonoTime;
 use crate::domain::truth::{Milestone, TruthEntry};
-use crate::score::{ExecutionFacts, Executions};
+use crate::score::{AttemptFacts, ExecutionFacts, RecordFacts};
 
 /// The story, in words.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -51,7 +50,8 @@ pub(super) struct PlanWords {
     /// Checks before the first and after the last step that were made.
     pub(super) checks: Vec<String>,
     pub(super) status: String,
-    /// What to change, by the rules of [`recommend`].
+    /// What to change, by the rules of [`recommend`]; the report of an execution tells it beside the plan.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) recommendations: Vec<String>,
 }
 
@@ -67,6 +67,12 @@ pub(super) struct StepWords {
 /// One attempt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub(super) struct AttemptWords {
+    /// What was asked for.
+    pub(super) action: String,
+    /// Whether it was to take the step back.
+    pub(super) undo: bool,
+    /// The try of that, from 1.
+    pub(super) nth: u16,
     pub(super) started: String,
     pub(super) took: String,
     pub(super) outcome: String,
@@ -82,7 +88,11 @@ pub(super) fn story(entries: &[Entry], deployed: MonoTime) -> Story {
         match entry {
             Entry::Journal(at, entry) => {
                 moments.extend(moment(entry).map(|what| (*at, what)));
-                story.take(*at, entry, deployed);
+                if let (JournalEntry::Decided { decision: Decision::RollBack(event), .. }, None) =
+                    (entry, &story.event)
+                {
+                    story.event = Some(event_words(event));
+                }
             }
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 moments.extend(truth.onset.map(|at| (at, "Users began to feel it (onset).".into())));
@@ -104,10 +114,11 @@ pub(super) fn story(entries: &[Entry], deployed: MonoTime) -> Story {
             | Entry::Truth(_, TruthEntry::Tick(_) | TruthEntry::Effect(_) | TruthEntry::Left(_)) => {}
         }
     }
-    for facts in Executions::of(entries) {
-        if let Some(plan) = story.plan(facts.id) {
-            plan.recommendations = recommend(&facts);
-        }
+    for facts in RecordFacts::of(entries).executions {
+        let mut plan = plan_words(&facts, deployed);
+        plan.facts.extend(facts.left.map(|left| ("left so", left.to_string())));
+        plan.recommendations = recommend(&facts, deployed);
+        story.plans.push(plan);
     }
     moments.sort_by_key(|(at, _)| *at);
     let all = moments.len();
@@ -125,101 +136,24 @@ pub(super) fn story(entries: &[Entry], deployed: MonoTime) -> Story {
 const MOMENTS_MAX: usize = 60;
 
 pub(super) fn moment(entry: &JournalEntry) -> Option<String> {
-    match entry {
-        JournalEntry::Decided { decision, .. } => Some(match decision {
+    match told(entry) {
+        Told::Sentence(words) => Some(sentence(&words)),
+        Told::Decided(decision) => Some(match decision {
             Decision::Hold(reason) => format!("Hold: {reason}."),
             Decision::Pause(reason) => format!("Pause the rollout: {reason}."),
             Decision::Escalate(reason) => format!("Escalate to a person: {reason}."),
             Decision::RollBack(event) => format!("Roll back to {}: {}.", event.target, event.reason),
         }),
-        JournalEntry::Planned { plan, .. } => Some(format!("Planned: {}.", plan.strategy)),
-        JournalEntry::Status { status, error, left, .. } => {
-            let error = error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-            let left = left.map(|left| format!(" Left so: {left}.")).unwrap_or_default();
-            Some(format!("Execution {status}{error}.{left}"))
-        }
-        JournalEntry::RolloutIntent { .. }
-        | JournalEntry::Waiting { .. }
-        | JournalEntry::Asked { .. }
-        | JournalEntry::Approved { .. }
-        | JournalEntry::Void { .. }
-        | JournalEntry::Alerts { .. }
-        | JournalEntry::Page { .. }
-        | JournalEntry::Resumed { .. } => told(entry).map(|words| sentence(&words)),
-        JournalEntry::Judged { .. }
-        | JournalEntry::Intent { .. }
-        | JournalEntry::Outcome { .. }
-        | JournalEntry::Validated { .. } => None,
+        Told::Planned(plan) => Some(format!("Planned: {}.", plan.strategy)),
+        Told::Attempted(..) | Told::Checked(_) | Told::Nothing => None,
     }
 }
 
 /// With a capital and a full stop.
-fn sentence(words: &str) -> String {
+pub(super) fn sentence(words: &str) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(|letter| letter.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", letters.as_str())
-}
-
-impl PlanWords {
-    /// What became of it.
-    pub(super) fn take(&mut self, facts: &ExecutionFacts, deployed: MonoTime) {
-        for result in &facts.attempts {
-            if let Some(step) = self.steps.get_mut(usize::from(result.step)) {
-                step.attempts.push(attempt_words(result, deployed));
-            }
-        }
-        self.checks = facts.checks.iter().map(check_words).collect();
-    }
-}
-
-impl Story {
-    fn take(&mut self, at: MonoTime, entry: &JournalEntry, deployed: MonoTime) {
-        match entry {
-            JournalEntry::Decided { decision: Decision::RollBack(event), .. } => {
-                self.event.get_or_insert_with(|| event_words(event));
-            }
-            JournalEntry::Planned { execution, plan } => self.plans.push(plan_words(*execution, plan)),
-            JournalEntry::Outcome { execution, result } => {
-                let attempt = attempt_words(result, deployed);
-                if let Some(step) =
-                    self.plan(*execution).and_then(|p| p.steps.get_mut(usize::from(result.step)))
-                {
-                    step.attempts.push(attempt);
-                }
-            }
-            JournalEntry::Validated { execution, checks } => {
-                let when = words::since(at, deployed);
-                if let Some(plan) = self.plan(*execution) {
-                    plan.checks
-                        .extend(checks.iter().map(|result| format!("{when}: {}", check_words(result))));
-                }
-            }
-            JournalEntry::Status { execution, status, error, left } => {
-                if let Some(plan) = self.plan(*execution) {
-                    plan.status = match error {
-                        Some(error) => format!("{status}: {error}"),
-                        None => status.to_string(),
-                    };
-                    plan.facts.extend(left.map(|left| ("left so", left.to_string())));
-                }
-            }
-            JournalEntry::Decided { .. }
-            | JournalEntry::Judged { .. }
-            | JournalEntry::Intent { .. }
-            | JournalEntry::RolloutIntent { .. }
-            | JournalEntry::Waiting { .. }
-            | JournalEntry::Asked { .. }
-            | JournalEntry::Approved { .. }
-            | JournalEntry::Void { .. }
-            | JournalEntry::Alerts { .. }
-            | JournalEntry::Page { .. }
-            | JournalEntry::Resumed { .. } => {}
-        }
-    }
-
-    fn plan(&mut self, execution: ExecutionId) -> Option<&mut PlanWords> {
-        self.plans.iter_mut().find(|plan| plan.id == execution.0)
-    }
 }
 
 pub(super) fn event_words(event: &RollbackEvent) -> EventWords {
@@ -281,7 +215,9 @@ const fn trigger(trigger: crate::domain::event::Trigger) -> &'static str {
     }
 }
 
-pub(super) fn plan_words(execution: ExecutionId, plan: &RollbackPlan) -> PlanWords {
+/// A plan and what became of it; without advice, and without how it left the service.
+pub(super) fn plan_words(execution: &ExecutionFacts, deployed: MonoTime) -> PlanWords {
+    let plan = &execution.plan;
     let approval = match &plan.approval {
         Approval::NotRequired => "not required".to_owned(),
         Approval::Standing { approver, .. } => format!("standing, given by {approver}"),
@@ -298,14 +234,17 @@ pub(super) fn plan_words(execution: ExecutionId, plan: &RollbackPlan) -> PlanWor
     if !plan.dependencies.is_empty() {
         facts.push(("depends on", names(&plan.dependencies)));
     }
-    let steps = plan.steps.iter().zip(1..).map(|(step, number)| StepWords {
-        number,
-        action: step.action.to_string(),
-        critical: step.critical,
-        attempts: Vec::new(),
+    let steps = plan.steps.iter().enumerate().map(|(place, step)| {
+        let own = execution.attempts.iter().filter(|attempt| usize::from(attempt.result.step) == place);
+        StepWords {
+            number: place + 1,
+            action: step.action.to_string(),
+            critical: step.critical,
+            attempts: own.map(|attempt| attempt_words(attempt, deployed)).collect(),
+        }
     });
     PlanWords {
-        id: execution.0,
+        id: execution.id.0,
         strategy: plan.strategy.to_string(),
         facts,
         rejected: plan.rejected.iter().map(|r| (r.strategy.to_string(), r.reason.clone())).collect(),
@@ -315,8 +254,11 @@ pub(super) fn plan_words(execution: ExecutionId, plan: &RollbackPlan) -> PlanWor
             .map(|r| [kind(r.kind).into(), level(r.level).into(), r.reason.clone()])
             .collect(),
         steps: steps.collect(),
-        checks: Vec::new(),
-        status: "planned".into(),
+        checks: execution.checks.iter().map(check_words).collect(),
+        status: match &execution.error {
+            Some(error) => format!("{}: {error}", execution.status),
+            None => execution.status.to_string(),
+        },
         recommendations: Vec::new(),
     }
 }
@@ -339,13 +281,29 @@ const fn level(level: RiskLevel) -> &'static str {
     }
 }
 
-fn attempt_words(result: &StepResult, deployed: MonoTime) -> AttemptWords {
+fn attempt_words(attempt: &AttemptFacts, deployed: MonoTime) -> AttemptWords {
+    let result = &attempt.result;
     AttemptWords {
+        action: attempt.action.as_ref().map(ToString::to_string).unwrap_or_default(),
+        undo: attempt.purpose == Purpose::Undo,
+        nth: attempt.nth,
         started: words::since(result.started, deployed),
-        took: words::whole(result.ended.since(result.started)),
+        took: words::whole(attempt.took()),
         outcome: outcome_words(&result.outcome),
-        good: result.outcome == StepOutcome::Succeeded && result.checks.iter().all(|check| check.passed),
+        good: attempt.is_good(),
         checks: result.checks.iter().map(check_words).collect(),
+    }
+}
+
+impl AttemptWords {
+    /// What was done: `undo: scale v41 to 3 replicas, try 2`.
+    pub(super) fn name(&self, critical: &str) -> String {
+        let again = if self.nth > 1 { format!(", try {}", self.nth) } else { String::new() };
+        if self.undo {
+            format!("undo: {}{again}", self.action)
+        } else {
+            format!("{}{critical}{again}", self.action)
+        }
     }
 }
 

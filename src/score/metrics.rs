@@ -1,17 +1,18 @@
-//! The engine's own metrics (SPEC 6.5): counters and histograms, folded from records, written as OpenMetrics text.
+//! The engine's own metrics (SPEC 6.5): counters and histograms, summed over records, written as OpenMetrics text.
 //!
 //! Names are `rollback_<noun>_<unit>[_total]`. Everything is counted from what was written down, so that a recorded
-//! run, a campaign and a live engine are measured in the same way.
+//! run, a campaign and a live engine are measured in the same way; only the end of the harm is of the truth, and missing
+//! where there is none. All series of a family have the same labels.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::execution::{ExecutionFacts, Executions};
-use crate::domain::engine_io::{JournalEntry, VoidAnswer, Wait};
-use crate::domain::entry::Entry;
-use crate::domain::execution::{EffectState, ExecutionStatus, StepOutcome};
-use crate::domain::plan::{RollbackPlan, StepAction};
-use crate::domain::time::{Millis, MonoTime};
+use super::execution::{AttemptFacts, ExecutionFacts};
+use super::facts::RecordFacts;
+use crate::domain::engine_io::{VoidAnswer, Wait};
+use crate::domain::execution::{EffectState, StepOutcome};
+use crate::domain::plan::{Actuator, Purpose, StepAction};
+use crate::domain::time::Millis;
 
 /// Upper bounds of the histograms' buckets, seconds: from a flag to an hour.
 const BOUNDS_S: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];
@@ -36,113 +37,104 @@ impl Histogram {
 /// Labels of a series, as they are written between the braces.
 type Labels = String;
 
-/// All of them. Folds any number of records.
+/// All of them. Sums any number of records.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     decisions: BTreeMap<Labels, u64>,
     executions: BTreeMap<Labels, u64>,
     attempts: BTreeMap<Labels, u64>,
     retries: BTreeMap<Labels, u64>,
+    undos: BTreeMap<Labels, u64>,
     reads: BTreeMap<Labels, u64>,
     waits: BTreeMap<Labels, u64>,
+    breaker_waits: BTreeMap<Labels, u64>,
     approvals: BTreeMap<Labels, u64>,
-    pages: BTreeMap<Labels, u64>,
-    restarts: BTreeMap<Labels, u64>,
-    quiet_s: BTreeMap<Labels, f64>,
+    void: BTreeMap<Labels, u64>,
+    quiet: BTreeMap<Labels, Millis>,
     execution_s: BTreeMap<Labels, Histogram>,
     step_s: BTreeMap<Labels, Histogram>,
+    mitigation_s: BTreeMap<Labels, Histogram>,
+    pages: u64,
+    restarts: u64,
+    down: Millis,
+    resumes: u64,
+    unmitigated: u64,
     open: u64,
 }
 
 impl Metrics {
     /// Counts one record.
-    pub fn record(&mut self, entries: &[Entry]) {
-        let mut executions = Executions::default();
-        let mut quiet_since: Option<MonoTime> = None;
-        for entry in entries {
-            executions.push(entry);
-            let Entry::Journal(at, entry) = entry else { continue };
-            match entry {
-                JournalEntry::Decided { decision, .. } => {
-                    count(&mut self.decisions, label("decision", &decision.kind().to_string()));
-                }
-                JournalEntry::Page { .. } => count(&mut self.pages, Labels::new()),
-                JournalEntry::Alerts { quiet_until: Some(_), .. } => {
-                    quiet_since.get_or_insert(*at);
-                }
-                JournalEntry::Alerts { quiet_until: None, .. } => {
-                    let quiet = quiet_since.take().map_or(0.0, |since| at.since(since).as_secs_f64());
-                    *self.quiet_s.entry(Labels::new()).or_default() += quiet;
-                }
-                JournalEntry::Judged { .. }
-                | JournalEntry::Planned { .. }
-                | JournalEntry::Intent { .. }
-                | JournalEntry::Outcome { .. }
-                | JournalEntry::Validated { .. }
-                | JournalEntry::Status { .. }
-                | JournalEntry::RolloutIntent { .. }
-                | JournalEntry::Waiting { .. }
-                | JournalEntry::Asked { .. }
-                | JournalEntry::Approved { .. }
-                | JournalEntry::Void { .. }
-                | JournalEntry::Resumed { .. } => {}
-            }
+    pub fn record(&mut self, facts: &RecordFacts) {
+        for (_, kind) in &facts.decisions {
+            count(&mut self.decisions, label("decision", &kind.to_string()));
         }
-        for facts in executions.finish() {
-            self.execution(&facts);
+        for quiet in &facts.quiet {
+            // A service's name has no character that would have to be escaped.
+            let total = self.quiet.entry(format!("service=\"{}\"", quiet.service)).or_default();
+            *total = *total + quiet.lasted();
+        }
+        if let Some(time) = facts.decision_to_mitigation() {
+            let planned = facts.executions.first().map(|first| first.plan.strategy.to_string());
+            let strategy = label("strategy", planned.as_deref().unwrap_or("none"));
+            self.mitigation_s.entry(strategy).or_default().observe(time);
+        }
+        self.unmitigated += u64::from(facts.never_mitigated());
+        self.pages += facts.pages;
+        self.restarts += facts.restarts.len() as u64;
+        self.down = facts.restarts.iter().fold(self.down, |sum, &down| sum + down);
+        for execution in &facts.executions {
+            self.execution(execution);
         }
     }
 
     fn execution(&mut self, facts: &ExecutionFacts) {
         let strategy = label("strategy", &facts.plan.strategy.to_string());
         if facts.ended.is_some() {
-            let status = label("status", &status(facts.status));
+            let status = label("status", &facts.status.to_string());
             count(&mut self.executions, format!("{strategy},{status}"));
             self.execution_s.entry(strategy).or_default().observe(facts.took());
         } else {
             self.open += 1;
         }
         for attempt in &facts.attempts {
-            let action = label("action", action(&facts.plan, attempt.step));
-            let outcome = label("outcome", outcome(&attempt.outcome));
-            count(&mut self.attempts, format!("{action},{outcome}"));
-            if attempt.attempt > 1 {
-                count(&mut self.retries, action.clone());
-            }
-            self.step_s.entry(action).or_default().observe(attempt.ended.since(attempt.started));
+            self.attempt(attempt);
         }
         for (_, state) in &facts.reads {
-            let seen = match state {
-                EffectState::Applied => "applied",
-                EffectState::Underway => "underway",
-                EffectState::NotApplied => "not_applied",
-                EffectState::Unreadable(_) => "unreadable",
-            };
-            count(&mut self.reads, label("state", seen));
+            count(&mut self.reads, label("state", seen(state)));
         }
         for (_, wait, _) in &facts.waits {
-            let reason = match wait {
-                Wait::Breaker(_) => "breaker",
-                Wait::RateLimit => "rate_limit",
-                Wait::Calendar(_) => "calendar",
-                Wait::Approval => "approval",
-            };
-            count(&mut self.waits, label("reason", reason));
+            count(&mut self.waits, label("reason", reason(wait)));
+            if let Wait::Breaker(actuator) = wait {
+                count(&mut self.breaker_waits, label("actuator", other_side(*actuator)));
+            }
         }
-        *self.approvals.entry(label("answer", "asked")).or_default() += facts.asked.len() as u64;
-        *self.approvals.entry(label("answer", "approved")).or_default() += facts.approved.len() as u64;
+        for (answer, n) in [
+            ("asked", facts.asked.len()),
+            ("approved", facts.approved.len()),
+            ("refused", usize::from(facts.refused.is_some())),
+            ("void", facts.void.len()),
+        ] {
+            *self.approvals.entry(label("answer", answer)).or_default() += n as u64;
+        }
         for (_, _, why) in &facts.void {
-            let why = match why {
-                VoidAnswer::NoSuchExecution => "no_such_execution",
-                VoidAnswer::NotAwaited => "not_awaited",
-                VoidAnswer::OtherPlan => "other_plan",
-                VoidAnswer::Expired => "expired",
-                VoidAnswer::OwnPlan => "own_plan",
-                VoidAnswer::WrongRole => "wrong_role",
-            };
-            count(&mut self.approvals, format!("{},{}", label("answer", "void"), label("reason", why)));
+            count(&mut self.void, label("reason", no_use(*why)));
         }
-        *self.restarts.entry(Labels::new()).or_default() += facts.restarts.len() as u64;
+        self.resumes += facts.restarts.len() as u64;
+    }
+
+    fn attempt(&mut self, attempt: &AttemptFacts) {
+        let action = label("action", attempt.action.as_ref().map_or("none", action));
+        let outcome = label("outcome", outcome(&attempt.result.outcome));
+        match attempt.purpose {
+            Purpose::Do => {
+                count(&mut self.attempts, format!("{action},{outcome}"));
+                if attempt.is_retry() {
+                    count(&mut self.retries, action.clone());
+                }
+                self.step_s.entry(action).or_default().observe(attempt.took());
+            }
+            Purpose::Undo => count(&mut self.undos, format!("{action},{outcome}")),
+        }
     }
 
     /// OpenMetrics text, its `# EOF` included.
@@ -151,38 +143,90 @@ impl Metrics {
         for (name, help, series) in [
             ("rollback_decisions", "Decisions that were written down, by kind.", &self.decisions),
             ("rollback_executions", "Executions that ended, by strategy and status.", &self.executions),
-            ("rollback_step_attempts", "Attempts of steps, by action and outcome.", &self.attempts),
+            (
+                "rollback_step_attempts",
+                "Attempts to carry a step out, by action and outcome.",
+                &self.attempts,
+            ),
             ("rollback_step_retries", "Attempts beyond the first of their step, by action.", &self.retries),
+            ("rollback_step_undos", "Attempts to take a step back, by action and outcome.", &self.undos),
             ("rollback_effect_reads", "Effects read back, by what was to be seen.", &self.reads),
             ("rollback_effect_waits", "Effects that were held up, by reason.", &self.waits),
+            (
+                "rollback_breaker_waits",
+                "Effects that an open breaker held up, by actuator.",
+                &self.breaker_waits,
+            ),
             ("rollback_approvals", "Requests for approval and answers.", &self.approvals),
-            ("rollback_pages", "Calls for a person.", &self.pages),
-            ("rollback_engine_resumes", "Executions that were resumed after a restart.", &self.restarts),
+            ("rollback_approvals_void", "Answers that did not count, by reason.", &self.void),
         ] {
-            let _ = writeln!(out, "# TYPE {name} counter\n# HELP {name} {help}");
-            for (labels, value) in series {
-                let _ = writeln!(out, "{name}_total{} {value}", braces(labels));
-            }
+            counters(&mut out, name, help, series.iter().map(|(labels, n)| (labels.as_str(), n)));
         }
-        let name = "rollback_alerts_quiet_seconds";
-        let _ = writeln!(out, "# TYPE {name} counter\n# UNIT {name} seconds");
-        let _ = writeln!(out, "# HELP {name} How long alerts were kept quiet.");
-        for (labels, value) in &self.quiet_s {
-            let _ = writeln!(out, "{name}_total{} {value}", braces(labels));
+        for (name, help, value) in [
+            ("rollback_pages", "Calls for a person.", self.pages),
+            ("rollback_engine_restarts", "Times that the engine was started again.", self.restarts),
+            ("rollback_engine_resumes", "Open executions that a restarted engine found.", self.resumes),
+            (
+                "rollback_unmitigated",
+                "Records with a decision to roll back in which the harm did not end; by the truth.",
+                self.unmitigated,
+            ),
+        ] {
+            counters(&mut out, name, help, [("", value)]);
         }
+        let quiet = self.quiet.iter().map(|(labels, time)| (labels.as_str(), time.as_secs_f64()));
+        counters(
+            &mut out,
+            "rollback_alerts_quiet_seconds",
+            "How long alerts were kept quiet, by service.",
+            quiet,
+        );
+        let down = [("", self.down.as_secs_f64())];
+        counters(
+            &mut out,
+            "rollback_engine_down_seconds",
+            "How long no engine watched, up to its restarts.",
+            down,
+        );
         for (name, help, series) in [
             ("rollback_execution_duration_seconds", "From plan to end, by strategy.", &self.execution_s),
-            ("rollback_step_duration_seconds", "Attempts of steps, by action.", &self.step_s),
+            ("rollback_step_duration_seconds", "Attempts to carry a step out, by action.", &self.step_s),
+            (
+                "rollback_mitigation_duration_seconds",
+                "From the first decision to roll back to the end of the harm, by strategy; by the truth.",
+                &self.mitigation_s,
+            ),
         ] {
-            let _ = writeln!(out, "# TYPE {name} histogram\n# UNIT {name} seconds\n# HELP {name} {help}");
+            describe(&mut out, name, "histogram", help);
             for (labels, histogram) in series {
                 write_histogram(&mut out, name, labels, histogram);
             }
         }
         let name = "rollback_executions_open";
-        let _ = writeln!(out, "# TYPE {name} gauge\n# HELP {name} Executions that have not ended.");
+        describe(&mut out, name, "gauge", "Executions that have not ended.");
         let _ = writeln!(out, "{name} {}\n# EOF", self.open);
         out
+    }
+}
+
+/// What stands before the samples of a family; a unit where its name ends with one.
+fn describe(out: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(out, "# TYPE {name} {kind}");
+    if name.ends_with("_seconds") {
+        let _ = writeln!(out, "# UNIT {name} seconds");
+    }
+    let _ = writeln!(out, "# HELP {name} {help}");
+}
+
+fn counters<'a>(
+    out: &mut String,
+    name: &str,
+    help: &str,
+    series: impl IntoIterator<Item = (&'a str, impl std::fmt::Display)>,
+) {
+    describe(out, name, "counter", help);
+    for (labels, value) in series {
+        let _ = writeln!(out, "{name}_total{} {value}", braces(labels));
     }
 }
 
@@ -210,8 +254,43 @@ fn count(series: &mut BTreeMap<Labels, u64>, labels: Labels) {
     *series.entry(labels).or_default() += 1;
 }
 
-fn status(status: ExecutionStatus) -> String {
-    status.to_string()
+const fn seen(state: &EffectState) -> &'static str {
+    match state {
+        EffectState::Applied => "applied",
+        EffectState::Underway => "underway",
+        EffectState::NotApplied => "not_applied",
+        EffectState::Unreadable(_) => "unreadable",
+    }
+}
+
+const fn reason(wait: &Wait) -> &'static str {
+    match wait {
+        Wait::Breaker(_) => "breaker",
+        Wait::RateLimit => "rate_limit",
+        Wait::Calendar(_) => "calendar",
+        Wait::Approval => "approval",
+    }
+}
+
+const fn other_side(actuator: Actuator) -> &'static str {
+    match actuator {
+        Actuator::Cluster => "cluster",
+        Actuator::Traffic => "traffic",
+        Actuator::Flags => "flags",
+        Actuator::Discovery => "discovery",
+        Actuator::Notification => "notification",
+    }
+}
+
+const fn no_use(why: VoidAnswer) -> &'static str {
+    match why {
+        VoidAnswer::NoSuchExecution => "no_such_execution",
+        VoidAnswer::NotAwaited => "not_awaited",
+        VoidAnswer::OtherPlan => "other_plan",
+        VoidAnswer::Expired => "expired",
+        VoidAnswer::OwnPlan => "own_plan",
+        VoidAnswer::WrongRole => "wrong_role",
+    }
 }
 
 const fn outcome(outcome: &StepOutcome) -> &'static str {
@@ -223,75 +302,18 @@ const fn outcome(outcome: &StepOutcome) -> &'static str {
     }
 }
 
-/// The kind of the action of a step; actions of one kind differ in whom they act on.
-fn action(plan: &RollbackPlan, step: u16) -> &'static str {
-    match plan.steps.get(usize::from(step)).map(|step| &step.action) {
-        Some(StepAction::ScaleVersion { .. }) => "scale_version",
-        Some(StepAction::ShiftTraffic { .. }) => "shift_traffic",
-        Some(StepAction::WatchHealth { .. }) => "watch_health",
-        Some(StepAction::DisableFlags { .. }) => "disable_flags",
-        Some(StepAction::VerifyFlags { .. }) => "verify_flags",
-        Some(StepAction::UpdateServiceDiscovery { .. }) => "update_service_discovery",
-        Some(StepAction::Notify { .. }) => "notify",
-        None => "none",
+/// The kind of an action; actions of one kind differ in whom they act on.
+const fn action(action: &StepAction) -> &'static str {
+    match action {
+        StepAction::ScaleVersion { .. } => "scale_version",
+        StepAction::ShiftTraffic { .. } => "shift_traffic",
+        StepAction::WatchHealth { .. } => "watch_health",
+        StepAction::DisableFlags { .. } => "disable_flags",
+        StepAction::VerifyFlags { .. } => "verify_flags",
+        StepAction::UpdateServiceDiscovery { .. } => "update_service_discovery",
+        StepAction::Notify { .. } => "notify",
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::record::sample::Sample;
-
-    #[test]
-    fn the_text_is_open_metrics() {
-        let mut metrics = Metrics::default();
-        metrics.record(&Sample::default().entries());
-        let text = metrics.open_metrics();
-        assert!(text.ends_with("# EOF\n"));
-        let mut families = BTreeSet::new();
-        let mut family = String::new();
-        for line in text.lines() {
-            if let Some(rest) = line.strip_prefix("# TYPE ") {
-                family = rest.split(' ').next().expect("a name").to_owned();
-                assert!(families.insert(family.clone()), "{family} comes twice");
-            } else if let Some(rest) = line.strip_prefix("# UNIT ") {
-                let (name, unit) = rest.split_once(' ').expect("a name and a unit");
-                assert!(name == family && name.ends_with(unit), "{line}");
-            } else if !line.starts_with('#') {
-                let (series, value) = line.rsplit_once(' ').expect("a series and a value");
-                let name = series.split('{').next().expect("a name");
-                let suffix = name.strip_prefix(&family).expect("in its family");
-                assert!(["", "_total", "_bucket", "_count", "_sum"].contains(&suffix), "{line}");
-                assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "{line}");
-                assert!(name.starts_with("rollback_"), "{line}");
-            }
-        }
-        assert!(text.contains(
-            "rollback_executions_total{strategy=\"canary_rollback\",status=\"completed_with_warnings\"} 1"
-        ));
-        assert!(text.contains("rollback_step_attempts_total{action=\"notify\",outcome=\"timed_out\"} 1"));
-    }
-
-    #[test]
-    fn records_add_up_and_a_histogram_counts_every_observation_once() {
-        let mut metrics = Metrics::default();
-        for _ in 0..3 {
-            metrics.record(&Sample::default().entries());
-        }
-        let text = metrics.open_metrics();
-        assert!(text.contains("rollback_execution_duration_seconds_count{strategy=\"canary_rollback\"} 3"));
-        assert!(text.contains(
-            "rollback_execution_duration_seconds_bucket{strategy=\"canary_rollback\",le=\"+Inf\"} 3"
-        ));
-        let mut histogram = Histogram::default();
-        for ms in [1000, 1001, 3_600_000, 3_600_001] {
-            histogram.observe(Millis(ms));
-        }
-        assert_eq!(
-            (histogram.buckets[0], histogram.buckets[1], histogram.buckets[11], histogram.buckets[12]),
-            (1, 1, 1, 1)
-        );
-    }
-}
+mod tests;
