@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::elapsed::Elapsed;
 use super::interval::Share;
-use super::outcome::RunOutcome;
+use super::outcome::{Feasible, RunOutcome};
 use crate::domain::event::DecisionKind;
 use crate::domain::expectation::{Expectation, Never};
 use crate::domain::plan::Strategy;
@@ -208,25 +208,44 @@ pub struct SeedsExpectation {
     pub met: Share,
     /// Runs of which a part cannot be told.
     pub unknown: u64,
+    /// Runs that do not count: a rollback is expected, but no detector could have told the harm within the watch.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub infeasible: u64,
     /// How many runs failed which part.
     pub unmet: BTreeMap<String, u64>,
     /// The first run that did not meet it, by seed index.
     pub first_unmet: Option<u64>,
 }
 
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+/// Whether a rollback is expected that nothing could have led to: the harm is too small to be told within the watch.
+fn asks_the_impossible(expect: &Expectation, outcome: &RunOutcome) -> bool {
+    outcome.truth.bound.feasible == Feasible::No
+        && expect.decision.contains(&DecisionKind::RollBack)
+        && !expect.decision.contains(&DecisionKind::Hold)
+}
+
 /// Sums up runs of one scenario and judge; none when no run carries an expectation.
 ///
 /// Missed: something of `never` happened in any seed; or the share is below `share_min` and the seeds are enough
-/// to tell. Unknown: parts cannot be told; or even if all these seeds had succeeded, the lower bound could not
+/// to tell. Runs whose harm nobody could have told do not count, except for `never`. Unknown: parts cannot be told; or even if all these seeds had succeeded, the lower bound could not
 /// have reached `lower_min` (unless the upper bound already excludes `share_min`); or the share is good, but its
 /// lower bound is not there yet.
 pub fn over_seeds<'a>(outcomes: impl IntoIterator<Item = &'a RunOutcome>) -> Option<SeedsExpectation> {
-    let (mut n, mut k, mut unknown) = (0, 0, 0);
+    let (mut n, mut k, mut unknown, mut infeasible) = (0, 0, 0, 0);
     let mut unmet = BTreeMap::new();
     let (mut first_unmet, mut never, mut limits) = (None::<u64>, None::<u64>, None);
     for outcome in outcomes {
         let (Some(expect), Some(run)) = (&outcome.expect, &outcome.met) else { continue };
         limits.get_or_insert((expect.share_min, expect.lower_min));
+        let never_happened = !run.unmet.iter().any(|part| matches!(part, Unmet::Never(_)));
+        if never_happened && asks_the_impossible(expect, outcome) {
+            infeasible += 1;
+            continue;
+        }
         n += 1;
         k += u64::from(run.is_met());
         unknown += u64::from(run.unmet.is_empty() && !run.unknown.is_empty());
@@ -242,8 +261,12 @@ pub fn over_seeds<'a>(outcomes: impl IntoIterator<Item = &'a RunOutcome>) -> Opt
     }
     let (share_min, lower_min) = limits?;
     let met = Share::new(k, n);
-    let (status, why) = judge(met, unknown, never, share_min, lower_min);
-    Some(SeedsExpectation { status, why, met, unknown, unmet, first_unmet })
+    let (status, mut why) = judge(met, unknown, never, share_min, lower_min);
+    if infeasible > 0 {
+        use std::fmt::Write as _;
+        write!(why, " ({infeasible} more could not be told by anyone)").expect("a text takes all");
+    }
+    Some(SeedsExpectation { status, why, met, unknown, infeasible, unmet, first_unmet })
 }
 
 fn judge(
