@@ -130,7 +130,12 @@ fn no_worse(verdict: &Verdict, ring: &Ring, other: impl Fn(usize) -> Counts) -> 
                 other.has_conversions() && below(candidate.unconverted(), other.unconverted(), converted)
             }
             // What loads or breaks a machine is not seen in the requests of an arm.
-            Some(SignalKind::Cpu | SignalKind::Memory | SignalKind::SecurityFindings) => false,
+            Some(
+                SignalKind::Cpu
+                | SignalKind::Memory
+                | SignalKind::SecurityFindings
+                | SignalKind::ComplianceFindings,
+            ) => false,
             Some(
                 SignalKind::ErrorRatio
                 | SignalKind::LatencyP99

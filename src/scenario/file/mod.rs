@@ -17,7 +17,9 @@ use crate::domain::truth::Cause;
 use crate::policy::document::{Length, Name, OneOrMany};
 use crate::scenario::model::Answer;
 
-pub use incident::{BadFlag, Event, FaultEntry, Gap, Harm, Interval, Noise, Outage, Security, Surge};
+pub use incident::{
+    BadFlag, Event, FaultEntry, Findings, Gap, Harm, Interval, Noise, NoisyPod, Outage, PodOut, Surge,
+};
 pub(crate) use service::capabilities;
 pub use service::{Capability, Dependency, Latency, Normal, Pods, Range, TierName, Traffic, Users, Version};
 
