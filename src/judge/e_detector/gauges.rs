@@ -37,8 +37,8 @@ impl EDetector {
         }
         let memory = candidate.memory_ratio > 0.0 && control.memory_ratio > 0.0;
         if memory {
-            let more = f64::from(candidate.memory_ratio) - f64::from(control.memory_ratio);
-            self.take_memory(more, self.params.memory_margin);
+            let normal = f64::from(control.memory_ratio) + self.params.memory_margin;
+            self.take_memory(f64::from(candidate.memory_ratio), normal);
         }
         let Some(cpu) = dearer(candidate, control) else { return memory };
         let margin = log(self.params.cpu_margin) + self.params.warmup_latency * self.watch.warmth.cold;
@@ -52,13 +52,14 @@ impl EDetector {
     /// The same where there is no control: memory against what it was before the deploy.
     pub(super) fn compare_memory_with_past(&mut self, candidate: &ArmIncrements) {
         if let Some(before) = self.past.memory().filter(|_| candidate.pods_ready > 0) {
-            let more = f64::from(candidate.memory_ratio) - before;
-            self.take_memory(more, self.params.history_memory_margin);
+            let normal = before + self.params.history_memory_margin;
+            self.take_memory(f64::from(candidate.memory_ratio), normal);
         }
     }
 
-    fn take_memory(&mut self, more: f64, margin: f64) {
-        let z = ((more - margin) / MEMORY_NOISE).min(WINSOR);
+    /// `normal` is what a healthy release may have.
+    fn take_memory(&mut self, memory: f64, normal: f64) {
+        let z = ((memory - normal.max(self.params.memory_harmless)) / MEMORY_NOISE).min(WINSOR);
         self.take_gauge(MEMORY, &gauge_log_e(z, self.gauge_correlation()));
     }
 

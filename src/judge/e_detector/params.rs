@@ -38,7 +38,10 @@ pub struct Params {
     pub conversion_arm_noise: f64,
     /// Difference of memory, as a share of the limit, that a healthy release may have; `0..=1`, default 0.04 (DS).
     pub memory_margin: f64,
-    /// The same against the past, where nothing tells what else changed; default 0.15.
+    /// Memory, as a share of the limit, below which more of it is nobody's pain whatever the difference; `0..=1`, default
+    /// 0.75: a release may need more, and what matters is what is left.
+    pub memory_harmless: f64,
+    /// The same difference against the past, where nothing tells what else changed; default 0.15.
     pub history_memory_margin: f64,
     /// Ratio of processor time per request that a healthy release may take, `1..=100`; default 1.5. Wide: what it costs is
     /// nobody's pain, and pods at little load spend most on being there.
@@ -101,6 +104,7 @@ impl Default for Params {
             conversion_margin: 1.05,
             conversion_arm_noise: 0.02,
             memory_margin: 0.04,
+            memory_harmless: 0.75,
             history_memory_margin: 0.15,
             cpu_margin: 1.5,
             error_arm_noise: 0.10,
@@ -139,6 +143,7 @@ impl Params {
             ("conversion_margin", self.conversion_margin, 1.0, 10.0),
             ("conversion_arm_noise", self.conversion_arm_noise, 0.0, 2.0),
             ("memory_margin", self.memory_margin, 0.0, 1.0),
+            ("memory_harmless", self.memory_harmless, 0.0, 1.0),
             ("history_memory_margin", self.history_memory_margin, 0.0, 1.0),
             ("cpu_margin", self.cpu_margin, 1.0, 100.0),
             ("error_arm_noise", self.error_arm_noise, 0.0, 2.0),
