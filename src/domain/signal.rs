@@ -227,3 +227,19 @@ pub enum QueryValue {
     /// The provider failed.
     Failed,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shorter_list_leaves_later_signals_missing() {
+        let mut table = SignalTable::default();
+        table.set(SignalKind::SecurityFindings, SignalSample::fresh(2.0, 1));
+        let samples: [SignalSample; SIGNAL_COUNT] = table.into();
+        assert_eq!(SignalTable::from(samples.to_vec()), table);
+        let older = SignalTable::from(samples[..SIGNAL_COUNT - 1].to_vec());
+        assert_eq!(older, table);
+        assert_eq!(older.get(SignalKind::ComplianceFindings).quality, Quality::Missing);
+    }
+}

@@ -428,4 +428,6 @@ fn signal_of(stream: usize) -> SignalKind {
 #[cfg(test)]
 mod deploys;
 #[cfg(test)]
+mod pods;
+#[cfg(test)]
 mod tests;
