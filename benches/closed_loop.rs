@@ -101,7 +101,8 @@ fn whole(c: &mut Criterion) {
         .max();
     assert!(pods >= Some(40), "{pods:?} pods");
     let mut all_in_one = policy.clone();
-    all_in_one.judge = JudgeParams::EDetector(e_detector::Params { leave_one_out: false, ..Default::default() });
+    all_in_one.judge =
+        JudgeParams::EDetector(e_detector::Params { leave_one_out: false, ..Default::default() });
     for (name, policy) in [("20_pods", &policy), ("20_pods_none_left_out", &all_in_one)] {
         let prepared = Prepared::new(&scenario, policy).expect("the policy's queries compile");
         let mut seed = 0;

@@ -39,7 +39,7 @@ pub struct Params {
     /// Difference of memory, as a share of the limit, that a healthy release may have; `0..=1`, default 0.04 (DS).
     pub memory_margin: f64,
     /// Memory, as a share of the limit, below which more of it is nobody's pain whatever the difference; `0..=1`, default
-    /// 0.75: a release may need more, and what matters is what is left.
+    /// 0.72: a release may need more, and what matters is what is left.
     pub memory_harmless: f64,
     /// The same difference against the past, where nothing tells what else changed; default 0.15.
     pub history_memory_margin: f64,
@@ -104,7 +104,7 @@ impl Default for Params {
             conversion_margin: 1.05,
             conversion_arm_noise: 0.02,
             memory_margin: 0.04,
-            memory_harmless: 0.75,
+            memory_harmless: 0.72,
             history_memory_margin: 0.15,
             cpu_margin: 1.5,
             error_arm_noise: 0.10,

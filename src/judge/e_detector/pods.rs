@@ -203,7 +203,7 @@ fn fewer_conversions_are_harm_beyond_the_margin() {
 fn memory_is_harm_where_it_runs_short_and_the_controls_does_not() {
     check_stream(|arm| arm.memory_ratio = 0.54, Pass, None);
     check_stream(|arm| arm.memory_ratio = 0.70, Pass, None);
-    check_stream(|arm| arm.memory_ratio = 0.75, Pass, None);
+    check_stream(|arm| arm.memory_ratio = 0.72, Pass, None);
     check_stream(|arm| arm.memory_ratio = 0.85, Fail, Some(SignalKind::Memory));
     let mut bed = Bed::new(&Params::default());
     let mut full = arm(&[pod(PodArm::Stable, 0, (3000, 3, 90))]);
@@ -231,6 +231,8 @@ fn where_no_requests_are_counted_the_processor_is_all_there_is() {
             memory_ratio: 0.5,
             ..ArmIncrements::default()
         };
+        let mut measured = quiet;
+        measured.cpu_ratio = cpu_ratio;
         let mut last = Verdict::inconclusive(0.0);
         for i in 0..280_u64 {
             let since = i.checked_sub(120).map(|n| Millis((n + 1) * FRAME_S * 1000));
@@ -238,7 +240,7 @@ fn where_no_requests_are_counted_the_processor_is_all_there_is() {
                 at: MonoTime(i * FRAME_S * 1000),
                 interval: Millis(FRAME_S * 1000),
                 rollout: RolloutView { since_deploy: since, candidate_share: 0.5 },
-                candidate: since.map(|_| ArmIncrements { cpu_ratio, ..quiet }),
+                candidate: since.is_some().then_some(measured),
                 stable: Some(quiet),
                 ..Frame::default()
             };
