@@ -34,6 +34,8 @@ use super::{COUNTED, Pair, Streams};
 /// Pods that are followed at most; of more, those that were gone longest are forgotten, and then new ones are not
 /// followed. In an arm of hundreds of pods one of them moves little.
 const PODS_MAX: usize = 256;
+/// Control pods from which one can be called ill.
+const CONTROL_PODS_MIN: usize = 3;
 /// Pods for which there is room from the beginning.
 const ROOM: usize = 64;
 
@@ -135,8 +137,8 @@ impl Leaves {
         Some(longest)
     }
 
-    /// The control without the pods that are shown to be ill: whose averaged statistic is `limit` or more. The last pod
-    /// stays, however ill.
+    /// The control without the pods that are shown to be ill: whose averaged statistic is `limit` or more. Of
+    /// fewer than three pods none is left out: two cannot tell which of them is ill.
     pub(super) fn sound(
         &mut self,
         control: &ArmIncrements,
@@ -144,14 +146,17 @@ impl Leaves {
         limit: f64,
     ) -> ArmIncrements {
         let mut sound = *control;
+        let of_control = |leaf: &&Leaf| leaf.arm != PodArm::Candidate && leaf.place.is_some();
+        let mut listed = self.list.iter().filter(of_control).count();
         for leaf in self.list.iter_mut().filter(|leaf| leaf.arm != PodArm::Candidate) {
             let Some(pod) = leaf.place.map(|place| &pods[place]) else { continue };
             let own = leaf.own.iter().map(Detector::mean).sum::<f64>() / COUNTED as f64;
-            if own < limit || pod.requests >= sound.requests {
+            if listed < CONTROL_PODS_MIN || own < limit || pod.requests >= sound.requests {
                 continue;
             }
             leave_out(&mut sound, pod);
             leaf.place = None;
+            listed -= 1;
         }
         sound
     }
