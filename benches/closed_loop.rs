@@ -1,5 +1,5 @@
 //! Speed of the closed loop and of its parts, per core: one service-hour is 3,600 world steps, 240 scrapes, their
-//! verdicts and decisions, two arms, aggregate view, the record built but not written; the policy's queries are compiled
+//! verdicts and decisions, two arms and their pods, the record built but not written; the policy's queries are compiled
 //! once for all seeds, as a campaign does. Half of the hour is history
 //! without a candidate in the shipped scenarios; here ten minutes are, and the canary runs for fifty.
 
@@ -12,7 +12,7 @@ use backspin::domain::seed::Seed;
 use backspin::domain::time::{Millis, MonoTime, Now};
 use backspin::domain::verdict::{Evidence, Verdict};
 use backspin::engine::Engine;
-use backspin::judge::{Judge, Needs};
+use backspin::judge::{Judge, JudgeParams, Needs, e_detector};
 use backspin::plane::RunId;
 use backspin::plane::direct::{self, Prepared};
 use backspin::policy::{Policy, default_policy};
@@ -80,6 +80,31 @@ fn whole(c: &mut Criterion) {
         assert_eq!(rolled_back, name != "plain-canary", "the bench plays what it says");
         assert!(rolled_back || frames >= SCRAPES - 1, "{frames} frames");
         let prepared = Prepared::new(&scenario, &policy).expect("the policy's queries compile");
+        let mut seed = 0;
+        group.bench_function(format!("service_hour/{name}"), |b| {
+            b.iter(|| {
+                seed += 1;
+                black_box(prepared.run(run_id(seed)))
+            });
+        });
+    }
+    // The view per pod at its dearest: twenty stable pods, and as many of the candidate in the end.
+    let mut scenario = hour("plain-canary");
+    scenario.service.replicas = 20;
+    scenario.service.pod_capacity_rps /= 2.0;
+    let pods = record(&scenario, &policy, 0)
+        .iter()
+        .filter_map(|e| match e {
+            Entry::Input(_, Input::Collected { frame, .. }) => Some(frame.pods.len()),
+            _ => None,
+        })
+        .max();
+    assert!(pods >= Some(40), "{pods:?} pods");
+    let mut all_in_one = policy.clone();
+    all_in_one.judge =
+        JudgeParams::EDetector(e_detector::Params { leave_one_out: false, ..Default::default() });
+    for (name, policy) in [("20_pods", &policy), ("20_pods_none_left_out", &all_in_one)] {
+        let prepared = Prepared::new(&scenario, policy).expect("the policy's queries compile");
         let mut seed = 0;
         group.bench_function(format!("service_hour/{name}"), |b| {
             b.iter(|| {

@@ -12,8 +12,13 @@ use backspin::scenario::shipped;
 use backspin::world::World;
 
 /// Scenarios whose world does all it can: pods come and go, a router shifts, a dependency fails, memory leaks.
-const NAMES: [&str; 4] =
-    ["five-points-of-errors", "dependency-outage", "rolling-without-baseline", "overload-retry-storm"];
+const NAMES: [&str; 5] = [
+    "five-points-of-errors",
+    "dependency-outage",
+    "rolling-without-baseline",
+    "overload-retry-storm",
+    "noisy-candidate-pod",
+];
 
 #[test]
 fn no_judge_allocates_per_frame() {

@@ -12,6 +12,7 @@ use backspin::domain::id::ExecutionId;
 use backspin::domain::signal::Quality;
 use backspin::domain::time::{Millis, MonoTime};
 use backspin::domain::truth::{Milestone, TruthEntry};
+use backspin::judge::{JudgeParams, e_detector};
 use backspin::plane::{RunId, direct};
 use backspin::policy::{JudgeName, Policy, default_policy};
 use backspin::scenario::model::{Arms, BadVersion, Fault, Scenario, WorldEvent};
@@ -234,4 +235,28 @@ proptest! {
         });
         prop_assert!(ended, "the rollback came to its end");
     }
+}
+
+/// What the mutation "no pod is left out" does to the shipped scenarios of single pods: the test that these scenarios
+/// fail without the rule that they are there for.
+#[test]
+fn without_leaving_one_out_a_noisy_pod_costs_a_release() {
+    let policy = default_policy().expect("the shipped policy is good");
+    let mut mutant = policy.clone();
+    mutant.judge = JudgeParams::EDetector(e_detector::Params { leave_one_out: false, ..Default::default() });
+    let rolled_back = |name: &str, policy: &Policy| {
+        let all = shipped().expect("shipped scenarios are good");
+        let scenario = all.iter().find(|s| s.name == name).expect("it is shipped");
+        let entries =
+            direct::run(scenario, policy, RunId { campaign_seed: 5, seed_index: 0 }).expect("plays");
+        entries.iter().any(|entry| {
+            let Entry::Journal(_, JournalEntry::Decided { decision, .. }) = entry else { return false };
+            decision.kind() == DecisionKind::RollBack
+        })
+    };
+    for name in ["noisy-candidate-pod", "candidate-pod-out", "two-pods-one-noisy"] {
+        assert!(!rolled_back(name, &policy), "{name}");
+        assert!(rolled_back(name, &mutant), "{name}, leaving none out");
+    }
+    assert!(rolled_back("bad-version-and-noisy-pod", &policy));
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::pod::{PodArm, PodIncrements};
 use super::signal::{Quality, QueryValue, SignalTable};
 use super::time::{Millis, MonoTime};
 
@@ -82,11 +83,20 @@ pub struct Frame {
     pub signals: SignalTable,
     /// Answers of the policy's own queries, in the policy's order.
     pub queries: Vec<QueryValue>,
+    /// The pods of arms that were measured, by arm and number; listed while a deploy is watched, where pods can be told
+    /// apart at all. Empty in recordings and in records of older builds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pods: Vec<PodIncrements>,
 }
 
 impl Frame {
     /// The concurrent arm the candidate is compared with: a dedicated baseline, else the stable one.
     pub fn control(&self) -> Option<&ArmIncrements> {
         self.baseline.as_ref().or(self.stable.as_ref())
+    }
+
+    /// Whose pods make up [`Frame::control`].
+    pub const fn control_arm(&self) -> PodArm {
+        if self.baseline.is_some() { PodArm::Baseline } else { PodArm::Stable }
     }
 }

@@ -8,6 +8,7 @@ pub mod expectation;
 pub mod frame;
 pub mod id;
 pub mod plan;
+pub mod pod;
 pub mod seed;
 pub mod service;
 pub mod signal;

@@ -28,12 +28,14 @@ pub enum SignalKind {
     RevenueImpact,
     /// Share of calls to dependencies that succeed, `0..=1`; 1 is healthy.
     DependencyHealth,
-    /// Open security or compliance findings that came with the candidate.
+    /// Open security findings that came with the candidate.
     SecurityFindings,
+    /// Open findings that the candidate breaks rules which the service is held to.
+    ComplianceFindings,
 }
 
 /// How many signals have a name.
-pub const SIGNAL_COUNT: usize = 10;
+pub const SIGNAL_COUNT: usize = 11;
 
 impl SignalKind {
     /// All, in the order of the table.
@@ -48,6 +50,7 @@ impl SignalKind {
         Self::RevenueImpact,
         Self::DependencyHealth,
         Self::SecurityFindings,
+        Self::ComplianceFindings,
     ];
 
     /// The name in files.
@@ -63,6 +66,7 @@ impl SignalKind {
             Self::ComplaintsPerHour => "complaints_per_hour",
             Self::DependencyHealth => "dependency_health",
             Self::SecurityFindings => "security_findings",
+            Self::ComplianceFindings => "compliance_findings",
         }
     }
 
@@ -76,7 +80,7 @@ impl SignalKind {
             Self::Throughput => format!("{value:.1}/s"),
             Self::RevenueImpact => format!("{value:.0} lost"),
             Self::ComplaintsPerHour => format!("{value:.1}/h"),
-            Self::SecurityFindings => format!("{value:.0} findings"),
+            Self::SecurityFindings | Self::ComplianceFindings => format!("{value:.0} findings"),
         }
     }
 }
@@ -131,9 +135,10 @@ impl SignalSample {
 /// One sample for every named signal.
 ///
 /// Kept by column and from the start of a cache line: the qualities of all and the values of the first six lie on
-/// one, so that a judge that reads nothing else of a frame waits for memory once. Written as a list of samples.
+/// one, so that a judge that reads nothing else of a frame waits for memory once. Written as a list of samples; a shorter
+/// list, as older builds wrote, leaves the signals that came later missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "[SignalSample; SIGNAL_COUNT]", into = "[SignalSample; SIGNAL_COUNT]")]
+#[serde(from = "Vec<SignalSample>", into = "[SignalSample; SIGNAL_COUNT]")]
 #[repr(C, align(64))]
 pub struct SignalTable {
     qualities: [Quality; SIGNAL_COUNT],
@@ -169,8 +174,8 @@ impl SignalTable {
     }
 }
 
-impl From<[SignalSample; SIGNAL_COUNT]> for SignalTable {
-    fn from(samples: [SignalSample; SIGNAL_COUNT]) -> Self {
+impl From<Vec<SignalSample>> for SignalTable {
+    fn from(samples: Vec<SignalSample>) -> Self {
         let mut table = Self::default();
         for (kind, sample) in SignalKind::ALL.into_iter().zip(samples) {
             table.set(kind, sample);
@@ -221,4 +226,20 @@ pub enum QueryValue {
     Empty,
     /// The provider failed.
     Failed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shorter_list_leaves_later_signals_missing() {
+        let mut table = SignalTable::default();
+        table.set(SignalKind::SecurityFindings, SignalSample::fresh(2.0, 1));
+        let samples: [SignalSample; SIGNAL_COUNT] = table.into();
+        assert_eq!(SignalTable::from(samples.to_vec()), table);
+        let older = SignalTable::from(samples[..SIGNAL_COUNT - 1].to_vec());
+        assert_eq!(older, table);
+        assert_eq!(older.get(SignalKind::ComplianceFindings).quality, Quality::Missing);
+    }
 }

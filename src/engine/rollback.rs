@@ -289,6 +289,9 @@ fn evidence(service: &Service, cause: Cause, frame: Option<&Frame>) -> Evidence 
         (Cause::Security, Some(frame)) => {
             direct("security_findings", frame.signals.get(SignalKind::SecurityFindings).value, 0.0)
         }
+        (Cause::Compliance, Some(frame)) => {
+            direct("compliance_findings", frame.signals.get(SignalKind::ComplianceFindings).value, 0.0)
+        }
         (Cause::NotReady, Some(frame)) => {
             direct("pods_ready", frame.candidate.map_or(0.0, |arm| f64::from(arm.pods_ready)), 1.0)
         }
@@ -308,6 +311,7 @@ fn words(
 ) -> String {
     match cause {
         Cause::Security => format!("security findings came with {candidate}"),
+        Cause::Compliance => format!("compliance findings came with {candidate}"),
         Cause::NotReady => format!("no pod of {candidate} becomes ready"),
         Cause::Restarting => format!("containers of {candidate} keep restarting"),
         Cause::Silent => {

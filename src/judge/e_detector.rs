@@ -1,5 +1,6 @@
-//! `e_detector`: the default judge. An averaged mixture of Shiryaev-Roberts e-detectors over errors and latency,
-//! on counts of candidate against concurrent control.
+//! `e_detector`: the default judge. An averaged mixture of Shiryaev-Roberts e-detectors over errors, latency, conversion,
+//! memory and processor, on counts of candidate against concurrent control, which must stand whichever single pod is
+//! left out ([`leave`]).
 //!
 //! Per frame and stream it asks how much likelier the counts are if the candidate is worse than a healthy release
 //! may be, than if it is not ([`statistics::Trial`]); multiplies that up over every frame at which the harm could
@@ -13,7 +14,9 @@
 //!
 //! Streams: failed requests; requests above the bucket bound nearest the control's 97th percentile (the tail); and
 //! above the one nearest its 75th (the body), for shifts too small to show in the tail. The latency margin is a
-//! shift of log latency, which the past's own histogram turns into a ratio of slow requests.
+//! shift of log latency, which the past's own histogram turns into a ratio of slow requests. Beside a control also:
+//! conversions among good answers; memory of the pods; and processor time per request, which is all there is where a release
+//! is dearer and no slower, and of a pod where no requests are counted at all.
 //!
 //! **Without a control** (none, or it serves nothing, as when a rolling or blue-green deploy is done) the same
 //! streams are compared with the service's own past: wider margins, noise of shared causes added, evidence muted
@@ -24,19 +27,23 @@
 //! **Missing data**: no control or candidate scrape, no evidence, and no pass either. A candidate whose scrapes are
 //! missing while its control's are there is the engine's missing-data rule to answer.
 //!
-//! It never learns from the candidate, and leaves out business signals, single pods and interference between the
-//! arms (a candidate that poisons a shared database looks healthy next to a control that it made as sick).
+//! It never learns from the candidate, and leaves out complaints (which come without a version, and late), conversion
+//! without a control, and interference between the arms (a candidate that poisons a shared database looks healthy next to a control that it made as sick).
 
 mod compare;
 mod evidence;
+mod gauges;
 mod history;
+mod leave;
 mod params;
 mod statistics;
+mod streams;
 mod tally;
 
 use libm::{exp, log};
 
 use crate::domain::frame::Frame;
+use crate::domain::pod::PodIncrements;
 use crate::domain::signal::SignalKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::verdict::{Evidence, Reference, Verdict, VerdictClass};
@@ -46,7 +53,9 @@ pub use params::Params;
 use super::inputs::{InputsSeen, fresh};
 use super::{Judge, Need, Needs};
 use history::{BODY_SLOW, Past};
-use statistics::{Detector, LogE, Trial, candidate_share, correlation, long_run};
+use leave::{Counts, Leaves, Weakest};
+use statistics::{LogE, PairLaw, Trial, correlation, long_run};
+use streams::{BODY, CONVERSION, COUNTED, CPU, ERRORS, MEMORY, STREAMS, Streams, TAIL};
 use tally::{Counted, Held, Tally};
 
 /// The judge.
@@ -56,14 +65,17 @@ pub struct EDetector {
     seen: InputsSeen,
     past: Past,
     watch: Watch,
+    leaves: Leaves,
 }
 
 /// What is known of the deploy being watched.
 #[derive(Clone, Copy, Debug, Default)]
 struct Watch {
-    detectors: [Detector; STREAMS],
+    streams: Streams,
     /// Counts behind the evidence.
-    tallies: [Tally; STREAMS],
+    tallies: [Tally; COUNTED],
+    /// The pod without which least of the evidence remains.
+    weakest: Option<Weakest>,
     /// Noise and past p99, fixed when the deploy begins.
     fixed: Option<Fixed>,
     warmth: Warmth,
@@ -74,6 +86,11 @@ struct Watch {
     blind: Option<Blind>,
     /// When the frame being judged began.
     frame_from: MonoTime,
+    /// How long it lasted.
+    interval: Millis,
+    /// Of all pods.
+    whole: f64,
+    /// Whichever pod is left out: what is judged by.
     score: f64,
 }
 
@@ -82,6 +99,8 @@ struct Watch {
 struct Fixed {
     errors: Noise,
     latency: Noise,
+    /// Of one arm's conversion against the other's.
+    conversion: f64,
     p99: Option<history::P99>,
 }
 
@@ -108,15 +127,12 @@ struct Gate {
     muted: Millis,
 }
 
-const STREAMS: usize = 3;
-const ERRORS: usize = 0;
-const TAIL: usize = 1;
-const BODY: usize = 2;
-
 /// Alternatives, as multiples of the null's ratio: from just beyond the margin to total failure.
 const ERROR_RATIOS: LogE = [1.6, 2.5, 5.0, 12.0, 40.0, 150.0];
 const TAIL_RATIOS: LogE = [1.3, 1.8, 3.0, 6.0, 12.0, 30.0];
 const BODY_RATIOS: LogE = [1.15, 1.3, 1.6, 2.0, 2.6, 3.4];
+/// The control's conversion as a multiple of the candidate's.
+const CONVERSION_RATIOS: LogE = [1.1, 1.25, 1.5, 2.0, 4.0, 12.0];
 /// Alternatives for log p99, in standard deviations beyond the margin.
 const P99_SHIFTS: LogE = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0];
 /// A single p99 counts for at most this many standard deviations: one spike is not a shift.
@@ -138,6 +154,7 @@ impl EDetector {
             seen: InputsSeen::default(),
             past: Past::default(),
             watch: Watch::default(),
+            leaves: Leaves::new(params.leave_one_out),
         }
     }
 
@@ -171,6 +188,8 @@ impl EDetector {
         Fixed {
             errors: noise(p.error_arm_noise, p.error_shared_noise, self.past.error_noise(phi)),
             latency: noise(p.latency_arm_noise, p.latency_shared_noise, body),
+            conversion: 2.0
+                * long_run(p.conversion_arm_noise * p.conversion_arm_noise, dt, p.arm_correlation_s),
             p99: self.past.p99(dt, p),
         }
     }
@@ -206,11 +225,12 @@ enum Blind {
     Load,
 }
 
-/// Candidate first, control second.
-#[derive(Clone, Copy, Debug)]
-struct Pair {
-    hits: [f64; 2],
-    requests: [f64; 2],
+/// What one stream counted in one frame: both arms, and a way to tell the same of a pod.
+struct Pair<'a> {
+    candidate: Counted,
+    control: Counted,
+    of_pod: Counts<'a>,
+    pods: &'a [PodIncrements],
 }
 
 /// The ratio a healthy candidate may have, and the noise around it.
@@ -227,42 +247,83 @@ const SLOPE_SHIFT: f64 = 0.2;
 /// Least margin on a share of slow requests: a histogram with few above the bound shows too small a growth.
 const RATIO_MIN: f64 = 1.1;
 
-impl Watch {
-    fn take_pair(&mut self, stream: usize, pair: Pair, margin: Margin, ratios: &LogE) {
-        let [n1, n0] = pair.requests;
-        let [x1, x0] = pair.hits;
-        let tally = &mut self.tallies[stream];
-        tally.begin(self.frame_from);
-        tally.count(Counted { hits: x1, requests: n1 }, Held::Control(Counted { hits: x0, requests: n0 }));
-        if x1 + x0 > 0.0 {
-            let null = candidate_share(n1, n0, margin.ratio);
-            let trial = Trial { hits: x1, trials: x1 + x0, null, noise: margin.noise };
-            let log_e = trial.log_e(|k| candidate_share(n1, n0, margin.ratio * ratios[k]));
-            self.step(stream, &log_e);
+impl EDetector {
+    fn take_pair(&mut self, stream: usize, pair: &Pair<'_>, margin: Margin, ratios: &LogE) {
+        let law = PairLaw::new(margin.ratio, margin.noise, ratios);
+        self.take(stream, pair, &law);
+    }
+
+    /// The other way round: the control has more of what is good.
+    fn take_good(&mut self, stream: usize, pair: &Pair<'_>, margin: Margin, ratios: &LogE) {
+        self.take(stream, pair, &PairLaw::new(margin.ratio, margin.noise, ratios).reversed());
+    }
+
+    fn take(&mut self, stream: usize, pair: &Pair<'_>, law: &PairLaw) {
+        let (candidate, control) = (pair.candidate, pair.control);
+        self.count(stream, candidate, Held::Control(control), pair.pods, pair.of_pod);
+        if candidate.hits + control.hits > 0.0 {
+            let log_e = law.log_e(candidate, control);
+            self.watch.step(stream, &log_e);
+            self.leaves.step_pair(stream, pair, law, &log_e);
         }
     }
 
-    /// `past` is the share before the deploy.
-    fn take_trial(&mut self, stream: usize, trial: Trial, past: f64, ratios: &LogE) {
-        let tally = &mut self.tallies[stream];
-        tally.begin(self.frame_from);
-        tally.count(Counted { hits: trial.hits, requests: trial.trials }, Held::Past(past));
-        self.step(stream, &trial.log_e(|k| trial.null * ratios[k]));
+    /// `past` is the share before the deploy, `trial` the candidate's count.
+    fn take_trial(
+        &mut self,
+        stream: usize,
+        trial: Trial,
+        past: f64,
+        ratios: &LogE,
+        pods: &[PodIncrements],
+        of_pod: Counts<'_>,
+    ) {
+        let candidate = Counted { hits: trial.hits, requests: trial.trials };
+        self.count(stream, candidate, Held::Past(past), pods, of_pod);
+        let law = |counted: Counted| {
+            let trial = Trial { hits: counted.hits, trials: counted.requests, ..trial };
+            trial.log_e(|k| trial.null * ratios[k])
+        };
+        let log_e = law(candidate);
+        self.watch.step(stream, &log_e);
+        self.leaves.step_past(stream, pods, of_pod, candidate, law, &log_e);
     }
 
+    /// Takes the evidence of a stream that is not counted pod by pod.
+    fn take_gauge(&mut self, stream: usize, log_e: &LogE) {
+        self.watch.streams.step(stream, log_e);
+        self.leaves.step_all(stream, log_e);
+    }
+
+    fn count(
+        &mut self,
+        stream: usize,
+        candidate: Counted,
+        held: Held,
+        pods: &[PodIncrements],
+        of_pod: Counts<'_>,
+    ) {
+        let tally = &mut self.watch.tallies[stream];
+        if tally.begin(self.watch.frame_from) {
+            self.leaves.begin_run(stream);
+        }
+        tally.count(candidate, held);
+        self.leaves.count(stream, pods, of_pod);
+    }
+
+    /// Sums up what the frame came to.
+    fn sum_up(&mut self) {
+        let whole = self.watch.streams.mean();
+        self.watch.whole = log(whole.max(1.0));
+        self.watch.weakest = self.leaves.weakest(whole);
+        self.watch.score = self.watch.weakest.map_or(self.watch.whole, |weakest| weakest.score());
+    }
+}
+
+impl Watch {
     fn step(&mut self, stream: usize, log_e: &LogE) {
-        self.detectors[stream].step(log_e);
+        self.streams.step(stream, log_e);
         self.tallies[stream].step(log_e);
-    }
-
-    /// The stream with the greatest statistic.
-    fn leading(&self) -> usize {
-        let means = self.detectors.map(|detector| detector.mean());
-        (1..STREAMS).fold(ERRORS, |best, stream| if means[stream] > means[best] { stream } else { best })
-    }
-
-    fn mean(&self) -> f64 {
-        self.detectors.iter().map(Detector::mean).sum::<f64>() / STREAMS as f64
     }
 }
 
@@ -288,11 +349,17 @@ impl Judge for EDetector {
     }
 
     fn needs(&self) -> Needs {
-        &[&[Need::ErrorCounts], &[Need::LatencyBuckets], &[Need::Signal(SignalKind::LatencyP99)]]
+        &[
+            &[Need::ErrorCounts],
+            &[Need::LatencyBuckets],
+            &[Need::Signal(SignalKind::LatencyP99)],
+            &[Need::Signal(SignalKind::Cpu)],
+        ]
     }
 
     fn reset(&mut self) {
         self.watch = Watch::default();
+        self.leaves.clear();
     }
 
     fn observe(&mut self, frame: &Frame) -> Verdict {
@@ -317,7 +384,7 @@ impl Judge for EDetector {
         };
         if let Seen::Compared(reference) = seen {
             self.watch.reference = Some(reference);
-            self.watch.score = log(self.watch.mean().max(1.0));
+            self.sum_up();
         }
         let score = self.watch.score;
         let judged =
@@ -332,10 +399,7 @@ impl Judge for EDetector {
         } else {
             VerdictClass::Pass
         };
-        let primary = (score > 0.0).then(|| match self.watch.leading() {
-            ERRORS => SignalKind::ErrorRatio,
-            _ => SignalKind::LatencyP99,
-        });
+        let primary = (score > 0.0).then(|| signal_of(self.watch.streams.leading()));
         Verdict {
             class,
             score,
@@ -350,7 +414,20 @@ impl Judge for EDetector {
     }
 }
 
+/// The signal that a stream is about.
+fn signal_of(stream: usize) -> SignalKind {
+    match stream {
+        ERRORS => SignalKind::ErrorRatio,
+        CONVERSION => SignalKind::ConversionDrop,
+        MEMORY => SignalKind::Memory,
+        CPU => SignalKind::Cpu,
+        _ => SignalKind::LatencyP99,
+    }
+}
+
 #[cfg(test)]
 mod deploys;
+#[cfg(test)]
+mod pods;
 #[cfg(test)]
 mod tests;

@@ -154,7 +154,8 @@ impl Flagger {
             | SignalKind::RevenueImpact
             | SignalKind::ComplaintsPerHour
             | SignalKind::DependencyHealth
-            | SignalKind::SecurityFindings => self.params.latency_p99_max_ms,
+            | SignalKind::SecurityFindings
+            | SignalKind::ComplianceFindings => self.params.latency_p99_max_ms,
         }
     }
 }

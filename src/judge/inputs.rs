@@ -32,6 +32,11 @@ impl InputsSeen {
         }
     }
 
+    /// Whether requests were ever counted by arm.
+    pub(super) const fn counts_requests(&self) -> bool {
+        self.counts
+    }
+
     /// Whether every input of at least one row was seen.
     pub(super) fn satisfy(&self, needs: Needs) -> bool {
         needs.iter().any(|row| row.iter().all(|need| self.has(*need)))

@@ -214,7 +214,8 @@ impl Weighted {
             SignalKind::Throughput
             | SignalKind::RevenueImpact
             | SignalKind::DependencyHealth
-            | SignalKind::SecurityFindings => f64::INFINITY,
+            | SignalKind::SecurityFindings
+            | SignalKind::ComplianceFindings => f64::INFINITY,
         }
     }
 }

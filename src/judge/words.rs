@@ -34,7 +34,8 @@ pub(super) fn value(kind: SignalKind, value: f64) -> String {
         | SignalKind::Throughput
         | SignalKind::RevenueImpact
         | SignalKind::ComplaintsPerHour
-        | SignalKind::SecurityFindings => kind.show(value),
+        | SignalKind::SecurityFindings
+        | SignalKind::ComplianceFindings => kind.show(value),
     }
 }
 
@@ -51,6 +52,7 @@ pub(super) const fn name(kind: SignalKind) -> &'static str {
         SignalKind::ComplaintsPerHour => "complaints",
         SignalKind::DependencyHealth => "dependency health",
         SignalKind::SecurityFindings => "security findings",
+        SignalKind::ComplianceFindings => "compliance findings",
     }
 }
 

@@ -61,6 +61,7 @@ pub(super) fn query(queries: &SignalQueries, kind: SignalKind) -> &str {
         SignalKind::ComplaintsPerHour => &queries.complaints_per_hour,
         SignalKind::DependencyHealth => &queries.dependency_health,
         SignalKind::SecurityFindings => &queries.security_findings,
+        SignalKind::ComplianceFindings => &queries.compliance_findings,
     }
 }
 
@@ -264,6 +265,7 @@ impl Policy {
             complaints_per_hour: text(SignalKind::ComplaintsPerHour),
             dependency_health: text(SignalKind::DependencyHealth),
             security_findings: text(SignalKind::SecurityFindings),
+            compliance_findings: text(SignalKind::ComplianceFindings),
         }
     }
 

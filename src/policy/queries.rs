@@ -39,5 +39,8 @@ pub const COMPLAINTS_PER_HOUR: &str = r#"3600 * sum(rate(complaints_total{servic
 /// Share of calls to dependencies that succeed.
 pub const DEPENDENCY_HEALTH: &str = r#"sum(rate(dependency_requests_total{service="$service",code="2xx"}[2m])) / sum(rate(dependency_requests_total{service="$service"}[2m]))"#;
 
-/// Open findings.
+/// Open security findings.
 pub const SECURITY_FINDINGS: &str = r#"max(security_findings{service="$service"})"#;
+
+/// Open compliance findings.
+pub const COMPLIANCE_FINDINGS: &str = r#"max(compliance_findings{service="$service"})"#;

@@ -12,7 +12,7 @@ use crate::domain::truth::{Cause, Truth};
 
 /// What is really the matter, as far as the timeline tells.
 ///
-/// The candidate is the cause when it does harm, cannot start, or a scanner has findings in it; else a flag
+/// The candidate is the cause when it does harm, cannot start, or a scanner or an audit has findings in it; else a flag
 /// that came with it; else anything outside during the watch; else nothing. The onset is the earliest harm that
 /// the deploy does, and never before it.
 pub fn truth(scenario: &Scenario) -> Truth {
@@ -26,7 +26,7 @@ pub fn truth(scenario: &Scenario) -> Truth {
             WorldEvent::BadVersion(harm) => {
                 candidate = candidate.into_iter().chain([exposed_from(deploy, harm.onset)]).min();
             }
-            WorldEvent::SecurityFinding { at, .. } => {
+            WorldEvent::SecurityFinding { at, .. } | WorldEvent::ComplianceFinding { at, .. } => {
                 candidate = candidate.into_iter().chain([(*at).max(deploy.at)]).min();
             }
             WorldEvent::BadFlag { flag: key, harm } => {
@@ -37,7 +37,9 @@ pub fn truth(scenario: &Scenario) -> Truth {
             }
             WorldEvent::DependencyOutage { at, lasts, .. }
             | WorldEvent::Surge { at, lasts, .. }
-            | WorldEvent::NoisyNeighbour { at, lasts, .. } => {
+            | WorldEvent::NoisyNeighbour { at, lasts, .. }
+            | WorldEvent::NoisyPod { at, lasts, .. }
+            | WorldEvent::PodOut { at, lasts, .. } => {
                 external |= *at < scenario.timing.end() && *at + *lasts > deploy.at;
             }
         }

@@ -267,8 +267,24 @@ fn world_event(event: &Event, deployed: MonoTime) -> WorldEvent {
             lasts: noise.lasts.0,
             latency_factor: noise.latency_factor,
         },
-        Event::SecurityFinding(security) => {
-            WorldEvent::SecurityFinding { at: moment(security.at), findings: security.findings }
+        Event::NoisyPod(noisy) => WorldEvent::NoisyPod {
+            at: moment(noisy.at),
+            lasts: noisy.lasts.0,
+            arm: noisy.arm,
+            error_ratio: noisy.error_ratio,
+            latency_factor: noisy.latency_factor,
+        },
+        Event::PodOut(out) => WorldEvent::PodOut {
+            at: moment(out.at),
+            lasts: out.lasts.0,
+            arm: out.arm,
+            crash_loops: out.crash_loops,
+        },
+        Event::SecurityFinding(found) => {
+            WorldEvent::SecurityFinding { at: moment(found.at), findings: found.findings }
+        }
+        Event::ComplianceFinding(found) => {
+            WorldEvent::ComplianceFinding { at: moment(found.at), findings: found.findings }
         }
     }
 }

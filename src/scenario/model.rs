@@ -256,8 +256,40 @@ pub enum WorldEvent {
         /// Factor on response times.
         latency_factor: f64,
     },
+    /// One pod of an arm, or one of each, is slow or fails: its machine, not its version.
+    NoisyPod {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Whose pod.
+        arm: Arms,
+        /// Extra share of its requests that fail, `0..=1`.
+        error_ratio: f64,
+        /// Factor on its response times.
+        latency_factor: f64,
+    },
+    /// One pod of an arm, or one of each, is out.
+    PodOut {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Whose pod.
+        arm: Arms,
+        /// Its container dies whenever it is up, so that it is mostly not listed; else it stays listed and fails all that it
+        /// is sent.
+        crash_loops: bool,
+    },
     /// A scanner reports findings in the candidate.
     SecurityFinding {
+        /// When.
+        at: MonoTime,
+        /// How many.
+        findings: u32,
+    },
+    /// An audit finds that the candidate breaks rules that the service is held to.
+    ComplianceFinding {
         /// When.
         at: MonoTime,
         /// How many.

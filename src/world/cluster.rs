@@ -118,6 +118,16 @@ impl Cluster {
         self.events = events;
     }
 
+    /// The container of a pod dies, if it is up.
+    pub(crate) fn crash(&mut self, version: usize, ordinal: u64, now: MonoTime) {
+        let mut events = std::mem::take(&mut self.events);
+        self.pods.crash(version, ordinal, now, &mut events);
+        for event in events.drain(..) {
+            self.tell(event, now);
+        }
+        self.events = events;
+    }
+
     /// Pods of a version that there should be: the size of its ReplicaSet.
     pub(crate) fn desired(&self, version: usize) -> u32 {
         let place = if self.shared { 0 } else { version };
@@ -149,6 +159,11 @@ impl Cluster {
     /// The pods.
     pub(crate) fn pods(&self) -> &Pods {
         &self.pods
+    }
+
+    /// The pods, to count what falls to each.
+    pub(crate) fn pods_mut(&mut self) -> &mut Pods {
+        &mut self.pods
     }
 
     /// Whether any pod changed since the last call.

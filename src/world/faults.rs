@@ -65,7 +65,7 @@ fn holds(at: MonoTime, lasts: Millis, now: MonoTime) -> bool {
     at <= now && now < at + lasts
 }
 
-fn hits(arms: Arms, arm: ArmKind) -> bool {
+pub(super) fn hits(arms: Arms, arm: ArmKind) -> bool {
     match arms {
         Arms::All => true,
         Arms::Candidate => arm == ArmKind::Candidate,

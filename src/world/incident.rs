@@ -1,5 +1,6 @@
 //! The scenario's timeline of causes: what is wrong at a moment, with which version, and when that changes.
 
+use super::faults::{ArmKind, hits};
 use crate::domain::id::{FlagKey, VersionId};
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
@@ -20,6 +21,17 @@ struct Harm {
     flag: Option<FlagKey>,
     what: BadVersion,
     log_latency: f64,
+}
+
+/// What is wrong with one pod at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct PodFault {
+    /// Extra share of its requests that fail at once.
+    pub(crate) error_ratio: f64,
+    /// Log-shift of its response times.
+    pub(crate) log_latency: f64,
+    /// Whether its container dies whenever it is up.
+    pub(crate) crash_loops: bool,
 }
 
 /// What is wrong with one version at one moment.
@@ -86,11 +98,13 @@ impl Incident {
                 WorldEvent::BadFlag { flag, harm } => (harm, Some(flag)),
                 WorldEvent::DependencyOutage { at, lasts, .. }
                 | WorldEvent::Surge { at, lasts, .. }
-                | WorldEvent::NoisyNeighbour { at, lasts, .. } => {
+                | WorldEvent::NoisyNeighbour { at, lasts, .. }
+                | WorldEvent::NoisyPod { at, lasts, .. }
+                | WorldEvent::PodOut { at, lasts, .. } => {
                     boundaries.extend([*at, *at + *lasts]);
                     continue;
                 }
-                WorldEvent::SecurityFinding { at, .. } => {
+                WorldEvent::SecurityFinding { at, .. } | WorldEvent::ComplianceFinding { at, .. } => {
                     boundaries.push(*at);
                     continue;
                 }
@@ -161,10 +175,55 @@ impl Incident {
                 | WorldEvent::DependencyOutage { .. }
                 | WorldEvent::Surge { .. }
                 | WorldEvent::NoisyNeighbour { .. }
-                | WorldEvent::SecurityFinding { .. } => {}
+                | WorldEvent::NoisyPod { .. }
+                | WorldEvent::PodOut { .. }
+                | WorldEvent::SecurityFinding { .. }
+                | WorldEvent::ComplianceFinding { .. } => {}
             }
         }
         external
+    }
+
+    /// What is wrong now with one pod of an arm.
+    pub(crate) fn pod_fault(&self, arm: ArmKind, now: MonoTime) -> Option<PodFault> {
+        let mut found: Option<PodFault> = None;
+        for event in &self.events {
+            match event {
+                WorldEvent::NoisyPod { at, lasts, arm: hit, error_ratio, latency_factor }
+                    if holds(*at, *lasts, now) && hits(*hit, arm) =>
+                {
+                    let fault = found.get_or_insert_default();
+                    fault.error_ratio = 1.0 - (1.0 - fault.error_ratio) * (1.0 - error_ratio);
+                    fault.log_latency += libm::log(*latency_factor);
+                }
+                WorldEvent::PodOut { at, lasts, arm: hit, crash_loops }
+                    if holds(*at, *lasts, now) && hits(*hit, arm) =>
+                {
+                    let fault = found.get_or_insert_default();
+                    fault.crash_loops |= crash_loops;
+                    fault.error_ratio = if *crash_loops { fault.error_ratio } else { 1.0 };
+                }
+                WorldEvent::NoisyPod { .. }
+                | WorldEvent::PodOut { .. }
+                | WorldEvent::BadVersion(_)
+                | WorldEvent::BadFlag { .. }
+                | WorldEvent::DependencyOutage { .. }
+                | WorldEvent::Surge { .. }
+                | WorldEvent::NoisyNeighbour { .. }
+                | WorldEvent::SecurityFinding { .. }
+                | WorldEvent::ComplianceFinding { .. } => {}
+            }
+        }
+        found
+    }
+
+    /// Findings of an audit against the candidate so far.
+    pub(crate) fn compliance_findings(&self, now: MonoTime) -> u32 {
+        let found = |event: &WorldEvent| match event {
+            WorldEvent::ComplianceFinding { at, findings } if *at <= now => *findings,
+            _ => 0,
+        };
+        self.events.iter().map(found).sum()
     }
 
     /// Findings that a scanner has reported in the candidate so far.

@@ -20,8 +20,8 @@
 //! frame or series holds truth, names of scenarios or anything of a scenario's future.
 //!
 //! The model leaves out, besides what each file says: nodes and zones, queues and caches with a state of
-//! their own, databases, a dedicated baseline arm, autoscaling, single pods in frames, and damage that
-//! outlives the version that did it.
+//! their own, databases, a dedicated baseline arm, autoscaling, and damage that outlives the version that did
+//! it.
 
 mod actuate;
 mod cluster;
@@ -37,6 +37,7 @@ mod information;
 mod latency;
 mod ledger;
 mod noise;
+mod pod_counts;
 mod pods;
 mod rollout;
 mod router;

@@ -5,12 +5,16 @@
 //! never gets there. A warm-up makes the requests of a young pod dearer. A leak fills the memory; at its
 //! limit the container restarts, and again later each time.
 //!
-//! Left out: nodes and where pods land on them, images that are already on a node, single pods that differ in
-//! speed.
+//! What a version counted is split over its pods here too, while a deploy is watched: see `pod_counts`.
+//!
+//! Left out: nodes and where pods land on them, images that are already on a node, and differences between warm pods
+//! of one version other than that of one pod that has a fault.
 
 use backspin_mocks::controllers::PodId;
 
 use super::draw::Draw;
+use super::pod_counts::{PodCounts, Splitter};
+use super::scrape::Counts;
 use crate::domain::seed::{Seed, StreamKey};
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::PodModel;
@@ -27,6 +31,9 @@ pub(crate) struct Pods {
     restart_key: StreamKey,
     next_due: Option<MonoTime>,
     changed: bool,
+    /// Pods born so far.
+    born: u32,
+    splitter: Splitter,
 }
 
 /// Sums over the pods of one version.
@@ -60,6 +67,25 @@ struct Pod {
     /// How fast it leaks against the mean.
     leak_speed: f64,
     restarts: u32,
+    /// Its own for the run.
+    number: u32,
+    /// What it was given and counted since its arm was last scraped.
+    counts: PodCounts,
+}
+
+/// What a scrape sees of one pod.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PodSeen {
+    /// Its own for the run.
+    pub(crate) number: u32,
+    /// The how manieth of its version.
+    pub(crate) ordinal: u64,
+    /// Whether it answers.
+    pub(crate) ready: bool,
+    /// Share of its memory limit.
+    pub(crate) memory_ratio: f64,
+    /// Since its arm was last scraped.
+    pub(crate) counts: PodCounts,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +139,8 @@ impl Pods {
             restart_key: seed.stream("pods/restart"),
             next_due: None,
             changed: false,
+            born: 0,
+            splitter: Splitter::new(starts.len(), seed),
         }
     }
 
@@ -210,13 +238,7 @@ impl Pods {
             if pod.leaked < room {
                 continue;
             }
-            let tick = pod_tick(version, pod.ordinal * RESTARTS_APART + u64::from(pod.restarts));
-            let init_s = Draw::at(self.restart_key, tick).lognormal(self.model.init_s, START_LOG_SD);
-            let backoff_s = libm::fmin(10.0 * libm::exp2(f64::from(pod.restarts)), 300.0);
-            pod.phase = Phase::Restarting;
-            pod.leaked = 0.0;
-            pod.restarts += 1;
-            pod.due = Some(now + millis(init_s + if pod.restarts > 1 { backoff_s } else { 0.0 }));
+            pod.restart(&self.model, self.restart_key, now);
             wake = [wake, pod.due].into_iter().flatten().min();
             self.versions[version].ready -= 1;
             self.versions[version].restarts += 1;
@@ -224,6 +246,84 @@ impl Pods {
             events.push(PodEvent { deployment: pod.deployment, pod: pod.id, change: PodChange::NotReady });
         }
         self.wake_at(wake);
+    }
+
+    /// The pod that a fault of one pod hits: the oldest one of a version that is not being stopped and was ready once.
+    pub(crate) fn faulty(&self, version: usize) -> Option<u64> {
+        let hit =
+            |pod: &&Pod| pod.version == version && matches!(pod.phase, Phase::Ready | Phase::Restarting);
+        self.list.iter().find(hit).map(|pod| pod.ordinal)
+    }
+
+    /// Whether a pod answers.
+    pub(crate) fn is_ready(&self, version: usize, ordinal: u64) -> bool {
+        let it = |pod: &Pod| pod.version == version && pod.ordinal == ordinal && pod.phase == Phase::Ready;
+        self.list.iter().any(it)
+    }
+
+    /// The container of a pod dies, if it is up.
+    pub(crate) fn crash(&mut self, version: usize, ordinal: u64, now: MonoTime, events: &mut Vec<PodEvent>) {
+        let it =
+            |pod: &&mut Pod| pod.version == version && pod.ordinal == ordinal && pod.phase == Phase::Ready;
+        let Some(pod) = self.list.iter_mut().find(it) else { return };
+        pod.restart(&self.model, self.restart_key, now);
+        let due = pod.due;
+        events.push(PodEvent { deployment: pod.deployment, pod: pod.id, change: PodChange::NotReady });
+        self.versions[version].ready -= 1;
+        self.versions[version].restarts += 1;
+        self.changed = true;
+        self.wake_at(due);
+    }
+
+    /// Expects `n` more attempts at the ready pods of a version, of which `odd` gives one pod its own number.
+    pub(crate) fn expect(&mut self, version: usize, n: f64, odd: Option<(u64, f64)>) {
+        let odd_ready = odd.filter(|&(ordinal, _)| self.is_ready(version, ordinal));
+        let others = self.versions[version].ready - u32::from(odd_ready.is_some());
+        let each = if others > 0 { n / f64::from(others) } else { 0.0 };
+        for pod in self.list.iter_mut().filter(|pod| pod.version == version && pod.phase == Phase::Ready) {
+            match odd_ready {
+                Some((ordinal, odd)) if ordinal == pod.ordinal => pod.counts.odd += odd,
+                Some(_) | None => pod.counts.expected += each,
+            }
+        }
+    }
+
+    /// Splits what a version counted in an interval over its pods, each by what it was given.
+    pub(crate) fn split(&mut self, version: usize, tick: u64, plain: &Counts, odd: &Counts) {
+        let weights = self.list.iter().filter(|pod| pod.version == version).map(|pod| pod.counts.expected);
+        let parts = self.splitter.split(version, tick, plain, weights);
+        for (pod, part) in self.list.iter_mut().filter(|pod| pod.version == version).zip(parts) {
+            pod.counts.take(part);
+            if pod.counts.odd > 0.0 {
+                pod.counts.take_all(odd);
+            }
+            (pod.counts.expected, pod.counts.odd) = (0.0, 0.0);
+        }
+    }
+
+    /// What is seen of the pods of a version that are listed, oldest first; what they counted begins anew.
+    pub(crate) fn see(&mut self, version: usize, mut seen: impl FnMut(PodSeen)) {
+        let at_rest = self.memory_at_rest;
+        for pod in self.list.iter_mut().filter(|pod| pod.version == version) {
+            let listed = match pod.phase {
+                Phase::Ready | Phase::Restarting => true,
+                Phase::Starting => false,
+                Phase::Draining => pod.counts.requests > 0,
+            };
+            if !listed {
+                continue;
+            }
+            let mut counts = std::mem::take(&mut pod.counts);
+            pod.counts.restarts_seen = pod.restarts;
+            counts.restarts = pod.restarts - counts.restarts_seen;
+            seen(PodSeen {
+                number: pod.number,
+                ordinal: pod.ordinal,
+                ready: pod.phase == Phase::Ready,
+                memory_ratio: (at_rest + pod.leaked).min(1.0),
+                counts,
+            });
+        }
     }
 
     /// Ready pods of a version.
@@ -283,6 +383,7 @@ impl Pods {
     fn born(&mut self, deployment: usize, id: PodId, version: usize, born_at: MonoTime) -> Pod {
         let ordinal = self.versions[version].started;
         self.versions[version].started += 1;
+        self.born += 1;
         let leak_speed =
             Draw::at(self.restart_key, !pod_tick(version, ordinal)).lognormal(1.0, LEAK_SPEED_LOG_SD);
         Pod {
@@ -297,11 +398,27 @@ impl Pods {
             leaked: 0.0,
             leak_speed,
             restarts: 0,
+            number: self.born - 1,
+            counts: PodCounts::default(),
         }
     }
 
     fn wake_at(&mut self, due: Option<MonoTime>) {
         self.next_due = [self.next_due, due].into_iter().flatten().min();
+    }
+}
+
+impl Pod {
+    /// The container begins anew: at once the first time, then after a back-off that doubles from 10 s to five
+    /// minutes, as the kubelet's.
+    fn restart(&mut self, model: &PodModel, key: StreamKey, now: MonoTime) {
+        let tick = pod_tick(self.version, self.ordinal * RESTARTS_APART + u64::from(self.restarts));
+        let init_s = Draw::at(key, tick).lognormal(model.init_s, START_LOG_SD);
+        let backoff_s = libm::fmin(10.0 * libm::exp2(f64::from(self.restarts)), 300.0);
+        self.phase = Phase::Restarting;
+        self.leaked = 0.0;
+        self.restarts += 1;
+        self.due = Some(now + millis(init_s + if self.restarts > 1 { backoff_s } else { 0.0 }));
     }
 }
 

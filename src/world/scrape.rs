@@ -36,6 +36,11 @@ pub(crate) struct VersionCounts {
     /// Since its arm was last scraped.
     pub(crate) unseen: Counts,
     keys: Keys,
+    /// The pod with a fault, apart from the others.
+    odd: Expected,
+    odd_keys: Keys,
+    /// What pods answered in the last interval: all but the one with a fault, and that one.
+    pub(crate) last: [Counts; 2],
 }
 
 /// What was counted.
@@ -94,17 +99,23 @@ impl Scraper {
     /// Nothing counted yet.
     pub(crate) fn new(scenario: &Scenario, seed: Seed) -> Self {
         let version = |index: usize| {
-            let key = |what: &str| seed.stream(&format!("scrape/{what}/{index}"));
-            VersionCounts {
-                expected: Expected::default(),
-                total: Counts::default(),
-                unseen: Counts::default(),
-                keys: Keys {
+            let keys = |of: &str| {
+                let key = |what: &str| seed.stream(&format!("scrape{of}/{what}/{index}"));
+                Keys {
                     requests: key("requests"),
                     errors: key("errors"),
                     latency: key("latency"),
                     conversions: key("conversions"),
-                },
+                }
+            };
+            VersionCounts {
+                expected: Expected::default(),
+                total: Counts::default(),
+                unseen: Counts::default(),
+                keys: keys(""),
+                odd: Expected::default(),
+                odd_keys: keys("/odd"),
+                last: [Counts::default(); 2],
             }
         };
         Self {
@@ -125,12 +136,12 @@ impl Scraper {
             expected.unanswered += n;
             return;
         }
-        expected.attempts += n;
-        expected.fails += n * flow.fails;
-        expected.times_out += n * flow.times_out;
-        expected.log_shift += n * flow.shift.log;
-        expected.tail += n * flow.shift.tail;
-        expected.converts += n * flow.converts;
+        expected.add(n, flow);
+    }
+
+    /// Expects `n` more attempts at the one pod of a version that has a fault.
+    pub(crate) fn expect_odd(&mut self, version: usize, flow: &Flow, n: f64) {
+        self.versions[version].odd.add(n, flow);
     }
 
     /// Expects `n` more calls to the dependency.
@@ -160,26 +171,10 @@ impl VersionCounts {
     /// Draws the interval's counts; gives its requests.
     fn draw(&mut self, tick: u64, law: &LatencyLaw, probabilities: &mut [f64; LATENCY_BUCKETS]) -> u64 {
         let expected = std::mem::take(&mut self.expected);
-        let mut new = Counts::default();
-        if expected.attempts > 0.0 {
-            let mean = |sum: f64| sum / expected.attempts;
-            let answered = Draw::at(self.keys.requests, tick).poisson(expected.attempts);
-            let mut errors = Draw::at(self.keys.errors, tick);
-            let timed_out = errors.binomial(answered, mean(expected.times_out));
-            let in_time = answered - timed_out;
-            let failed = errors.binomial(in_time, mean(expected.fails));
-            law.fill_buckets(
-                Shift { log: mean(expected.log_shift), tail: mean(expected.tail) },
-                probabilities,
-            );
-            Draw::at(self.keys.latency, tick).multinomial(in_time, probabilities, &mut new.buckets);
-            new.buckets[law.timeout_bucket()] += timed_out;
-            new.sum_ms = law.sum_ms(&new.buckets);
-            new.requests = answered;
-            new.errors = timed_out + failed;
-            let good = in_time - failed;
-            new.conversions = Draw::at(self.keys.conversions, tick).binomial(good, mean(expected.converts));
-        }
+        let mut new = expected.draw(&self.keys, tick, law, probabilities);
+        self.last[0] = new;
+        self.last[1] = std::mem::take(&mut self.odd).draw(&self.odd_keys, tick, law, probabilities);
+        new.add(&self.last[1]);
         if expected.unanswered > 0.0 {
             // A stream of its own tick, so that it moves no other draw of the version.
             let unanswered = Draw::at(self.keys.requests, !tick).poisson(expected.unanswered);
@@ -195,6 +190,46 @@ impl VersionCounts {
     pub(crate) fn see_restarts(&mut self, total: u64) {
         self.unseen.restarts += total - self.total.restarts;
         self.total.restarts = total;
+    }
+}
+
+impl Expected {
+    fn add(&mut self, n: f64, flow: &Flow) {
+        self.attempts += n;
+        self.fails += n * flow.fails;
+        self.times_out += n * flow.times_out;
+        self.log_shift += n * flow.shift.log;
+        self.tail += n * flow.shift.tail;
+        self.converts += n * flow.converts;
+    }
+
+    /// What was answered.
+    fn draw(
+        &self,
+        keys: &Keys,
+        tick: u64,
+        law: &LatencyLaw,
+        probabilities: &mut [f64; LATENCY_BUCKETS],
+    ) -> Counts {
+        let mut new = Counts::default();
+        if self.attempts <= 0.0 {
+            return new;
+        }
+        let mean = |sum: f64| sum / self.attempts;
+        let answered = Draw::at(keys.requests, tick).poisson(self.attempts);
+        let mut errors = Draw::at(keys.errors, tick);
+        let timed_out = errors.binomial(answered, mean(self.times_out));
+        let in_time = answered - timed_out;
+        let failed = errors.binomial(in_time, mean(self.fails));
+        law.fill_buckets(Shift { log: mean(self.log_shift), tail: mean(self.tail) }, probabilities);
+        Draw::at(keys.latency, tick).multinomial(in_time, probabilities, &mut new.buckets);
+        new.buckets[law.timeout_bucket()] += timed_out;
+        new.sum_ms = law.sum_ms(&new.buckets);
+        new.requests = answered;
+        new.errors = timed_out + failed;
+        let good = in_time - failed;
+        new.conversions = Draw::at(keys.conversions, tick).binomial(good, mean(self.converts));
+        new
     }
 }
 

@@ -74,6 +74,7 @@ pub(crate) fn define<'a>(
     };
     series.push(of_service("complaints_total", SeriesKind::Counter, Vec::new()));
     series.push(of_service("security_findings", SeriesKind::Gauge, Vec::new()));
+    series.push(of_service("compliance_findings", SeriesKind::Gauge, Vec::new()));
     for code in ["2xx", "5xx"] {
         series.extend(dependency.map(|dependency| {
             let labels = vec![("dependency", dependency.to_owned()), ("code", code.to_owned())];
@@ -128,6 +129,7 @@ impl World {
         let up = !self.faults.metrics_down(self.now);
         put(up.then_some(self.scraper.complaints_total as f64));
         put(up.then_some(f64::from(self.incident.findings(self.now))));
+        put(up.then_some(f64::from(self.incident.compliance_findings(self.now))));
         if self.scenario.dependency.is_some() {
             let calls = self.scraper.calls;
             put(up.then_some((calls.total - calls.errors_total) as f64));

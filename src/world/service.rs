@@ -7,7 +7,8 @@
 //! (decision science, section 6).
 //!
 //! Left out: a backlog that outlives its cause (queues are bounded, [`UTILISATION_MAX`]), and differences
-//! between warm pods of one version: they are a pool.
+//! between warm pods of one version: they are a pool, but for one that has a fault. Its requests are an equal
+//! share; the retries of those that fail are not counted as load of the others.
 
 use super::latency::{LatencyLaw, Shift};
 use crate::scenario::model::{ServiceModel, UserModel};
@@ -138,6 +139,19 @@ impl ServiceLaw {
             * (1.0 - self.tail_loss * conditions.tail_share))
             .min(1.0);
         flow
+    }
+
+    /// How the one pod of a version answers that has a fault: this share of what it is asked fails, and its times are
+    /// longer by `log_latency`. It is asked as often as the others.
+    pub(crate) fn on_faulty_pod(&self, flow: &Flow, error_ratio: f64, log_latency: f64) -> Flow {
+        let shift = Shift { log: flow.shift.log + log_latency, tail: flow.shift.tail };
+        Flow {
+            fails: 1.0 - (1.0 - flow.fails) * (1.0 - error_ratio),
+            times_out: flow.times_out.max(self.latency.times_out(shift)),
+            shift,
+            converts: flow.converts * libm::exp(self.ln_kept_per_log_shift * log_latency),
+            ..*flow
+        }
     }
 
     fn nobody_answers(&self, rate_rps: f64) -> Flow {

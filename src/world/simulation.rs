@@ -13,7 +13,7 @@ use super::demand::Demand;
 use super::dependency::{self, DependencyEffect};
 use super::draw::Draw;
 use super::effects::Effects;
-use super::faults::Faults;
+use super::faults::{ArmKind, Faults};
 use super::flags::Flags;
 use super::incident::{Defect, External, Incident};
 use super::ledger::{Ledger, Level};
@@ -78,8 +78,21 @@ pub(crate) struct VersionState {
     /// What users feel of it now.
     pub(crate) harm: Harm,
     pub(crate) defect: Defect,
+    /// Its one pod with a fault, if there is one and it answers.
+    pub(crate) odd: Option<OddPod>,
     /// Requests per second that users address to it.
     pub(crate) rate_rps: f64,
+}
+
+/// A pod that answers otherwise than the others of its version.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct OddPod {
+    /// Which.
+    pub(crate) ordinal: u64,
+    /// Share of its version's attempts.
+    pub(crate) share: f64,
+    /// How it answers.
+    pub(crate) flow: Flow,
 }
 
 /// Shares of attempts that fail in the worlds that are told apart, each its own since a collapse that feeds
@@ -119,6 +132,20 @@ pub(crate) struct Harm {
     pub(crate) well: Level,
 }
 
+impl Harm {
+    /// One pod serves this share and harms more than the others: a cause that is not the version's, and is there with any
+    /// other too.
+    fn add_pod(&mut self, share: f64, others: Level, pod: Level) {
+        self.external += share * (pod.harmed() - others.harmed()).max(0.0);
+        let more = |of: fn(Level) -> f64| share * (of(pod) - of(others)).max(0.0);
+        let (failed, slow) = (more(|level| level.failed), more(|level| level.slow));
+        for level in [&mut self.level, &mut self.well] {
+            level.failed = (level.failed + failed).min(1.0);
+            level.slow = (level.slow + slow).min(1.0);
+        }
+    }
+}
+
 impl World {
     /// The world of a scenario, at its first moment.
     ///
@@ -151,6 +178,7 @@ impl World {
             flow: Flow::default(),
             harm: Harm::default(),
             defect: Defect::NONE,
+            odd: None,
             rate_rps: 0.0,
         };
         let mut world = Self {
@@ -216,6 +244,7 @@ impl World {
         if on_step {
             self.flow_on();
             self.leak();
+            self.crash_loop();
             let step = self.now.0 / self.step.0;
             self.demand.step(step);
             self.shared.step(step);
@@ -266,9 +295,18 @@ impl World {
         let (mut good, mut failed, mut attempts) = (0.0, 0.0, 0.0);
         for (index, version) in self.versions.iter().enumerate().filter(|(_, v)| v.rate_rps > 0.0) {
             let n = version.flow.attempts_rps * seconds;
-            let errors = n * version.flow.error_ratio();
+            let at_odd = version.odd.map_or(0.0, |odd| n * odd.share);
+            let mut errors = (n - at_odd) * version.flow.error_ratio();
+            self.scraper.expect(index, &version.flow, n - at_odd, version.answered);
+            if let Some(odd) = &version.odd {
+                errors += at_odd * odd.flow.error_ratio();
+                self.scraper.expect_odd(index, &odd.flow, at_odd);
+            }
             (good, failed, attempts) = (good + n - errors, failed + errors, attempts + n);
-            self.scraper.expect(index, &version.flow, n, version.answered);
+            if version.answered && self.delivery.rollout.has_begun() {
+                let odd = version.odd.map(|odd| (odd.ordinal, at_odd));
+                self.delivery.cluster.pods_mut().expect(index, n - at_odd, odd);
+            }
             self.ledger.book(index == self.candidate, version.rate_rps * seconds, &version.harm);
         }
         self.complaints.pass(seconds, good, failed);
@@ -284,6 +322,34 @@ impl World {
                 self.dirty = true;
             }
         }
+    }
+
+    /// Containers that die whenever they are up do so on the next step.
+    fn crash_loop(&mut self) {
+        for version in 0..self.versions.len() {
+            if self.incident.pod_fault(self.arm_of(version), self.now).is_some_and(|fault| fault.crash_loops)
+                && let Some(ordinal) = self.delivery.cluster.pods().faulty(version)
+            {
+                self.delivery.cluster.crash(version, ordinal, self.now);
+                self.dirty = true;
+            }
+        }
+    }
+
+    fn arm_of(&self, version: usize) -> ArmKind {
+        if version == self.candidate { ArmKind::Candidate } else { ArmKind::Stable }
+    }
+
+    /// How the pod with a fault answers, if there is one and it is listed.
+    fn odd_pod(&self, version: usize, flow: &Flow) -> Option<OddPod> {
+        let fault = self.incident.pod_fault(self.arm_of(version), self.now)?;
+        let pods = self.delivery.cluster.pods();
+        let ordinal = pods.faulty(version).filter(|&ordinal| pods.is_ready(version, ordinal))?;
+        Some(OddPod {
+            ordinal,
+            share: 1.0 / f64::from(pods.ready(version)),
+            flow: self.law.on_faulty_pod(flow, fault.error_ratio, fault.log_latency),
+        })
     }
 
     /// Computes all flows anew.
@@ -303,7 +369,7 @@ impl World {
             } else {
                 let state = &mut self.versions[version];
                 state.failing = Failing::default();
-                (state.flow, state.harm) = (Flow::default(), Harm::default());
+                (state.flow, state.harm, state.odd) = (Flow::default(), Harm::default(), None);
             }
         }
     }
@@ -335,9 +401,14 @@ impl World {
         } else {
             (beyond(level.harmed(), clean.harmed()) + hindered, beyond(clean.harmed(), calm.harmed()))
         };
+        let mut harm = Harm { by_deploy, external, level, well };
+        let odd = self.odd_pod(version, &flow);
+        if let Some(odd) = &odd {
+            harm.add_pod(odd.share, level, self.ledger.level(&self.law, &odd.flow));
+        }
         let state = &mut self.versions[version];
         (state.flow, state.failing, state.answered) = (flow, failing, !refused);
-        state.harm = Harm { by_deploy, external, level, well };
+        (state.harm, state.odd) = (harm, odd);
     }
 
     /// What users of a version would feel without the defect and on all the warm pods that there should be:

@@ -12,7 +12,7 @@ use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
 /// The truth of a scenario; `planned` is the candidate's share of traffic over time if nobody acts, changes
 /// only.
 ///
-/// - The candidate is the cause if it does harm, if it cannot start, or if a scanner has findings in it; a
+/// - The candidate is the cause if it does harm, if it cannot start, or if a scanner or an audit has findings in it; a
 ///   flag that came with it if only that does. Else something outside, if there is anything in the watch. A
 ///   defect whose every number is neutral is none.
 /// - Onset is when users first feel it: the defect is there and the candidate has traffic. A leak is felt
@@ -46,12 +46,14 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
                     by_flag = Some((at, flag));
                 }
             }
-            WorldEvent::SecurityFinding { at, findings } => {
+            WorldEvent::SecurityFinding { at, findings } | WorldEvent::ComplianceFinding { at, findings } => {
                 by_version = earliest(by_version, (*findings > 0).then_some((*at).max(deploy.at)));
             }
             WorldEvent::DependencyOutage { at, lasts, .. }
             | WorldEvent::Surge { at, lasts, .. }
-            | WorldEvent::NoisyNeighbour { at, lasts, .. } => {
+            | WorldEvent::NoisyNeighbour { at, lasts, .. }
+            | WorldEvent::NoisyPod { at, lasts, .. }
+            | WorldEvent::PodOut { at, lasts, .. } => {
                 external |= *at < end && *at + *lasts > deploy.at;
             }
         }
@@ -150,7 +152,10 @@ pub(crate) fn planned_defect(
         | WorldEvent::DependencyOutage { .. }
         | WorldEvent::Surge { .. }
         | WorldEvent::NoisyNeighbour { .. }
-        | WorldEvent::SecurityFinding { .. } => None,
+        | WorldEvent::NoisyPod { .. }
+        | WorldEvent::PodOut { .. }
+        | WorldEvent::SecurityFinding { .. }
+        | WorldEvent::ComplianceFinding { .. } => None,
     });
     let from = onset.chain(exposed).max().unwrap_or(now);
     let leaked = defect.leak_per_hour * now.since(from).as_secs_f64() / 3600.0;

@@ -10,6 +10,7 @@ use super::service::{Conditions, Load};
 use super::simulation::{World, memory_pressure};
 use super::truth;
 use crate::domain::frame::{ArmIncrements, Frame, RolloutView};
+use crate::domain::pod::{PodArm, PodIncrements};
 use crate::domain::signal::{Quality, SignalKind, SignalSample};
 use crate::domain::time::MonoTime;
 use crate::domain::truth::{Cause, Milestone, Truth, TruthTick};
@@ -20,9 +21,14 @@ pub(crate) struct View {
     at: MonoTime,
     candidate: Option<ArmIncrements>,
     stable: Option<ArmIncrements>,
-    signals: [(Option<SignalKind>, SignalSample); 5],
+    signals: [(Option<SignalKind>, SignalSample); SIGNALS],
     rollout: RolloutView,
+    /// Candidate's first. Empty before the deploy.
+    pods: Vec<PodIncrements>,
 }
+
+/// Signals that are gauges of the world itself.
+const SIGNALS: usize = 6;
 
 impl World {
     /// Draws the counts of the interval that ends now and looks at all that is scraped.
@@ -33,8 +39,12 @@ impl World {
         for (version, counts) in self.scraper.versions.iter_mut().enumerate() {
             counts.see_restarts(self.delivery.cluster.pods().restarts(version));
         }
-        let candidate = self.delivery.rollout.has_begun().then(|| self.see_arm(ArmKind::Candidate));
-        let stable = self.see_arm(ArmKind::Stable);
+        self.split_over_pods(tick);
+        let mut pods = std::mem::take(&mut self.view.pods);
+        pods.clear();
+        let begun = self.delivery.rollout.has_begun();
+        let candidate = begun.then(|| self.see_arm(ArmKind::Candidate, &mut pods));
+        let stable = self.see_arm(ArmKind::Stable, &mut pods);
         let shown = stable.pods_desired > 0
             || stable.pods_ready > 0
             || stable.requests > 0
@@ -52,6 +62,7 @@ impl World {
                     .then(|| self.now.since(self.scenario.deploy.at)),
                 candidate_share: self.delivery.configured_share(self.candidate),
             },
+            pods,
         };
         self.view = view;
         let information = self.information();
@@ -59,11 +70,53 @@ impl World {
         self.ledger.close(self.now, information, unseen);
     }
 
-    /// Gathers what an arm counted since it was last seen; an arm that cannot be scraped goes on counting.
-    fn see_arm(&mut self, arm: ArmKind) -> ArmIncrements {
+    /// While a deploy is watched, what versions counted is told pod by pod.
+    fn split_over_pods(&mut self, tick: u64) {
+        if !self.delivery.rollout.has_begun() {
+            return;
+        }
+        for (version, counts) in self.scraper.versions.iter().enumerate() {
+            let [plain, odd] = &counts.last;
+            self.delivery.cluster.pods_mut().split(version, tick, plain, odd);
+        }
+    }
+
+    /// Looks at the pods of a version.
+    fn see_pods(&mut self, version: usize, arm: PodArm, pods: &mut Vec<PodIncrements>) {
+        let state = &self.versions[version];
+        let permille = |ratio: f64| libm::round(ratio * 1000.0) as u16;
+        self.delivery.cluster.pods_mut().see(version, |pod| {
+            let odd = state.odd.filter(|odd| odd.ordinal == pod.ordinal);
+            let utilisation = odd.map_or(state.flow, |odd| odd.flow).utilisation;
+            let counts = pod.counts;
+            pods.push(PodIncrements {
+                arm,
+                pod: pod.number,
+                requests: counts.requests,
+                errors: counts.errors,
+                conversions: counts.conversions,
+                restarts: counts.restarts as u16,
+                cpu_permille: if pod.ready { permille(cpu_ratio(utilisation)) } else { 0 },
+                memory_permille: permille(pod.memory_ratio),
+                latency_buckets: counts.buckets,
+            });
+        });
+    }
+
+    /// Gathers what an arm counted since it was last seen, and its pods; an arm that cannot be scraped goes on counting.
+    fn see_arm(&mut self, arm: ArmKind, pods: &mut Vec<PodIncrements>) -> ArmIncrements {
         let quality = self.faults.scrape_quality(arm, self.now);
         if quality != Quality::Fresh {
             return ArmIncrements { quality, ..ArmIncrements::default() };
+        }
+        if self.delivery.rollout.has_begun() {
+            for version in 0..self.versions.len() {
+                match (arm, version == self.candidate) {
+                    (ArmKind::Candidate, true) => self.see_pods(version, PodArm::Candidate, pods),
+                    (ArmKind::Stable, false) => self.see_pods(version, PodArm::Stable, pods),
+                    (ArmKind::Candidate, false) | (ArmKind::Stable, true) => {}
+                }
+            }
         }
         let cluster = &self.delivery.cluster;
         let (mut sum, mut ready, mut desired, mut cpu, mut memory) = (Counts::default(), 0, 0, 0.0, 0.0);
@@ -100,7 +153,7 @@ impl World {
         &self,
         candidate: Option<&ArmIncrements>,
         stable: &ArmIncrements,
-    ) -> [(Option<SignalKind>, SignalSample); 5] {
+    ) -> [(Option<SignalKind>, SignalSample); SIGNALS] {
         let arms = || candidate.into_iter().chain([stable]).filter(|arm| arm.quality == Quality::Fresh);
         let worst = candidate.into_iter().chain([stable]).map(|arm| arm.quality).max().unwrap_or_default();
         let service = if self.faults.metrics_down(self.now) { Quality::Failed } else { Quality::Fresh };
@@ -123,17 +176,19 @@ impl World {
             sample(service, 1.0 - calls.last_errors as f64 / calls.last as f64, calls.last as u32)
         };
         let findings = self.incident.findings(self.now);
+        let breaches = self.incident.compliance_findings(self.now);
         [
             (Some(SignalKind::Throughput), sample(worst, f64::from(requests) / seconds, requests)),
             (Some(SignalKind::Cpu), per_pod(|arm| arm.cpu_ratio)),
             (Some(SignalKind::Memory), per_pod(|arm| arm.memory_ratio)),
             (Some(SignalKind::DependencyHealth), health),
             (Some(SignalKind::SecurityFindings), sample(service, f64::from(findings), 1)),
+            (Some(SignalKind::ComplianceFindings), sample(service, f64::from(breaches), 1)),
         ]
     }
 
     /// Copies the last scrape into a frame: arms, rollout, and of the signals those that are gauges of the
-    /// world (throughput, processor, memory, dependency health, security findings). The others, and the
+    /// world (throughput, processor, memory, dependency health, security and compliance findings), and pods. The others, and the
     /// queries, are the plane's and stay as they are.
     pub fn scrape_into(&self, frame: &mut Frame) {
         let view = &self.view;
@@ -143,6 +198,8 @@ impl World {
         frame.candidate = view.candidate;
         frame.baseline = None;
         frame.stable = view.stable;
+        frame.pods.clear();
+        frame.pods.extend_from_slice(&view.pods);
         for &(kind, sample) in &view.signals {
             if let Some(kind) = kind {
                 frame.signals.set(kind, sample);
@@ -166,6 +223,10 @@ impl World {
         self.ledger.milestones()
     }
 
+    fn has_findings(&self) -> bool {
+        self.incident.findings(self.now) > 0 || self.incident.compliance_findings(self.now) > 0
+    }
+
     /// How the candidate is at fault in a way that no request shows.
     fn unseen(&self) -> Unseen {
         if self.ledger.truth().cause != Cause::Candidate {
@@ -175,7 +236,7 @@ impl World {
         let tried = self.delivery.cluster.desired(self.candidate) > 0 && !self.delivery.rollout.is_aborted();
         if !starts && tried {
             Unseen::CannotStart
-        } else if self.incident.findings(self.now) > 0 {
+        } else if self.has_findings() {
             Unseen::Findings
         } else {
             Unseen::Nothing
@@ -191,9 +252,7 @@ impl World {
         let scenario = &self.scenario;
         let overdue = self.now.since(onset).as_secs_f64()
             > 3.0 * (scenario.service.pods.pull_s + scenario.service.pods.init_s);
-        if self.incident.findings(self.now) > 0
-            || (!scenario.service.versions[self.candidate].starts && overdue)
-        {
+        if self.has_findings() || (!scenario.service.versions[self.candidate].starts && overdue) {
             return SURE;
         }
         let share = truth::share_at(self.ledger.planned(), self.now);

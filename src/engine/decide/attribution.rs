@@ -9,7 +9,11 @@
 //! 3. An outside cause is plain (dependency out, traffic surge), and a control, if there is one, does not show
 //!    the candidate to be worse: muted, for a bounded time, and never for a candidate that is down entirely.
 //!
-//! What it leaves out: causes that hit only the candidate's machines; they need a view per pod.
+//! None of them excuses a candidate that got worse by more than its control did, in the additive or in the ratio form of
+//! difference in differences ([`did`](super::did)): under an outage that both share, the one shows what the other dilutes.
+//!
+//! What it leaves out: a bad machine under one of the candidate's pods, which the default judge answers by leaving single
+//! pods out, and the others do not answer.
 
 use crate::domain::frame::Frame;
 use crate::domain::signal::SignalKind;
@@ -18,6 +22,7 @@ use crate::domain::verdict::{Reference, Verdict};
 use crate::engine::settings::Attribution;
 
 use super::counts::{Counts, Ring, Sample};
+use super::did::Parted;
 use super::effect::worse;
 use super::history::History;
 use super::stat::{Difference, Share};
@@ -55,12 +60,17 @@ pub(crate) enum Blame {
 pub(crate) struct Outside {
     last_seen: Option<MonoTime>,
     muted_since: Option<MonoTime>,
+    /// What candidate and control counted at the same time since the deploy.
+    paired: [Counts; 2],
 }
 
 impl Outside {
     /// Looks for outside causes in a frame.
     pub(crate) fn observe(&mut self, frame: &Frame, sample: &Sample, history: &History, rule: Attribution) {
         let Attribution::On { dependency_health_min, surge_factor_max, .. } = rule else { return };
+        if let Some(pair) = pair(sample) {
+            self.paired = [self.paired[0].plus(pair[0]), self.paired[1].plus(pair[1])];
+        }
         let out = frame
             .signals
             .get(SignalKind::DependencyHealth)
@@ -104,6 +114,9 @@ impl Outside {
             return Blame::Deploy;
         }
         let control = |s: &Sample| s.control.counts();
+        if self.parted(ring) {
+            return Blame::Deploy;
+        }
         if no_worse(verdict, ring, |span| ring.sum(span, control)) {
             return Blame::Outside;
         }
@@ -119,6 +132,30 @@ impl Outside {
     }
 }
 
+impl Outside {
+    /// Whether the candidate got worse by more than its control did, with confidence, against what both were like since
+    /// the deploy and before the newest frames.
+    fn parted(&self, ring: &Ring) -> bool {
+        SPANS.iter().any(|&span| {
+            let after = [0, 1].map(|arm| ring.sum(span, |s| pair(s).map(|pair| pair[arm])));
+            let before = [0, 1].map(|arm| self.paired[arm].less(after[arm]));
+            let [candidate, control] = [0, 1].map(|arm| [before[arm], after[arm]]);
+            Parted::of_counts(candidate, control).any(|parted| {
+                // Each form alone errs where the cause is of the other kind, by as much as the arms differed before; so
+                // one must be sure and the other not against it.
+                let additive = parted.additive.lower > MARGIN_ABSOLUTE;
+                let ratio = parted.ratio.lower > libm::log1p(MARGIN_RELATIVE);
+                (additive && parted.ratio.estimate > 0.0) || (ratio && parted.additive.lower > 0.0)
+            })
+        })
+    }
+}
+
+/// Candidate and control, where both were counted.
+fn pair(sample: &Sample) -> Option<[Counts; 2]> {
+    Some([sample.candidate.counts()?, sample.control.counts()?])
+}
+
 /// Whether the candidate is shown to be no worse than `other`, in what the verdict is about.
 fn no_worse(verdict: &Verdict, ring: &Ring, other: impl Fn(usize) -> Counts) -> bool {
     SPANS.iter().all(|&span| {
@@ -130,7 +167,12 @@ fn no_worse(verdict: &Verdict, ring: &Ring, other: impl Fn(usize) -> Counts) -> 
                 other.has_conversions() && below(candidate.unconverted(), other.unconverted(), converted)
             }
             // What loads or breaks a machine is not seen in the requests of an arm.
-            Some(SignalKind::Cpu | SignalKind::Memory | SignalKind::SecurityFindings) => false,
+            Some(
+                SignalKind::Cpu
+                | SignalKind::Memory
+                | SignalKind::SecurityFindings
+                | SignalKind::ComplianceFindings,
+            ) => false,
             Some(
                 SignalKind::ErrorRatio
                 | SignalKind::LatencyP99
@@ -268,6 +310,35 @@ mod tests {
     #[test]
     fn a_candidate_that_is_down_is_never_muted() {
         check(&Case { candidate: DEAD, outside: true, ..CASE }, Blame::Deploy);
+    }
+
+    /// Healthy for half an hour, then as the case says, with a dependency that plainly fails.
+    fn blame_in_an_outage(candidate: (u64, u64), control: (u64, u64)) -> Blame {
+        let rule = Settings::default().attribution;
+        let (mut ring, mut outside) = (Ring::default(), Outside::default());
+        let mut frame = Frame::default();
+        frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.5, 100));
+        for n in 0..40 {
+            let (candidate, control) = if n < 32 { (HEALTHY, HEALTHY) } else { (candidate, control) };
+            let (candidate, control) =
+                (Reading::Counted(counts(candidate)), Reading::Counted(counts(control)));
+            let sample = Sample { candidate, control, old: control, ..Sample::default() };
+            ring.push(sample);
+            outside.observe(&frame, &sample, &History::default(), rule);
+        }
+        outside.blame(MonoTime::ZERO, rule, &verdict(Reference::Limit), &ring, counts(HEALTHY))
+    }
+
+    #[test]
+    fn who_gets_worse_than_the_control_in_an_outage_is_not_excused() {
+        assert_eq!(blame_in_an_outage((3000, 1200), (3000, 1200)), Blame::Outside);
+        assert_eq!(
+            blame_in_an_outage((3000, 1260), (3000, 1200)),
+            Blame::Outside,
+            "two points are noise here"
+        );
+        assert_eq!(blame_in_an_outage((3000, 1900), (3000, 1200)), Blame::Deploy);
+        assert_eq!(blame_in_an_outage((3000, 60), (3000, 3)), Blame::Deploy);
     }
 
     #[test]

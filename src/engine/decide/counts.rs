@@ -50,6 +50,17 @@ impl Counts {
         }
     }
 
+    /// Without a part of it.
+    pub(crate) const fn less(self, part: Self) -> Self {
+        Self {
+            requests: self.requests.saturating_sub(part.requests),
+            errors: self.errors.saturating_sub(part.errors),
+            timed: self.timed.saturating_sub(part.timed),
+            slow: self.slow.saturating_sub(part.slow),
+            conversions: self.conversions.saturating_sub(part.conversions),
+        }
+    }
+
     /// Requests answered.
     pub(crate) const fn requests(self) -> u64 {
         self.requests

@@ -5,6 +5,7 @@
 
 pub(crate) mod attribution;
 pub(crate) mod counts;
+pub(crate) mod did;
 pub(crate) mod effect;
 pub(crate) mod history;
 pub(crate) mod missing;

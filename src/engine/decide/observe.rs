@@ -1,4 +1,4 @@
-//! All rules on one frame, in order of precedence: security, pods, the verdict with its attribution, gaps,
+//! All rules on one frame, in order of precedence: security, compliance, pods, the verdict with its attribution, gaps,
 //! and what remains of the verdict.
 
 use crate::domain::event::Effect;
@@ -79,8 +79,12 @@ impl Observed {
         }
         self.outside.observe(frame, sample, &self.history, settings.attribution);
         let pods = self.pods.observe(frame);
-        if frame.signals.get(SignalKind::SecurityFindings).usable().is_some_and(|n| n > 0.0) {
+        let found = |kind| frame.signals.get(kind).usable().is_some_and(|n| n > 0.0);
+        if found(SignalKind::SecurityFindings) {
             return Weighed::RollBack(Cause::Security);
+        }
+        if found(SignalKind::ComplianceFindings) {
+            return Weighed::RollBack(Cause::Compliance);
         }
         match pods {
             PodFinding::NotReady => return Weighed::RollBack(Cause::NotReady),

@@ -1,11 +1,13 @@
 //! The pod rule: a direct trigger that needs no request (SPEC 1.1, health-check failure).
 //!
 //! The candidate fails it when none of its pods has been ready for more than two minutes though some should
-//! be, or when its containers restarted at least three times per ready pod within five minutes. When the
+//! be, or when its containers restarted at least three times per ready pod within five minutes, and did so too
+//! without the pod that restarted most: one pod of several on a bad node is no bad version. When the
 //! control fails the same test, the platform is to blame and not the deploy. What is left out: a start that
 //! is slow but healthy; a service that needs more than two minutes to start cannot use this rule.
 
 use crate::domain::frame::{ArmIncrements, Frame};
+use crate::domain::pod::{PodArm, PodIncrements};
 use crate::domain::signal::Quality;
 use crate::domain::time::{Millis, MonoTime};
 
@@ -44,8 +46,9 @@ pub(crate) struct PodRule {
 impl PodRule {
     /// Takes a frame after the deploy.
     pub(crate) fn observe(&mut self, frame: &Frame) -> PodFinding {
-        let candidate = self.candidate.observe(frame.at, frame.candidate.as_ref());
-        let control = self.control.observe(frame.at, frame.control());
+        let pods = |arm| frame.pods.iter().filter(move |pod| pod.arm == arm);
+        let candidate = self.candidate.observe(frame.at, frame.candidate.as_ref(), pods(PodArm::Candidate));
+        let control = self.control.observe(frame.at, frame.control(), pods(frame.control_arm()));
         match (candidate, control) {
             (PodFinding::Fine, _) => PodFinding::Fine,
             (_, PodFinding::Fine) => candidate,
@@ -59,10 +62,20 @@ struct Arm {
     not_ready_since: Option<MonoTime>,
     restarts: [u32; SLOTS],
     slot: u64,
+    /// Pods that restarted, and when they did.
+    loops: Vec<(u32, [u32; SLOTS])>,
 }
 
+/// Pods whose restarts are told apart at most; those beyond count as one with the others.
+const PODS_MAX: usize = 64;
+
 impl Arm {
-    fn observe(&mut self, at: MonoTime, arm: Option<&ArmIncrements>) -> PodFinding {
+    fn observe<'a>(
+        &mut self,
+        at: MonoTime,
+        arm: Option<&ArmIncrements>,
+        pods: impl Iterator<Item = &'a PodIncrements>,
+    ) -> PodFinding {
         let arm = arm.filter(|a| a.quality == Quality::Fresh);
         self.turn(at.0 / SLOT_MS);
         let Some(arm) = arm else { return PodFinding::Fine };
@@ -73,7 +86,12 @@ impl Arm {
         } else {
             self.not_ready_since = None;
         }
-        let restarts: u32 = self.restarts.iter().fold(0, |sum, &n| sum.saturating_add(n));
+        self.note(pods);
+        let sum = |slots: &[u32; SLOTS]| slots.iter().fold(0_u32, |sum, &n| sum.saturating_add(n));
+        // An arm that is one pod alone has no others to be held against.
+        let worst = self.loops.iter().map(|(_, slots)| sum(slots)).max();
+        let one = worst.filter(|_| arm.pods_desired > 1).unwrap_or(0);
+        let restarts = sum(&self.restarts).saturating_sub(one);
         if self.not_ready_since.is_some_and(|since| at.since(since) > NOT_READY_MAX) {
             PodFinding::NotReady
         } else if restarts >= RESTARTS_PER_POD * u32::from(arm.pods_ready.max(1)) {
@@ -83,14 +101,37 @@ impl Arm {
         }
     }
 
+    /// Takes note of which pods restarted.
+    fn note<'a>(&mut self, pods: impl Iterator<Item = &'a PodIncrements>) {
+        let slot = (self.slot % SLOTS as u64) as usize;
+        for pod in pods.filter(|pod| pod.restarts > 0) {
+            let known = self.loops.iter().position(|(number, _)| *number == pod.pod);
+            let place = match known {
+                Some(place) => place,
+                None if self.loops.len() < PODS_MAX => {
+                    self.loops.push((pod.pod, [0; SLOTS]));
+                    self.loops.len() - 1
+                }
+                None => continue,
+            };
+            let count = &mut self.loops[place].1[slot];
+            *count = count.saturating_add(u32::from(pod.restarts));
+        }
+    }
+
     /// Empties the slots that lie between the last one and this one.
     fn turn(&mut self, slot: u64) {
         if slot <= self.slot {
             return;
         }
         for past in (self.slot + 1..=slot).rev().take(SLOTS) {
-            self.restarts[(past % SLOTS as u64) as usize] = 0;
+            let past = (past % SLOTS as u64) as usize;
+            self.restarts[past] = 0;
+            for (_, slots) in &mut self.loops {
+                slots[past] = 0;
+            }
         }
+        self.loops.retain(|(_, slots)| slots.iter().any(|&n| n > 0));
         self.slot = slot;
     }
 }
@@ -159,6 +200,21 @@ mod tests {
         last(then(300), PodFinding::Restarting);
         last(then(316), PodFinding::Fine);
         last(then(9_000_000), PodFinding::Fine);
+    }
+
+    #[test]
+    fn one_pod_of_several_that_restarts_is_not_the_versions_fault() {
+        let with = |desired: u16, restarts: &[u16]| {
+            let mut frame = frame(15, arm(1, desired, restarts.iter().sum()), arm(9, 9, 0));
+            let pod = |(pod, &restarts)| PodIncrements { pod, restarts, ..PodIncrements::default() };
+            frame.pods = (0_u32..).zip(restarts).map(pod).collect();
+            frame
+        };
+        last([with(2, &[9, 0])], PodFinding::Fine);
+        last([with(2, &[9, 2])], PodFinding::Fine);
+        last([with(2, &[9, 3])], PodFinding::Restarting);
+        last([with(2, &[3, 3])], PodFinding::Restarting);
+        last([with(1, &[3])], PodFinding::Restarting);
     }
 
     #[test]

@@ -8,8 +8,10 @@ use crate::engine::settings::SeverityRule;
 /// What speaks for a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
-    /// Findings that came with the candidate.
+    /// Security findings that came with the candidate.
     Security,
+    /// Compliance findings that came with the candidate.
+    Compliance,
     /// Pods that do not become ready.
     NotReady,
     /// Containers that keep restarting.
@@ -26,6 +28,7 @@ pub(crate) enum Cause {
 pub(crate) const fn trigger(cause: Cause, verdict: Option<&Verdict>) -> Trigger {
     match cause {
         Cause::Security => Trigger::SecurityIncident,
+        Cause::Compliance => Trigger::ComplianceViolation,
         Cause::NotReady | Cause::Restarting | Cause::Silent => Trigger::HealthCheckFailure,
         Cause::Manual => Trigger::Manual,
         Cause::Judge => match verdict {
@@ -43,13 +46,14 @@ const fn trigger_of(signal: SignalKind) -> Trigger {
             Trigger::BusinessMetricFailure
         }
         SignalKind::SecurityFindings => Trigger::SecurityIncident,
+        SignalKind::ComplianceFindings => Trigger::ComplianceViolation,
         SignalKind::Throughput | SignalKind::Cpu | SignalKind::Memory | SignalKind::DependencyHealth => {
             Trigger::Automated
         }
     }
 }
 
-/// Severity. Security is critical by itself. Pods that fail are at least medium: what the router still sends
+/// Severity. Security and compliance are critical by themselves. Pods that fail are at least medium: what the router still sends
 /// them is lost without being counted. Without a score the score rule has nothing to go by and says low.
 pub(crate) fn severity(
     rule: SeverityRule,
@@ -58,7 +62,7 @@ pub(crate) fn severity(
     verdict: Option<&Verdict>,
 ) -> Severity {
     let floor = match cause {
-        Cause::Security => return Severity::Critical,
+        Cause::Security | Cause::Compliance => return Severity::Critical,
         Cause::NotReady | Cause::Restarting => Severity::Medium,
         Cause::Silent | Cause::Judge | Cause::Manual => Severity::Low,
     };
@@ -140,6 +144,7 @@ mod tests {
     fn security_and_pods_have_a_floor() {
         let rule = Settings::default().severity;
         assert_eq!(severity(rule, Cause::Security, &Effect::default(), None), Severity::Critical);
+        assert_eq!(severity(rule, Cause::Compliance, &Effect::default(), None), Severity::Critical);
         assert_eq!(severity(rule, Cause::NotReady, &Effect::default(), None), Severity::Medium);
         assert_eq!(severity(rule, Cause::Silent, &Effect::default(), None), Severity::Low);
     }
@@ -156,5 +161,6 @@ mod tests {
             assert_eq!(trigger(Cause::Judge, Some(&failed(signal))), expected);
         }
         assert_eq!(trigger(Cause::Silent, None), Trigger::HealthCheckFailure);
+        assert_eq!(trigger(Cause::Compliance, None), Trigger::ComplianceViolation);
     }
 }

@@ -1,11 +1,11 @@
 //! Intervals for shares and for their difference, with slack for noise that counting does not explain.
 
 /// Two-sided 95 % of the normal law.
-const Z: f64 = 1.96;
+pub(crate) const Z: f64 = 1.96;
 
 /// Relative noise of a share beyond binomial, as one standard deviation. Real arms wander by about a tenth of
 /// their own level even when nothing is wrong; without it a large service would call every ripple a harm.
-const OVER_DISPERSION: f64 = 0.1;
+pub(crate) const OVER_DISPERSION: f64 = 0.1;
 
 /// `hits` of `of`.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,15 +1,17 @@
 //! One frame: which arm or past the candidate is compared with, and when it is not compared at all.
 
-use libm::log;
+use libm::{exp, log};
 
+use super::gauges::gauge_log_e;
 use super::history::{self, BODY_SLOW, Cut, TAIL_SLOW, slow_requests, throughput};
-use super::statistics::{ALTERNATIVES, Trial};
+use super::statistics::Trial;
 use super::{
-    BODY, BODY_RATIOS, Blind, CONTROL_SHARE_MIN, EDetector, ERROR_RATIOS, ERRORS, EXPECTED_MIN, Fixed,
-    Margin, OVERRUN_COLD, P99_SHIFTS, P99_WINSOR, Pair, RATIO_MIN, SLOPE_SHIFT, Seen, TAIL, TAIL_RATIOS,
-    fresh,
+    BODY, BODY_RATIOS, Blind, CONTROL_SHARE_MIN, CONVERSION, CONVERSION_RATIOS, Counted, EDetector,
+    ERROR_RATIOS, ERRORS, EXPECTED_MIN, Fixed, Margin, OVERRUN_COLD, P99_WINSOR, Pair, RATIO_MIN,
+    SLOPE_SHIFT, Seen, TAIL, TAIL_RATIOS, fresh,
 };
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS};
+use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use crate::domain::pod::PodIncrements;
 use crate::domain::signal::SignalKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::verdict::Reference;
@@ -22,35 +24,56 @@ impl EDetector {
     }
 
     /// Compares both arms at the same time.
-    fn compare_arms(&mut self, fixed: &Fixed, candidate: &ArmIncrements, control: &ArmIncrements) {
+    fn compare_arms(
+        &mut self,
+        fixed: &Fixed,
+        candidate: &ArmIncrements,
+        control: &ArmIncrements,
+        pods: &[PodIncrements],
+    ) {
         let p = &self.params;
-        let (n1, n0) = (f64::from(candidate.requests), f64::from(control.requests));
         let cold = self.watch.warmth.cold;
         let usual = self.past.error_ratio();
         let errors = Margin {
             ratio: (1.0 + p.error_points_margin / usual).max(p.error_margin) + p.warmup_errors * cold / usual,
             noise: fixed.errors.between_arms,
         };
-        let pair =
-            Pair { hits: [f64::from(candidate.errors), f64::from(control.errors)], requests: [n1, n0] };
-        self.watch.take_pair(ERRORS, pair, errors, &ERROR_RATIOS);
+        let conversion =
+            Margin { ratio: p.conversion_margin * exp(WARMUP_CONVERSION * cold), noise: fixed.conversion };
+        let shift = p.latency_margin + p.warmup_latency * cold;
+        let pair = Pair {
+            candidate: failed(candidate.errors, candidate.requests),
+            control: failed(control.errors, control.requests),
+            of_pod: &|pod| failed(pod.errors, pod.requests),
+            pods,
+        };
+        self.take_pair(ERRORS, &pair, errors, &ERROR_RATIOS);
+        let pair = Pair {
+            candidate: converted(candidate.conversions, candidate.requests, candidate.errors),
+            control: converted(control.conversions, control.requests, control.errors),
+            of_pod: &|pod| converted(pod.conversions, pod.requests, pod.errors),
+            pods,
+        };
+        self.take_good(CONVERSION, &pair, conversion, &CONVERSION_RATIOS);
+        self.compare_gauges(candidate, control);
         if !(candidate.has_latency_buckets() && control.has_latency_buckets()) {
             return;
         }
         for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &TAIL_RATIOS), (BODY, BODY_SLOW, &BODY_RATIOS)] {
             let Some(cut) = self.past.cut(target) else { continue };
             let slope = self.slope(cut);
-            let shift = p.latency_margin + p.warmup_latency * cold;
             let margin = Margin {
                 ratio: self.past.growth(cut, shift).max(RATIO_MIN),
                 noise: slope * slope * fixed.latency.between_arms,
             };
             let pair = Pair {
-                hits: [slow_requests(candidate, cut), slow_requests(control, cut)],
-                requests: [n1, n0],
+                candidate: slow(&candidate.latency_buckets, candidate.requests, cut),
+                control: slow(&control.latency_buckets, control.requests, cut),
+                of_pod: &|pod| slow(&pod.latency_buckets, pod.requests, cut),
+                pods,
             };
             self.watch.tallies[stream].over_ms = Some(LATENCY_BOUNDS_MS[cut.first_slow - 1]);
-            self.watch.take_pair(stream, pair, margin, ratios);
+            self.take_pair(stream, &pair, margin, ratios);
         }
     }
 
@@ -65,7 +88,9 @@ impl EDetector {
             (usual * p.history_error_margin).max(usual + p.error_points_margin) + p.warmup_errors * cold;
         let trial = Trial { hits: f64::from(candidate.errors), trials: n, null, noise };
         let past = self.past.error_ratio();
-        self.watch.take_trial(ERRORS, trial, past, &ERROR_RATIOS);
+        let pods = &frame.pods;
+        self.take_trial(ERRORS, trial, past, &ERROR_RATIOS, pods, &|pod| failed(pod.errors, pod.requests));
+        self.compare_memory_with_past(candidate);
         if !candidate.has_latency_buckets() {
             return;
         }
@@ -76,9 +101,12 @@ impl EDetector {
             let noise = slope * slope * fixed.latency.against_past;
             let doubt = self.past.doubt(cut.slow * self.past.timed(), noise);
             let null = cut.slow * self.past.growth(cut, shift).max(RATIO_MIN) * doubt;
-            let trial = Trial { hits: slow_requests(candidate, cut), trials: n, null, noise };
+            let hits = slow_requests(&candidate.latency_buckets, cut);
+            let trial = Trial { hits, trials: n, null, noise };
             self.watch.tallies[stream].over_ms = Some(LATENCY_BOUNDS_MS[cut.first_slow - 1]);
-            self.watch.take_trial(stream, trial, cut.slow, ratios);
+            self.take_trial(stream, trial, cut.slow, ratios, pods, &|pod| {
+                slow(&pod.latency_buckets, pod.requests, cut)
+            });
         }
     }
 
@@ -103,22 +131,21 @@ impl EDetector {
     fn compare_p99(&mut self, frame: &Frame, past: &history::P99, p99_ms: f64) {
         let margin = self.past_latency_margin(frame, None);
         let z = ((log(p99_ms) - past.centre - margin) / past.spread).min(P99_WINSOR);
-        let w = (1.0 - past.correlation) / (1.0 + past.correlation);
-        let mut log_e = [0.0; ALTERNATIVES];
-        for (l, shift) in log_e.iter_mut().zip(P99_SHIFTS) {
-            *l = w * (shift * z - 0.5 * shift * shift);
-        }
+        let log_e = gauge_log_e(z, past.correlation);
         self.watch.step(BODY, &log_e);
+        self.leaves.step_all(BODY, &log_e);
     }
 
     /// What this frame can be compared with, having compared it; none if it says nothing.
     pub(super) fn compare(&mut self, frame: &Frame) -> Seen {
+        self.leaves.see(frame, &self.watch.streams);
         let fixed = match self.watch.fixed {
             Some(fixed) => fixed,
             None => *self.watch.fixed.insert(self.fix(frame.interval)),
         };
         let p99 = frame.signals.get(SignalKind::LatencyP99).usable().filter(|v| *v > 0.0).zip(fixed.p99);
         self.watch.frame_from = MonoTime(frame.at.0.saturating_sub(frame.interval.0));
+        self.watch.interval = frame.interval;
         let Some(candidate) = frame.candidate.as_ref() else {
             // A recording of signals alone: the candidate is the service.
             let Some((p99_ms, past)) = p99.filter(|_| frame.control().is_none()) else {
@@ -136,6 +163,12 @@ impl EDetector {
         let total =
             f64::from(candidate.requests) + frame.control().map_or(0.0, |arm| f64::from(arm.requests));
         if candidate.requests == 0 {
+            if let Some(control) = frame.control().and_then(fresh)
+                && !self.seen.counts_requests()
+                && self.compare_gauges(candidate, control)
+            {
+                return Seen::Compared(Reference::ConcurrentArm);
+            }
             let odd = total * frame.rollout.candidate_share > EXPECTED_MIN;
             return if odd { Seen::Blind(Blind::Silent) } else { Seen::NoNews };
         }
@@ -145,9 +178,11 @@ impl EDetector {
                 if self.is_overrun(candidate) {
                     return Seen::Blind(Blind::Cold);
                 }
-                self.compare_arms(&fixed, candidate, control);
+                let limit = exp(self.threshold(frame.interval));
+                let control = self.leaves.sound(control, &frame.pods, limit);
+                self.compare_arms(&fixed, candidate, &control, &frame.pods);
                 let seconds = frame.interval.as_secs_f64();
-                self.past.learn_from_control(control, seconds, &self.params);
+                self.past.learn_from_control(&control, seconds, &self.params);
                 Seen::Compared(Reference::ConcurrentArm)
             }
             _ => {
@@ -213,3 +248,22 @@ impl EDetector {
         muted.map(|(_, cause)| cause)
     }
 }
+
+/// Failed requests.
+fn failed(errors: u32, requests: u32) -> Counted {
+    Counted { hits: f64::from(errors), requests: f64::from(requests) }
+}
+
+/// Good answers that converted.
+fn converted(conversions: u32, requests: u32, errors: u32) -> Counted {
+    Counted { hits: f64::from(conversions), requests: f64::from(requests.saturating_sub(errors)) }
+}
+
+/// Slow requests.
+fn slow(buckets: &[u32; LATENCY_BUCKETS], requests: u32, cut: Cut) -> Counted {
+    Counted { hits: slow_requests(buckets, cut), requests: f64::from(requests) }
+}
+
+/// How much less cold pods may convert, on the log scale: slow answers convert less, a tenth per doubling as assumed in the
+/// design study's world, and cold pods may be slower by a factor of `e`.
+const WARMUP_CONVERSION: f64 = 0.25;

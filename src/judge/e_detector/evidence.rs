@@ -2,27 +2,31 @@
 
 use libm::{exp, log};
 
-use crate::domain::frame::Frame;
+use crate::domain::frame::{ArmIncrements, Frame};
+use crate::domain::pod::PodArm;
 use crate::domain::signal::SignalKind;
 use crate::domain::verdict::{Evidence, Factor};
 use crate::judge::words;
 
+use super::gauges::dearer;
 use super::tally::Tally;
-use super::{BODY, Blind, EDetector, ERRORS, STREAMS, TAIL};
+use super::{BODY, Blind, CONVERSION, CPU, EDetector, ERRORS, MEMORY, STREAMS, TAIL, fresh, signal_of};
 
 /// Share of the score from which a stream is worth a person's time.
 const LEADS: f64 = 0.1;
 
+/// Share of the limit from which what a pod adds is worth it too.
+const MATTERS: f64 = 0.3;
+
 pub(super) fn of(judge: &EDetector, frame: &Frame) -> Evidence {
     let watch = &judge.watch;
-    let sum: f64 = watch.mean() * STREAMS as f64;
-    let mut found: Vec<(Factor, String)> = [ERRORS, TAIL, BODY]
-        .into_iter()
+    let sum = watch.streams.mean();
+    let mut found: Vec<(Factor, String)> = (0..STREAMS)
         .filter_map(|stream| {
-            let mean = watch.detectors[stream].mean();
-            let contribution = if sum > 0.0 { mean / sum } else { 0.0 };
+            let part = watch.streams.part(stream);
+            let contribution = if sum > 0.0 { part / sum } else { 0.0 };
             let (signal, sides, fact) = fact(judge, frame, stream)?;
-            let impact = log(mean.max(1.0));
+            let impact = log(part.max(1.0));
             let [value, threshold] = sides;
             Some((Factor { signal, value, threshold, impact, contribution }, fact))
         })
@@ -36,12 +40,48 @@ pub(super) fn of(judge: &EDetector, frame: &Frame) -> Evidence {
     let mut sentences: Vec<String> = watch.blind.map(|blind| why(blind).to_owned()).into_iter().collect();
     sentences.extend(found.iter().map(|(_, fact)| fact.clone()));
     let (score, threshold) = (watch.score, judge.threshold(frame.interval));
-    sentences.push(format!("evidence {score:.1} of the {threshold:.1} nats needed"));
+    if let Some((pod, words)) = hanging(judge, threshold) {
+        sentences.push(words);
+        sentences.push(format!("evidence without pod {pod}: {score:.1} of the {threshold:.1} nats needed"));
+    } else {
+        sentences.push(format!("evidence {score:.1} of the {threshold:.1} nats needed"));
+    }
     Evidence { words: sentences.join("; "), factors: found.into_iter().map(|(factor, _)| factor).collect() }
+}
+
+/// The pod that the evidence hangs on, where that matters: there is some, and not without the pod.
+fn hanging(judge: &EDetector, threshold: f64) -> Option<(u32, String)> {
+    let watch = &judge.watch;
+    let weakest = watch.weakest?;
+    if watch.whole < MATTERS * threshold || watch.whole - watch.score < MATTERS * threshold {
+        return None;
+    }
+    let arm = match weakest.arm {
+        PodArm::Candidate => "candidate",
+        PodArm::Baseline | PodArm::Stable => "control",
+    };
+    let stream = watch.streams.leading();
+    let fact = match stream {
+        ERRORS | TAIL | BODY if weakest.arm == PodArm::Candidate => {
+            let counted = judge.leaves.counted(weakest, stream);
+            counted.share().map(|_| format!(" ({} there)", words::of(counted.hits, counted.requests)))
+        }
+        _ => None,
+    };
+    let fact = fact.unwrap_or_default();
+    let words =
+        format!("it hangs on pod {} of the {arm}{fact}: {:.1} nats with it", weakest.pod, watch.whole);
+    Some((weakest.pod, words))
 }
 
 /// A stream's name as a factor, candidate's and reference's value, and both in words.
 fn fact(judge: &EDetector, frame: &Frame, stream: usize) -> Option<(String, [f64; 2], String)> {
+    let signal = signal_of(stream).name().to_owned();
+    match stream {
+        MEMORY => return of_memory(judge, frame).map(|(sides, words)| (signal, sides, words)),
+        CPU => return of_cpu(frame).map(|(sides, words)| (signal, sides, words)),
+        _ => {}
+    }
     let tally = &judge.watch.tallies[stream];
     let lasted = frame.at.since(tally.from);
     let Some(value) = tally.candidate.share() else {
@@ -49,10 +89,10 @@ fn fact(judge: &EDetector, frame: &Frame, stream: usize) -> Option<(String, [f64
         let p99 = frame.signals.get(SignalKind::LatencyP99).usable().filter(|_| stream == BODY)?;
         let usual = exp(judge.watch.fixed?.p99?.centre);
         let words = format!("p99 {p99:.0} ms against a usual {usual:.0} ms before the deploy");
-        return Some((SignalKind::LatencyP99.name().to_owned(), [p99, usual], words));
+        return Some((signal, [p99, usual], words));
     };
     let (signal, what) = match tally.over_ms {
-        None => (SignalKind::ErrorRatio.name().to_owned(), "errors".to_owned()),
+        None => (signal, if stream == CONVERSION { "conversions" } else { "errors" }.to_owned()),
         Some(ms) => (format!("share_over_{ms:.0}ms"), format!("requests over {ms:.0} ms")),
     };
     let reference = tally.control.share().or(tally.past)?;
@@ -60,6 +100,36 @@ fn fact(judge: &EDetector, frame: &Frame, stream: usize) -> Option<(String, [f64
     let against = against(tally);
     let words = format!("{what}: {candidate} on the candidate against {against}, in the last {lasted}");
     Some((signal, [value, reference], words))
+}
+
+fn of_memory(judge: &EDetector, frame: &Frame) -> Option<([f64; 2], String)> {
+    let mean = |arm: &ArmIncrements| Some(f64::from(arm.memory_ratio)).filter(|ratio| *ratio > 0.0);
+    let candidate = frame.candidate.as_ref().and_then(fresh).and_then(mean)?;
+    let control = frame.control().and_then(fresh).and_then(mean);
+    let (other, whose) = match control {
+        Some(control) => (control, "on the control's"),
+        None => (judge.past.memory()?, "before the deploy"),
+    };
+    let words = format!(
+        "memory: {} on the candidate's pods against {} {whose}",
+        words::percent(candidate),
+        words::percent(other)
+    );
+    Some(([candidate, other], words))
+}
+
+fn of_cpu(frame: &Frame) -> Option<([f64; 2], String)> {
+    let candidate = frame.candidate.as_ref().and_then(fresh)?;
+    let control = frame.control().and_then(fresh)?;
+    let more = dearer(candidate, control)?;
+    let [candidate, control] = [candidate, control].map(|arm| f64::from(arm.cpu_ratio));
+    let words = format!(
+        "processor: {} on the candidate's pods against {} on the control's, {:.1} times as much for the same work",
+        words::percent(candidate),
+        words::percent(control),
+        exp(more)
+    );
+    Some(([candidate, control], words))
 }
 
 fn against(tally: &Tally) -> String {

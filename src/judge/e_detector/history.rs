@@ -25,6 +25,8 @@ pub(super) struct Past {
     /// Good answers per second and pod, and the processor use that went with them, before the deploy.
     load: f64,
     cpu: f64,
+    /// Memory of its pods.
+    memory: f64,
     error_noise: Dispersion,
     body_noise: Dispersion,
     /// Log p99 before the deploy, as a ring, for recordings without buckets.
@@ -55,6 +57,7 @@ impl Default for Past {
             rate: 0.0,
             load: 0.0,
             cpu: 0.0,
+            memory: 0.0,
             error_noise: Dispersion::default(),
             body_noise: Dispersion::default(),
             p99: [0.0; P99_MAX],
@@ -93,6 +96,7 @@ impl Past {
             self.rate += (traffic - self.rate) * share;
             self.load += (load_per_pod(arm, seconds) - self.load) * share;
             self.cpu += (f64::from(arm.cpu_ratio) - self.cpu) * share;
+            self.memory += (f64::from(arm.memory_ratio) - self.memory) * share;
         }
         if let Some(p99) = frame.signals.get(SignalKind::LatencyP99).usable().filter(|v| *v > 0.0) {
             self.p99[self.p99_seen % P99_MAX] = log(p99);
@@ -133,7 +137,11 @@ impl Past {
         self.error_noise.note(f64::from(arm.errors), expected, expected);
         if let Some(cut) = self.cut(BODY_SLOW) {
             let expected = requests * cut.slow;
-            self.body_noise.note(slow_requests(arm, cut), expected, expected * (1.0 - cut.slow));
+            self.body_noise.note(
+                slow_requests(&arm.latency_buckets, cut),
+                expected,
+                expected * (1.0 - cut.slow),
+            );
         }
     }
 
@@ -166,6 +174,11 @@ impl Past {
     /// Requests per second before the deploy; zero when unknown.
     pub(super) fn rate(&self) -> f64 {
         self.rate
+    }
+
+    /// Mean memory of the pods before the deploy, share of the limit; none where it was not recorded.
+    pub(super) fn memory(&self) -> Option<f64> {
+        (self.memory > 0.0).then_some(self.memory)
     }
 
     /// How busy the old version would be with what the candidate gets done: its processor use per good answer,
@@ -264,8 +277,8 @@ fn load_per_pod(arm: &ArmIncrements, interval_s: f64) -> f64 {
 }
 
 /// Requests above a cut.
-pub(super) fn slow_requests(arm: &ArmIncrements, cut: Cut) -> f64 {
-    arm.latency_buckets[cut.first_slow..].iter().map(|&n| f64::from(n)).sum()
+pub(super) fn slow_requests(buckets: &[u32; LATENCY_BUCKETS], cut: Cut) -> f64 {
+    f64::from(buckets[cut.first_slow..].iter().fold(0_u32, |sum, &n| sum.saturating_add(n)))
 }
 
 /// Requests per second of the whole service, from its signal or its arms.
@@ -345,7 +358,7 @@ mod tests {
         assert!((tail.slow - 0.03).abs() < 1e-9);
         let body = past.cut(BODY_SLOW).expect("enough requests");
         assert!((body.slow - 0.3).abs() < 1e-9);
-        assert_eq!(slow_requests(&arm(&[(5, 7), (8, 2), (16, 1)]), body), 3.0);
+        assert_eq!(slow_requests(&arm(&[(5, 7), (8, 2), (16, 1)]).latency_buckets, body), 3.0);
     }
 
     #[test]

@@ -30,6 +30,22 @@ pub struct Params {
     pub warmup_errors: f64,
     /// Time constant with which pods warm up, seconds, `1..=3600`; default 60 (DS).
     pub warmup_s: f64,
+    /// Whether a verdict must stand whichever single pod is left out; default true.
+    pub leave_one_out: bool,
+    /// Ratio of control to candidate conversion that a healthy release may have, `1..=10`; default 1.05 (DS).
+    pub conversion_margin: f64,
+    /// Noise of one arm's log conversion beyond counting, `0..=2`; default 0.02.
+    pub conversion_arm_noise: f64,
+    /// Difference of memory, as a share of the limit, that a healthy release may have; `0..=1`, default 0.04 (DS).
+    pub memory_margin: f64,
+    /// Memory, as a share of the limit, below which more of it is nobody's pain whatever the difference; `0..=1`, default
+    /// 0.72: a release may need more, and what matters is what is left.
+    pub memory_harmless: f64,
+    /// The same difference against the past, where nothing tells what else changed; default 0.15.
+    pub history_memory_margin: f64,
+    /// Ratio of processor time per request that a healthy release may take, `1..=100`; default 1.5. Wide: what it costs is
+    /// nobody's pain, and pods at little load spend most on being there.
+    pub cpu_margin: f64,
     /// Noise of one arm's log error ratio beyond counting, standard deviation, `0..=2`; default 0.10 (DS). A
     /// floor: the service's history can raise it.
     pub error_arm_noise: f64,
@@ -84,6 +100,13 @@ impl Default for Params {
             warmup_latency: 1.0,
             warmup_errors: 0.02,
             warmup_s: 60.0,
+            leave_one_out: true,
+            conversion_margin: 1.05,
+            conversion_arm_noise: 0.02,
+            memory_margin: 0.04,
+            memory_harmless: 0.72,
+            history_memory_margin: 0.15,
+            cpu_margin: 1.5,
             error_arm_noise: 0.10,
             latency_arm_noise: 0.02,
             error_shared_noise: 0.15,
@@ -117,6 +140,12 @@ impl Params {
             ("warmup_latency", self.warmup_latency, 0.0, 4.0),
             ("warmup_errors", self.warmup_errors, 0.0, 1.0),
             ("warmup_s", self.warmup_s, 1.0, 3600.0),
+            ("conversion_margin", self.conversion_margin, 1.0, 10.0),
+            ("conversion_arm_noise", self.conversion_arm_noise, 0.0, 2.0),
+            ("memory_margin", self.memory_margin, 0.0, 1.0),
+            ("memory_harmless", self.memory_harmless, 0.0, 1.0),
+            ("history_memory_margin", self.history_memory_margin, 0.0, 1.0),
+            ("cpu_margin", self.cpu_margin, 1.0, 100.0),
             ("error_arm_noise", self.error_arm_noise, 0.0, 2.0),
             ("latency_arm_noise", self.latency_arm_noise, 0.0, 2.0),
             ("error_shared_noise", self.error_shared_noise, 0.0, 2.0),

@@ -4,6 +4,8 @@
 
 use libm::{exp, log};
 
+use super::tally::Counted;
+
 /// How many alternatives each stream is tested against.
 pub(super) const ALTERNATIVES: usize = 6;
 
@@ -79,8 +81,55 @@ impl Trial {
     }
 }
 
+/// How two arms are compared in one frame: the null's ratio, and the alternatives beyond it. The same evidence as
+/// [`Trial::log_e`] of the candidate's share, with one logarithm per alternative, since it is wanted once per pod.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PairLaw {
+    margin: f64,
+    noise: f64,
+    ratios: LogE,
+    ln_ratios: LogE,
+    /// Whether what is counted is good, so that the control may not have more of it.
+    reversed: bool,
+}
+
+impl PairLaw {
+    /// Null `margin`, alternatives `margin` times each of `ratios`, and noise as in [`Trial`].
+    pub(super) fn new(margin: f64, noise: f64, ratios: &LogE) -> Self {
+        Self { margin, noise, ratios: *ratios, ln_ratios: ratios.map(log), reversed: false }
+    }
+
+    /// The same for what is good: the ratios are the control's to the candidate's.
+    pub(super) fn reversed(self) -> Self {
+        Self { reversed: true, ..self }
+    }
+
+    /// Log e-values of a candidate's counts against its control's. With `D_k = n1 rho r_k + n0` the alternative's share
+    /// over the null's is `r_k D_0 / D_k`, and that of the control `D_0 / D_k`.
+    pub(super) fn log_e(&self, candidate: Counted, control: Counted) -> LogE {
+        let (candidate, control) = if self.reversed { (control, candidate) } else { (candidate, control) };
+        let mut log_e = [0.0; ALTERNATIVES];
+        let total = candidate.hits + control.hits;
+        let (weight, other) = (candidate.requests * self.margin, control.requests);
+        let whole = weight + other;
+        if total <= 0.0 || weight <= 0.0 || weight >= CERTAIN * whole {
+            return log_e;
+        }
+        let v = whole * whole / (total * weight * other);
+        let w = v / (v + self.noise);
+        for ((l, ratio), ln_ratio) in log_e.iter_mut().zip(&self.ratios).zip(&self.ln_ratios) {
+            // A share beyond certainty is taken for certainty.
+            let most = CERTAIN / (1.0 - CERTAIN) * other / weight;
+            let (ratio, ln_ratio) = if *ratio > most { (most, log(most)) } else { (*ratio, *ln_ratio) };
+            *l = w * (candidate.hits * ln_ratio - total * log((weight * ratio + other) / whole));
+        }
+        log_e
+    }
+}
+
 /// The candidate's share of the events of both arms when its ratio is `rho` times the control's. Poisson events,
 /// given their total, are binomial with this share: level, daily course, surge and shared outage cancel.
+#[cfg(test)]
 pub(super) fn candidate_share(candidate_requests: f64, control_requests: f64, rho: f64) -> f64 {
     candidate_requests * rho / (candidate_requests * rho + control_requests)
 }
@@ -194,6 +243,34 @@ mod tests {
             })
             .sum();
         assert!(mean <= 1.0, "{mean}");
+    }
+
+    #[test]
+    fn a_pair_says_what_its_trial_says() {
+        let ratios = [1.6, 2.5, 5.0, 12.0, 40.0, 150.0];
+        for (n1, n0, x1, x0) in [
+            (100.0, 900.0, 3.0, 20.0),
+            (100.0, 900.0, 0.0, 20.0),
+            (50.0, 50.0, 40.0, 1.0),
+            (9e4, 9e5, 9e3, 200.0),
+            (900.0, 10.0, 90.0, 0.0),
+        ] {
+            for (margin, noise) in [(1.25, 0.0), (1.25, 0.3), (4.0, 2.0)] {
+                let trial = Trial { hits: x1, trials: x1 + x0, null: candidate_share(n1, n0, margin), noise };
+                let expected = trial.log_e(|k| candidate_share(n1, n0, margin * ratios[k]));
+                let side = |hits, requests| Counted { hits, requests };
+                let found = PairLaw::new(margin, noise, &ratios).log_e(side(x1, n1), side(x0, n0));
+                for (a, b) in expected.iter().zip(found) {
+                    assert!((a - b).abs() <= 1e-9 * (1.0 + a.abs()), "{expected:?} {found:?}");
+                }
+            }
+        }
+        let law = PairLaw::new(1.25, 0.0, &ratios);
+        let nothing = Counted::default();
+        let some = Counted { hits: 3.0, requests: 10.0 };
+        for (a, b) in [(nothing, nothing), (some, nothing), (nothing, some)] {
+            assert_eq!(law.log_e(a, b), [0.0; ALTERNATIVES]);
+        }
     }
 
     #[test]

@@ -38,9 +38,15 @@ pub(super) enum Held {
 }
 
 impl Counted {
-    fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, other: Self) {
         self.hits += other.hits;
         self.requests += other.requests;
+    }
+
+    /// Without a part of it; none if nothing would remain.
+    pub(super) fn less(self, part: Self) -> Option<Self> {
+        let requests = self.requests - part.requests;
+        (requests > 0.0).then(|| Self { hits: (self.hits - part.hits).max(0.0), requests })
     }
 
     /// Share of hits, if there were requests.
@@ -50,11 +56,13 @@ impl Counted {
 }
 
 impl Tally {
-    /// Begins a new run at a frame that began at `from`, if the last one came to nothing.
-    pub(super) fn begin(&mut self, from: MonoTime) {
-        if self.sums.iter().all(|&sum| sum <= 0.0) {
+    /// Begins a new run at a frame that began at `from`, if the last one came to nothing; whether it did.
+    pub(super) fn begin(&mut self, from: MonoTime) -> bool {
+        let new = self.sums.iter().all(|&sum| sum <= 0.0);
+        if new {
             *self = Self { from, over_ms: self.over_ms, ..Self::default() };
         }
+        new
     }
 
     /// Takes a frame's counts.

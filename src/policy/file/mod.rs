@@ -112,8 +112,10 @@ pub struct SignalQueries {
     pub complaints_per_hour: String,
     /// Share of calls to dependencies that succeed, `0..=1`.
     pub dependency_health: String,
-    /// Open security or compliance findings that came with the candidate.
+    /// Open security findings that came with the candidate.
     pub security_findings: String,
+    /// Open findings of audits against the candidate.
+    pub compliance_findings: String,
 }
 
 impl Default for SignalQueries {
@@ -129,6 +131,7 @@ impl Default for SignalQueries {
             complaints_per_hour: queries::COMPLAINTS_PER_HOUR.to_owned(),
             dependency_health: queries::DEPENDENCY_HEALTH.to_owned(),
             security_findings: queries::SECURITY_FINDINGS.to_owned(),
+            compliance_findings: queries::COMPLIANCE_FINDINGS.to_owned(),
         }
     }
 }

@@ -52,11 +52,19 @@ impl Check<'_> {
                 }
                 Event::Surge(surge) => surge.at,
                 Event::NoisyNeighbour(noise) => noise.at,
-                Event::SecurityFinding(security) => {
-                    if MonoTime(security.at.0.0) < self.scenario.deploy.at {
+                Event::NoisyPod(noisy) => {
+                    if noisy.error_ratio <= 0.0 && noisy.latency_factor <= 1.0 {
+                        let hint = "give `error_ratio` or `latency_factor`";
+                        self.report(Rule::NoHarm, &base, "it does no harm", hint);
+                    }
+                    noisy.at
+                }
+                Event::PodOut(out) => out.at,
+                Event::SecurityFinding(found) | Event::ComplianceFinding(found) => {
+                    if MonoTime(found.at.0.0) < self.scenario.deploy.at {
                         let message = format!(
                             "a finding in the candidate cannot come before the deploy at {}, got {}",
-                            self.scenario.deploy.at, security.at
+                            self.scenario.deploy.at, found.at
                         );
                         self.report(
                             Rule::OutsideRun,
@@ -65,7 +73,7 @@ impl Check<'_> {
                             "times count from the run's first moment",
                         );
                     }
-                    security.at
+                    found.at
                 }
             };
             self.within(&field("at"), "at", MonoTime(at.0.0));

@@ -21,8 +21,14 @@ pub enum Event {
     Surge(Surge),
     /// Something else on the same machines slows every pod of both versions.
     NoisyNeighbour(Noise),
+    /// One pod is slow or fails, for its machine's sake.
+    NoisyPod(NoisyPod),
+    /// One pod is out.
+    PodOut(PodOut),
     /// A scanner reports findings in the candidate.
-    SecurityFinding(Security),
+    SecurityFinding(Findings),
+    /// An audit finds that the candidate breaks rules.
+    ComplianceFinding(Findings),
 }
 
 impl Event {
@@ -34,7 +40,10 @@ impl Event {
             Self::DependencyOutage(_) => "dependency_outage",
             Self::Surge(_) => "surge",
             Self::NoisyNeighbour(_) => "noisy_neighbour",
+            Self::NoisyPod(_) => "noisy_pod",
+            Self::PodOut(_) => "pod_out",
             Self::SecurityFinding(_) => "security_finding",
+            Self::ComplianceFinding(_) => "compliance_finding",
         }
     }
 }
@@ -148,10 +157,47 @@ pub struct Noise {
     pub latency_factor: f64,
 }
 
-/// A scanner reports findings.
+/// One pod of an arm, the oldest, is slow or fails. At least one field must do harm.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Security {
+pub struct NoisyPod {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Whose pod; `all` is one of each.
+    pub arm: Arms,
+    /// Extra share of its requests that fail. Default 0.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub error_ratio: f64,
+    /// Factor on its response times. Default 1.
+    #[serde(default = "one")]
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub latency_factor: f64,
+}
+
+/// One pod of an arm, the oldest, is out.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PodOut {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Whose pod; `all` is one of each.
+    pub arm: Arms,
+    /// Its container dies whenever it is up. Default: no, it stays listed and fails all that it is sent.
+    #[serde(default)]
+    pub crash_loops: bool,
+}
+
+/// Somebody reports findings.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Findings {
     /// When.
     pub at: Length,
     /// How many. Default 1.

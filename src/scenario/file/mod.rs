@@ -18,7 +18,9 @@ use crate::policy::document::{Length, Name, OneOrMany};
 use crate::scenario::model::Answer;
 use crate::scenario::vary::Draws;
 
-pub use incident::{BadFlag, Event, FaultEntry, Gap, Harm, Interval, Noise, Outage, Security, Surge};
+pub use incident::{
+    BadFlag, Event, FaultEntry, Findings, Gap, Harm, Interval, Noise, NoisyPod, Outage, PodOut, Surge,
+};
 pub(crate) use service::capabilities;
 pub use service::{Capability, Dependency, Latency, Normal, Pods, Range, TierName, Traffic, Users, Version};
 
