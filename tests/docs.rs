@@ -91,6 +91,7 @@ fn options_that_are_mentioned_exist() {
         help(&[]),
         help(&["run"]),
         help(&["explain"]),
+        help(&["plan"]),
         help(&["replay"]),
         help(&["scenario"]),
         help(&["policy"]),

@@ -32,6 +32,19 @@ pub enum Strategy {
     InfrastructureRollback,
 }
 
+impl Strategy {
+    /// All, in the order of SPEC 1.2.
+    pub const ALL: [Self; 7] = [
+        Self::Immediate,
+        Self::Gradual,
+        Self::CanaryRollback,
+        Self::BlueGreenSwitch,
+        Self::FeatureFlagDisable,
+        Self::DatabaseRevert,
+        Self::InfrastructureRollback,
+    ];
+}
+
 impl fmt::Display for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -66,10 +79,33 @@ pub enum StepAction {
         /// Share of traffic that `to` gets.
         to_share: TrafficShare,
     },
+    /// See that the standby environment is up: a version that gets no traffic yet has the pods to take it all.
+    /// Changes nothing.
+    ValidateStandby {
+        /// The version that stands by.
+        version: VersionId,
+        /// Ready pods that it needs.
+        pods_min: u32,
+    },
+    /// Switch the load balancer from one environment to the other: all traffic, at once.
+    SwitchTraffic {
+        /// The version that loses all traffic.
+        from: VersionId,
+        /// The version that gains it.
+        to: VersionId,
+    },
+    /// Ask the load balancer which version really gets all traffic. Changes nothing.
+    VerifyTraffic {
+        /// The version that should.
+        version: VersionId,
+    },
     /// Watch the service until its health has held for the given time. Carried out by the engine itself.
     WatchHealth {
         /// How long it must hold.
         hold: Millis,
+        /// Pods that were just started may be slow for so long: a target that is worse meanwhile shows nothing.
+        #[serde(default, skip_serializing_if = "Millis::is_zero")]
+        warm_up: Millis,
     },
     /// Switch flags off.
     DisableFlags {
@@ -125,8 +161,10 @@ impl StepAction {
     /// Who carries it out; none for what the engine does itself.
     pub const fn actuator(&self) -> Option<Actuator> {
         match self {
-            Self::ScaleVersion { .. } => Some(Actuator::Cluster),
-            Self::ShiftTraffic { .. } => Some(Actuator::Traffic),
+            Self::ScaleVersion { .. } | Self::ValidateStandby { .. } => Some(Actuator::Cluster),
+            Self::ShiftTraffic { .. } | Self::SwitchTraffic { .. } | Self::VerifyTraffic { .. } => {
+                Some(Actuator::Traffic)
+            }
             Self::DisableFlags { .. } | Self::VerifyFlags { .. } => Some(Actuator::Flags),
             Self::UpdateServiceDiscovery { .. } => Some(Actuator::Discovery),
             Self::Notify { .. } => Some(Actuator::Notification),
@@ -140,6 +178,9 @@ impl StepAction {
         match self {
             Self::ScaleVersion { .. }
             | Self::ShiftTraffic { .. }
+            | Self::ValidateStandby { .. }
+            | Self::SwitchTraffic { .. }
+            | Self::VerifyTraffic { .. }
             | Self::WatchHealth { .. }
             | Self::DisableFlags { .. }
             | Self::VerifyFlags { .. }
@@ -157,7 +198,15 @@ impl fmt::Display for StepAction {
             Self::ShiftTraffic { from, to, to_share } => {
                 write!(f, "move traffic from {from}: {to_share} to {to}")
             }
-            Self::WatchHealth { hold } => write!(f, "watch health until it has held for {hold}"),
+            Self::ValidateStandby { version, pods_min } => {
+                write!(f, "validate that the standby {version} has at least {pods_min} ready pods")
+            }
+            Self::SwitchTraffic { from, to } => write!(f, "switch all traffic from {from} to {to}"),
+            Self::VerifyTraffic { version } => write!(f, "verify that all traffic goes to {version}"),
+            Self::WatchHealth { hold, warm_up } => {
+                write!(f, "watch health until it has held for {hold}")?;
+                if warm_up.is_zero() { Ok(()) } else { write!(f, "; pods may warm up for {warm_up}") }
+            }
             Self::DisableFlags { keys: k } => write!(f, "disable flags {}", keys(k)),
             Self::VerifyFlags { keys: k } => write!(f, "verify that flags {} are off everywhere", keys(k)),
             Self::UpdateServiceDiscovery { version } => write!(f, "update service discovery to {version}"),
@@ -323,7 +372,7 @@ pub struct RollbackPlan {
     pub event: RollbackEvent,
     /// The way taken.
     pub strategy: Strategy,
-    /// Why this one, and what was not taken.
+    /// What was not taken, and why: first what the rules prefer, in their order, then all others.
     pub rejected: Vec<Rejected>,
     /// Checks before the first step.
     pub pre_checks: Vec<Check>,
@@ -341,6 +390,9 @@ pub struct RollbackPlan {
     pub approval: Approval,
     /// The window it may run in, in words; none when it may run at any time.
     pub window: Option<String>,
+    /// What speaks against a strategy that the policy insists on, in words; empty where the rules chose it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objections: Vec<String>,
 }
 
 impl RollbackPlan {

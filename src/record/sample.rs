@@ -404,7 +404,7 @@ fn plan(event: RollbackEvent) -> RollbackPlan {
         pre_checks: vec![Check::TargetReady { pods_min: 3 }],
         steps: vec![
             step(shift(0.9), 30, false),
-            step(StepAction::WatchHealth { hold: Millis::from_secs(15) }, 300, false),
+            step(StepAction::WatchHealth { hold: Millis::from_secs(15), warm_up: Millis::ZERO }, 300, false),
             step(shift(1.0), 30, true),
             step(StepAction::UpdateServiceDiscovery { version: version("v41") }, 30, false),
             step(StepAction::Notify { message: "checkout went back to v41".into() }, 10, false),
@@ -421,6 +421,7 @@ fn plan(event: RollbackEvent) -> RollbackPlan {
             approver: ActorId::new("platform-lead").expect("a valid name"),
             expires: None,
         },
+        objections: Vec::new(),
         window: None,
     }
 }

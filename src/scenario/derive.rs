@@ -53,7 +53,7 @@ pub fn truth(scenario: &Scenario) -> Truth {
         cause,
         bad_version: onset.map(|_| deploy.version.clone()),
         onset,
-        rollback_helps: onset.is_some() && can_go_back(scenario, flag.map(|(_, key)| key)),
+        rollback_helps: onset.is_some_and(|at| can_go_back(scenario, at, flag.map(|(_, key)| key))),
         concurrent_baseline: onset.is_some_and(|at| concurrent_baseline(deploy, at, scenario.timing.watch)),
         deployed: deploy.at,
         watch: scenario.timing.watch,
@@ -76,10 +76,11 @@ fn exposed_from(deploy: &DeployModel, onset: MonoTime) -> MonoTime {
 }
 
 /// Whether another version can serve without the harm. What runs already need not start.
-fn can_go_back(scenario: &Scenario, flag: Option<&FlagKey>) -> bool {
+fn can_go_back(scenario: &Scenario, onset: MonoTime, flag: Option<&FlagKey>) -> bool {
     let deploy = &scenario.deploy;
     let stays_up = match deploy.kind {
-        RolloutKind::Canary | RolloutKind::BlueGreen => true,
+        RolloutKind::Canary => true,
+        RolloutKind::BlueGreen => onset < deploy.at + deploy.standby_for,
         RolloutKind::Rolling => false,
     };
     scenario.service.versions.iter().filter(|v| v.id != deploy.version).any(|v| {

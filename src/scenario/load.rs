@@ -206,8 +206,12 @@ fn deploy(file: &ScenarioFile, at: MonoTime) -> DeployModel {
         kind: file.deploy.rollout.into(),
         surge: file.deploy.surge.unwrap_or_else(|| fair_surge(&steps)),
         steps,
+        standby_for: file.deploy.standby_for.unwrap_or(STANDBY_FOR).0,
     }
 }
+
+/// An hour in which going back is free: between Argo Rollouts' default of 30 s and keeping both for ever.
+const STANDBY_FOR: Length = Length::mins(60);
 
 /// So many pods that at no stage they are busier than the stable ones. A share `s` leaves the stable pods
 /// `1 - s` of their traffic, and candidates have `1 / surge` of a pod's; a full share leaves nothing to compare.

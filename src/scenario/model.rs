@@ -206,6 +206,8 @@ pub struct DeployModel {
     /// For a canary: pods of the candidate at full share, as a multiple of the service's replicas; fewer at a
     /// smaller share.
     pub surge: f64,
+    /// For a blue-green deploy: how long the old version's pods stay up after the switch. Default 1 h.
+    pub standby_for: Millis,
 }
 
 /// A cause in the world.

@@ -228,6 +228,9 @@ fn action(plan: &RollbackPlan, step: u16) -> &'static str {
     match plan.steps.get(usize::from(step)).map(|step| &step.action) {
         Some(StepAction::ScaleVersion { .. }) => "scale_version",
         Some(StepAction::ShiftTraffic { .. }) => "shift_traffic",
+        Some(StepAction::ValidateStandby { .. }) => "validate_standby",
+        Some(StepAction::SwitchTraffic { .. }) => "switch_traffic",
+        Some(StepAction::VerifyTraffic { .. }) => "verify_traffic",
         Some(StepAction::WatchHealth { .. }) => "watch_health",
         Some(StepAction::DisableFlags { .. }) => "disable_flags",
         Some(StepAction::VerifyFlags { .. }) => "verify_flags",

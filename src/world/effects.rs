@@ -75,6 +75,28 @@ impl World {
             StepAction::ShiftTraffic { from, to, to_share } => self.with_version(from, |from| {
                 self.with_version(to, |to| self.read_shift(from, to, to_share.get()))
             }),
+            StepAction::ValidateStandby { version, pods_min } => self.with_version(version, |v| {
+                let cluster = &self.delivery.cluster;
+                if cluster.pods().ready(v) >= *pods_min {
+                    EffectState::Applied
+                } else if cluster.desired(v) >= *pods_min {
+                    EffectState::Underway
+                } else {
+                    EffectState::NotApplied
+                }
+            }),
+            StepAction::SwitchTraffic { from, to } => {
+                self.with_version(from, |from| self.with_version(to, |to| self.read_shift(from, to, 1.0)))
+            }
+            StepAction::VerifyTraffic { version } => self.with_version(version, |v| {
+                if self.delivery.share(v) >= 1.0 {
+                    EffectState::Applied
+                } else if self.delivery.configured_share(v) >= 1.0 {
+                    EffectState::Underway
+                } else {
+                    EffectState::NotApplied
+                }
+            }),
             StepAction::DisableFlags { keys } => self.read_flags(|| {
                 let off = |key| matches!(self.flags.state(key), Some(FlagState::Off | FlagState::OffFrom(_)));
                 if keys.iter().all(off) { EffectState::Applied } else { EffectState::NotApplied }
@@ -132,14 +154,20 @@ impl World {
         }
     }
 
-    /// The same within one rolling Deployment: growing is a change of the template.
+    /// The same within one rolling Deployment: growing is a change of the template. A version that has fewer than
+    /// asked for, and that the Deployment does not roll to, was not given any.
     fn read_roll(&self, version: usize, replicas: u32) -> EffectState {
         let cluster = &self.delivery.cluster;
         let growing = cluster.template() == version;
         if growing && replicas > 0 {
-            let ready = cluster.pods().ready(version) >= replicas;
-            if ready { EffectState::Applied } else { EffectState::Underway }
-        } else if !growing && cluster.desired(version) <= replicas {
+            if cluster.pods().ready(version) >= replicas {
+                EffectState::Applied
+            } else if cluster.is_paused() {
+                EffectState::NotApplied
+            } else {
+                EffectState::Underway
+            }
+        } else if !growing && cluster.desired(version) == replicas {
             EffectState::Applied
         } else {
             EffectState::NotApplied

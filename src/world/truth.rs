@@ -67,7 +67,7 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
         cause,
         bad_version: onset.map(|_| deploy.version.clone()),
         onset,
-        rollback_helps: onset.is_some() && helps(scenario, by_flag.map(|(_, flag)| flag)),
+        rollback_helps: onset.is_some_and(|at| helps(scenario, at, by_flag.map(|(_, flag)| flag))),
         concurrent_baseline: onset.is_some_and(|at| {
             let after = share_at(planned, at + scenario.timing.scrape);
             deploy.kind != RolloutKind::BlueGreen && after < 1.0
@@ -113,10 +113,11 @@ fn is_felt_at_once(harm: &BadVersion) -> bool {
 }
 
 /// Whether some other version can serve without the harm. What runs already need not start.
-fn helps(scenario: &Scenario, flag: Option<&FlagKey>) -> bool {
+fn helps(scenario: &Scenario, onset: MonoTime, flag: Option<&FlagKey>) -> bool {
     let deploy = &scenario.deploy;
     let stays_up = match deploy.kind {
-        RolloutKind::Canary | RolloutKind::BlueGreen => true,
+        RolloutKind::Canary => true,
+        RolloutKind::BlueGreen => onset < deploy.at + deploy.standby_for,
         RolloutKind::Rolling => false,
     };
     scenario.service.versions.iter().filter(|v| v.id != deploy.version).any(|v| {

@@ -266,6 +266,7 @@ impl Bench {
     fn take(&mut self, action: &StepAction) {
         match action {
             StepAction::ShiftTraffic { to_share, .. } => self.world.share = 1.0 - to_share.get(),
+            StepAction::SwitchTraffic { .. } => self.world.share = 0.0,
             StepAction::DisableFlags { .. } if self.world.flags_cure => {
                 self.world.bad = self.world.old_bad;
                 self.world.say = Say::Pass;

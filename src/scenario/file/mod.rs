@@ -193,6 +193,10 @@ pub struct DeployEntry {
     #[serde(default)]
     #[schemars(range(min = 0.01, max = 100.0))]
     pub surge: Option<f64>,
+    /// For a blue-green deploy: how long the old version's pods stay up after the switch; then they are scaled
+    /// down, and going back means to start them again. Default 1 hour.
+    #[serde(default)]
+    pub standby_for: Option<Length>,
 }
 
 /// A canary's stage.
