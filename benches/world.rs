@@ -32,6 +32,8 @@ fn version_model(text: &str) -> VersionModel {
         marked_bad: false,
         starts: true,
         flags: Vec::new(),
+        schema: None,
+        infrastructure: Vec::new(),
     }
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::event::RollbackEvent;
 use super::id::{ActorId, FlagKey, PlanHash, ServiceId, VersionId};
+use super::service::InfraChange;
 use super::time::{Millis, WallTime};
 use super::units::TrafficShare;
 
@@ -43,6 +44,18 @@ impl Strategy {
         Self::DatabaseRevert,
         Self::InfrastructureRollback,
     ];
+
+    /// Whether the version stays: what came with it is taken back, not it.
+    pub const fn keeps_version(self) -> bool {
+        match self {
+            Self::FeatureFlagDisable | Self::InfrastructureRollback => true,
+            Self::Immediate
+            | Self::Gradual
+            | Self::CanaryRollback
+            | Self::BlueGreenSwitch
+            | Self::DatabaseRevert => false,
+        }
+    }
 }
 
 impl fmt::Display for Strategy {
@@ -117,6 +130,32 @@ pub enum StepAction {
         /// The flags.
         keys: Vec<FlagKey>,
     },
+    /// Run the scripts that take the schema from one version's back to another's, newest first, in one transaction.
+    RevertSchema {
+        /// The version whose schema the database has.
+        from: VersionId,
+        /// The version whose schema it shall have.
+        to: VersionId,
+    },
+    /// Run the validation queries: whether this version works with the schema as it is. Changes nothing.
+    VerifySchema {
+        /// The version.
+        version: VersionId,
+    },
+    /// Set infrastructure that was changed for a version back to its recorded state.
+    RevertInfrastructure {
+        /// The version.
+        version: VersionId,
+        /// What was changed.
+        changes: Vec<InfraChange>,
+    },
+    /// Ask whether the recorded state is in force everywhere. Changes nothing.
+    VerifyInfrastructure {
+        /// The version.
+        version: VersionId,
+        /// What was changed.
+        changes: Vec<InfraChange>,
+    },
     /// Tell service discovery which version serves.
     UpdateServiceDiscovery {
         /// The version that serves now.
@@ -139,6 +178,10 @@ pub enum Actuator {
     Traffic,
     /// The flag service.
     Flags,
+    /// The database's migrations.
+    Database,
+    /// Configuration, network and limits around the service.
+    Infrastructure,
     /// Service discovery.
     Discovery,
     /// Channels to people.
@@ -151,6 +194,8 @@ impl fmt::Display for Actuator {
             Self::Cluster => "cluster",
             Self::Traffic => "router",
             Self::Flags => "flag service",
+            Self::Database => "database",
+            Self::Infrastructure => "infrastructure",
             Self::Discovery => "service discovery",
             Self::Notification => "notification",
         })
@@ -166,6 +211,10 @@ impl StepAction {
                 Some(Actuator::Traffic)
             }
             Self::DisableFlags { .. } | Self::VerifyFlags { .. } => Some(Actuator::Flags),
+            Self::RevertSchema { .. } | Self::VerifySchema { .. } => Some(Actuator::Database),
+            Self::RevertInfrastructure { .. } | Self::VerifyInfrastructure { .. } => {
+                Some(Actuator::Infrastructure)
+            }
             Self::UpdateServiceDiscovery { .. } => Some(Actuator::Discovery),
             Self::Notify { .. } => Some(Actuator::Notification),
             Self::WatchHealth { .. } => None,
@@ -184,8 +233,12 @@ impl StepAction {
             | Self::WatchHealth { .. }
             | Self::DisableFlags { .. }
             | Self::VerifyFlags { .. }
+            | Self::VerifySchema { .. }
+            | Self::RevertInfrastructure { .. }
+            | Self::VerifyInfrastructure { .. }
             | Self::UpdateServiceDiscovery { .. } => true,
-            Self::Notify { .. } => false,
+            // A script that drops a column cannot run twice.
+            Self::RevertSchema { .. } | Self::Notify { .. } => false,
         }
     }
 }
@@ -209,10 +262,22 @@ impl fmt::Display for StepAction {
             }
             Self::DisableFlags { keys: k } => write!(f, "disable flags {}", keys(k)),
             Self::VerifyFlags { keys: k } => write!(f, "verify that flags {} are off everywhere", keys(k)),
+            Self::RevertSchema { from, to } => write!(f, "revert the schema from {from} to {to}"),
+            Self::VerifySchema { version } => write!(f, "verify that {version} works with the schema"),
+            Self::RevertInfrastructure { version, changes } => {
+                write!(f, "set {} back to the state recorded before {version}", infra(changes))
+            }
+            Self::VerifyInfrastructure { changes, .. } => {
+                write!(f, "verify that the recorded {} is in force", infra(changes))
+            }
             Self::UpdateServiceDiscovery { version } => write!(f, "update service discovery to {version}"),
             Self::Notify { .. } => write!(f, "notify"),
         }
     }
+}
+
+fn infra(changes: &[InfraChange]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What to do when a critical step failed and the plan stops (SPEC 6.1).

@@ -132,11 +132,11 @@ impl Engine {
         self.last_execution = number.0;
         service.decide(Decision::RollBack(Box::new(event)), None, &mut ctx);
         service.active = Some(number);
-        if plan.strategy != Strategy::FeatureFlagDisable && !matches!(wish, Wish::Person { .. }) {
+        if !plan.strategy.keeps_version() && !matches!(wish, Wish::Person { .. }) {
             service.turned(now.mono, ctx.settings);
         }
         service.next_collect.get_or_insert(next_on_grid(now.mono, ctx.settings.collect_every));
-        let run = Run::open(number, plan, matches!(wish, Wish::Next(_)), service, &mut ctx);
+        let run = Run::open(number, plan, service, &mut ctx);
         self.runs.insert(number, run);
         self.settle(number, now);
     }
@@ -199,7 +199,7 @@ impl Engine {
             }
             ExecutionStatus::Failed => {
                 service.latched = true;
-                if plan.strategy == Strategy::FeatureFlagDisable && !run.continuation && !ctx.stopped {
+                if plan.strategy.keeps_version() && !ctx.stopped {
                     service.tried.push(plan.strategy);
                     next = Some(plan.event.clone());
                 } else {
@@ -267,7 +267,12 @@ fn event(
     now: Now,
 ) -> RollbackEvent {
     if let Wish::Next(before) = wish {
-        let reason = format!("{}; switching its flags off did not help", before.reason);
+        let tried = if service.tried.last() == Some(&Strategy::InfrastructureRollback) {
+            "setting its infrastructure back"
+        } else {
+            "switching its flags off"
+        };
+        let reason = format!("{}; {tried} did not help", before.reason);
         return RollbackEvent { reason, at: now.mono, wall: now.wall, ..(*before).clone() };
     }
     let cause = wish.cause();

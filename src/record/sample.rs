@@ -257,7 +257,11 @@ impl Sample {
         let harm = self.harm(at) * share;
         let external =
             if self.cause == Cause::External { self.harm(at) * self.extra_error_ratio } else { 0.0 };
-        let own = if matches!(self.cause, Cause::Candidate | Cause::Flag) { harm } else { 0.0 };
+        let own = if matches!(self.cause, Cause::Candidate | Cause::Flag | Cause::Infrastructure) {
+            harm
+        } else {
+            0.0
+        };
         let demand = self.requests_per_scrape;
         TruthTick {
             at,

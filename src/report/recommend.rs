@@ -37,6 +37,10 @@ pub(super) fn recommend(facts: &ExecutionFacts) -> Vec<String> {
             "Look before anything else is done: nobody knows whether its last effect was carried out."
                 .to_owned(),
         ),
+        Some(SafeState::SchemaReverted) => all.push(
+            "Finish it by hand: the schema is the target's again, and the candidate still serves.".to_owned(),
+        ),
+        Some(SafeState::InfrastructureReverted) => {}
         Some(SafeState::OnTarget | SafeState::Untouched | SafeState::FlagsOff) | None => {}
     }
     people(facts, &mut all);

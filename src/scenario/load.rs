@@ -6,10 +6,11 @@ use super::check;
 use super::file::{self, Event, FaultEntry, Harm, Rollout, ScenarioFile};
 use super::model::{
     BadVersion, DependencyModel, DeployModel, Fault, LatencyModel, PersonModel, PodModel, Scenario,
-    ServiceModel, StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
+    SchemaModel, ServiceModel, StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };
 use crate::domain::expectation::Expectation;
 use crate::domain::id::VersionId;
+use crate::domain::service::RevertScript;
 use crate::domain::time::{Millis, MonoTime};
 use crate::policy::document::source::YAML_BYTES_MAX;
 use crate::policy::document::{self, FileKind, Length, Problems, Source};
@@ -168,6 +169,16 @@ fn versions(file: &ScenarioFile) -> Vec<VersionModel> {
             marked_bad: listed.marked_bad,
             starts: listed.starts,
             flags: listed.flags.clone(),
+            schema: listed.schema.as_ref().map(|schema| SchemaModel {
+                change: schema.change,
+                touches: schema.touches,
+                revert: schema.revert.map(|revert| RevertScript {
+                    takes: revert.takes.0,
+                    lock: revert.lock.0,
+                    rows_at_risk: revert.rows_at_risk,
+                }),
+            }),
+            infrastructure: listed.infrastructure.clone(),
         }
     };
     let plain = |name: &VersionId| {
@@ -179,6 +190,8 @@ fn versions(file: &ScenarioFile) -> Vec<VersionModel> {
             marked_bad: false,
             starts: true,
             flags: Vec::new(),
+            schema: None,
+            infrastructure: Vec::new(),
         })
     };
     let mut versions: Vec<VersionModel> = file.versions.iter().map(model).collect();
@@ -228,6 +241,9 @@ fn world_event(event: &Event, deployed: MonoTime) -> WorldEvent {
         Event::BadVersion(harm) => WorldEvent::BadVersion(bad_version(harm, deployed)),
         Event::BadFlag(bad) => {
             WorldEvent::BadFlag { flag: bad.flag.clone(), harm: bad_version(&bad.harm, deployed) }
+        }
+        Event::BadInfrastructure(bad) => {
+            WorldEvent::BadInfrastructure { change: bad.change, harm: bad_version(&bad.harm, deployed) }
         }
         Event::DependencyOutage(outage) => WorldEvent::DependencyOutage {
             at: moment(outage.at),

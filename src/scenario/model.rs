@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::expectation::Expectation;
 use crate::domain::id::{ActorId, FlagKey, ServiceId, VersionId};
-use crate::domain::service::{Capabilities, Environment, RolloutKind, Tier};
+use crate::domain::service::{
+    Capabilities, Environment, InfraChange, RevertScript, RolloutKind, SchemaChange, Tier,
+};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::Cause;
 
@@ -149,6 +151,22 @@ pub struct VersionModel {
     pub starts: bool,
     /// Flags that came with it.
     pub flags: Vec<FlagKey>,
+    /// The schema change that came with it.
+    pub schema: Option<SchemaModel>,
+    /// Infrastructure that was changed for it.
+    pub infrastructure: Vec<InfraChange>,
+}
+
+/// A schema change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SchemaModel {
+    /// Its kind.
+    pub change: SchemaChange,
+    /// Share of requests that need what it touches, `0..=1`: they fail where version and schema do not fit, and wait
+    /// while it is locked.
+    pub touches: f64,
+    /// How it is taken back; none if nobody wrote a script.
+    pub revert: Option<RevertScript>,
 }
 
 /// The service that is called.
@@ -219,6 +237,13 @@ pub enum WorldEvent {
     BadFlag {
         /// The flag.
         flag: FlagKey,
+        /// The harm.
+        harm: BadVersion,
+    },
+    /// Infrastructure that was changed for the candidate does harm to every version, until it is set back.
+    BadInfrastructure {
+        /// What was changed.
+        change: InfraChange,
         /// The harm.
         harm: BadVersion,
     },

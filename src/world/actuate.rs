@@ -11,6 +11,10 @@
 //! | `VerifyTraffic` | all traffic really goes there | no such version; it is configured otherwise | the router is stuck |
 //! | `DisableFlags` | at once | no such flag; the flag service is down | |
 //! | `VerifyFlags` | every client sees them off | no such flag; down; nobody switched them off | |
+//! | `RevertSchema` | the scripts are through | no such version; another schema there; one runs; no script | |
+//! | `VerifySchema` | at once | no such version; it fails with the schema | |
+//! | `RevertInfrastructure` | at once | never changed | |
+//! | `VerifyInfrastructure` | the recorded state is in force | never changed; nobody set it back | |
 //! | `UpdateServiceDiscovery` | after it has spread | no such version; no ready pod | |
 //! | `Notify` | at once | | |
 //!
@@ -20,12 +24,14 @@
 //! Left out: what the other side loses or repeats; that is the plane's part.
 
 use super::WorldNotice;
+use super::database::NoRevert;
 use super::flags::FlagState;
+use super::infrastructure::Setting;
 use super::simulation::World;
 use crate::domain::execution::{FailureReason, StepOutcome};
 use crate::domain::id::{Attempt, FlagKey, VersionId};
 use crate::domain::plan::StepAction;
-use crate::domain::service::RolloutState;
+use crate::domain::service::{InfraChange, RolloutState};
 use crate::domain::time::MonoTime;
 
 /// An action under way.
@@ -48,6 +54,10 @@ enum Goal {
     Routed { to: usize },
     /// Weights in force.
     Share { to: usize, share: f64 },
+    /// The schema of a version, once its revert is through.
+    Schema { version: usize },
+    /// The recorded state in force.
+    InfrastructureBack { changes: Vec<InfraChange> },
     /// Flags seen off.
     FlagsOff { keys: Vec<FlagKey> },
     /// Time.
@@ -76,6 +86,10 @@ impl World {
             StepAction::VerifyTraffic { version } => self.verify_traffic(version),
             StepAction::DisableFlags { keys } => self.disable_flags(keys),
             StepAction::VerifyFlags { keys } => self.verify_flags(keys),
+            StepAction::RevertSchema { from, to } => self.revert_schema(from, to),
+            StepAction::VerifySchema { version } => self.verify_schema(version),
+            StepAction::RevertInfrastructure { changes, .. } => self.revert_infrastructure(changes),
+            StepAction::VerifyInfrastructure { changes, .. } => self.verify_infrastructure(changes),
             StepAction::UpdateServiceDiscovery { version } => self.update_discovery(version),
             StepAction::Notify { .. } => Ok(None),
             StepAction::WatchHealth { .. } => {
@@ -156,6 +170,10 @@ impl World {
                     return Some(refused("other weights were configured since"));
                 }
                 self.delivery.router.settled()
+            }
+            Goal::Schema { version } => self.database.at() == *version && !self.database.reverts_to(*version),
+            Goal::InfrastructureBack { changes } => {
+                changes.iter().all(|&change| self.infrastructure.is_back(change))
             }
             Goal::FlagsOff { keys } => {
                 if self.faults.flags_down(self.now) {
@@ -305,6 +323,53 @@ impl World {
         }
         match keys.iter().find(|key| self.flags.state(key).is_none()) {
             Some(unknown) => Err(FailureReason::NotFound(format!("flag `{unknown}`"))),
+            None => Ok(()),
+        }
+    }
+
+    fn revert_schema(&mut self, from: &VersionId, to: &VersionId) -> Result<Option<Goal>, FailureReason> {
+        let (from, to) = (self.version(from)?, self.version(to)?);
+        let begun = self.database.revert(from, to, self.now);
+        begun.map(|()| Some(Goal::Schema { version: to })).map_err(|why| {
+            let at = &self.scenario.service.versions[self.database.at()].id;
+            FailureReason::Refused(match why {
+                NoRevert::Elsewhere => format!("the schema is that of {at}"),
+                NoRevert::Busy => "a revert runs".to_owned(),
+                NoRevert::NotNewer => "there is nothing to take back".to_owned(),
+                NoRevert::NoScript => "a change has no script that reverts it".to_owned(),
+            })
+        })
+    }
+
+    fn verify_schema(&mut self, version: &VersionId) -> Result<Option<Goal>, FailureReason> {
+        let fails = self.database.failing(self.version(version)?);
+        if fails > 0.0 {
+            return Err(FailureReason::Refused(format!("validation queries of {version} fail")));
+        }
+        Ok(None)
+    }
+
+    fn revert_infrastructure(&mut self, changes: &[InfraChange]) -> Result<Option<Goal>, FailureReason> {
+        self.check_infrastructure(changes)?;
+        let spread = self.delivery.spread(self.now);
+        for &change in changes {
+            self.infrastructure.set_back(change, self.now, spread);
+        }
+        Ok(None)
+    }
+
+    fn verify_infrastructure(&mut self, changes: &[InfraChange]) -> Result<Option<Goal>, FailureReason> {
+        self.check_infrastructure(changes)?;
+        let changed = |change: &&InfraChange| self.infrastructure.setting(**change) == Some(Setting::Changed);
+        match changes.iter().find(changed) {
+            Some(change) => Err(FailureReason::Refused(format!("the {change} was not set back"))),
+            None => Ok(Some(Goal::InfrastructureBack { changes: changes.to_vec() })),
+        }
+    }
+
+    fn check_infrastructure(&self, changes: &[InfraChange]) -> Result<(), FailureReason> {
+        match changes.iter().find(|change| self.infrastructure.setting(**change).is_none()) {
+            Some(unknown) => Err(FailureReason::NotFound(format!("recorded state of the {unknown}"))),
             None => Ok(()),
         }
     }

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flags::FlagState;
+use super::infrastructure::Setting;
 use super::simulation::World;
 use crate::domain::execution::EffectState;
 use crate::domain::id::{Attempt, ExecutionId, PageKey, VersionId};
 use crate::domain::plan::StepAction;
-use crate::domain::service::RolloutState;
+use crate::domain::service::{InfraChange, RolloutState};
 use crate::domain::time::MonoTime;
 use crate::domain::truth::{WorldEffect, WorldState};
 
@@ -110,6 +111,43 @@ impl World {
                     EffectState::Underway
                 }
             }),
+            StepAction::RevertSchema { to, .. } => self.with_version(to, |to| {
+                if self.database.reverts_to(to) {
+                    EffectState::Underway
+                } else if self.database.at() == to {
+                    EffectState::Applied
+                } else {
+                    EffectState::NotApplied
+                }
+            }),
+            StepAction::VerifySchema { version } => self.with_version(version, |version| {
+                if self.database.failing(version) > 0.0 {
+                    EffectState::NotApplied
+                } else {
+                    EffectState::Applied
+                }
+            }),
+            StepAction::RevertInfrastructure { changes, .. } => {
+                let asked = |change: &InfraChange| {
+                    matches!(
+                        self.infrastructure.setting(*change),
+                        Some(Setting::BackFrom(_) | Setting::Recorded)
+                    )
+                };
+                if changes.iter().all(asked) { EffectState::Applied } else { EffectState::NotApplied }
+            }
+            StepAction::VerifyInfrastructure { changes, .. } => {
+                if changes.iter().all(|change| self.infrastructure.is_back(*change)) {
+                    EffectState::Applied
+                } else if changes
+                    .iter()
+                    .any(|change| self.infrastructure.setting(*change) == Some(Setting::Changed))
+                {
+                    EffectState::NotApplied
+                } else {
+                    EffectState::Underway
+                }
+            }
             StepAction::UpdateServiceDiscovery { version } => {
                 self.with_version(version, |version| {
                     match self.effects.discovery.filter(|(told, _)| *told == version) {
@@ -211,6 +249,11 @@ impl World {
                 .map(|(v, version)| (version.id.clone(), self.delivery.cluster.desired(v)))
                 .collect(),
             flags_off: flags.filter(|key| self.flags.is_off(key)).cloned().collect(),
+            schema: self
+                .database
+                .is_there()
+                .then(|| self.scenario.service.versions[self.database.at()].id.clone()),
+            reverted: self.infrastructure.back().collect(),
             discovery: self
                 .effects
                 .discovery

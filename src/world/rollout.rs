@@ -221,6 +221,11 @@ impl Rollout {
         self.phase != Phase::Waiting
     }
 
+    /// Whether the candidate serves all.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.phase == Phase::Complete
+    }
+
     /// Whether nothing more will come of it.
     pub(crate) fn is_over(&self) -> bool {
         match self.phase {

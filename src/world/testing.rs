@@ -22,6 +22,8 @@ fn version_model(name: &str, days_ago: u64) -> VersionModel {
         marked_bad: false,
         starts: true,
         flags: Vec::new(),
+        schema: None,
+        infrastructure: Vec::new(),
     }
 }
 

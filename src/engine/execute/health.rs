@@ -6,8 +6,8 @@
 //! - **passes** when, for the hold time, the candidate's counted share is down and the target is shown to be no
 //!   worse than before the rollback;
 //! - **stops** the plan (S28) when the target is shown to be worse than it was itself, no cause that it shares with the
-//!   candidate explains it, going on would harm more users than staying, and its pods have had the time to warm up that
-//!   the step allows;
+//!   candidate explains it, going on would harm more users than staying, and its pods, where they have just been
+//!   started, have had the time to warm up that the step allows and are not getting better any more;
 //! - **goes on with a warning** when neither can be told within a bounded time: less traffic on a bad version is
 //!   the safe direction.
 
@@ -104,6 +104,9 @@ impl Run {
         let warm = started + warm_up;
         let target = match self.target(sample, if sample.since >= warm { warm } else { started }, service) {
             Target::Worse if sample.since < warm => Target::Unknown,
+            Target::Worse if !warm_up.is_zero() && is_getting_better(sample, started, service) => {
+                Target::Unknown
+            }
             told @ (Target::Well | Target::Worse | Target::Unknown) => told,
         };
         let worse = if target == Target::Worse { worse.saturating_add(1) } else { 0 };
@@ -177,6 +180,13 @@ impl Run {
         let well = as_before(target.failed(), then.failed()) && as_before(target.slow(), then.slow());
         if well { Target::Well } else { Target::Unknown }
     }
+}
+
+/// Whether the target is, with confidence, better by now than in all frames since then: it goes on warming up.
+fn is_getting_better(sample: &Sample, since: MonoTime, service: &Service) -> bool {
+    let all = after(&service.observed, since, |s| s.old.counts());
+    let now = sample.old.counts().unwrap_or_default();
+    now.requests() > 0 && worse(all, now).is_some_and(|d| d.lower > 0.0)
 }
 
 /// Whether more users are harmed with all of them on the target than with the candidate keeping its `share`.

@@ -46,6 +46,10 @@ impl Run {
                 | StepAction::VerifyTraffic { .. }
                 | StepAction::DisableFlags { .. }
                 | StepAction::VerifyFlags { .. }
+                | StepAction::RevertSchema { .. }
+                | StepAction::VerifySchema { .. }
+                | StepAction::RevertInfrastructure { .. }
+                | StepAction::VerifyInfrastructure { .. }
                 | StepAction::UpdateServiceDiscovery { .. }
                 | StepAction::Notify { .. },
             ) => self.start_attempt(Doing::Step, 1, service, ctx),
@@ -237,11 +241,15 @@ impl Run {
             }
             Some(StepAction::SwitchTraffic { .. }) => self.moved(doing, 0.0, service),
             Some(StepAction::DisableFlags { .. }) => self.traffic.flags_off = true,
+            Some(StepAction::RevertSchema { .. }) => self.traffic.schema_reverted = true,
+            Some(StepAction::RevertInfrastructure { .. }) => self.traffic.infrastructure_reverted = true,
             Some(
                 StepAction::ValidateStandby { .. }
                 | StepAction::VerifyTraffic { .. }
                 | StepAction::WatchHealth { .. }
                 | StepAction::VerifyFlags { .. }
+                | StepAction::VerifySchema { .. }
+                | StepAction::VerifyInfrastructure { .. }
                 | StepAction::UpdateServiceDiscovery { .. }
                 | StepAction::Notify { .. },
             )
@@ -383,6 +391,10 @@ const fn grown(action: &StepAction) -> Option<&VersionId> {
         | StepAction::WatchHealth { .. }
         | StepAction::DisableFlags { .. }
         | StepAction::VerifyFlags { .. }
+        | StepAction::RevertSchema { .. }
+        | StepAction::VerifySchema { .. }
+        | StepAction::RevertInfrastructure { .. }
+        | StepAction::VerifyInfrastructure { .. }
         | StepAction::UpdateServiceDiscovery { .. }
         | StepAction::Notify { .. } => None,
     }

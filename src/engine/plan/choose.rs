@@ -8,6 +8,11 @@
 //! | high | blue-green, flags, canary rollback, immediate |
 //! | medium, low | gradual, canary rollback, immediate |
 //!
+//! Infrastructure that was changed for the version comes first, but for security and compliance: setting it back takes half a
+//! minute and moves no user, and where it is the cause nothing else helps. It is passed over where an old version serves
+//! beside the candidate without the harm. What fails is followed by the next on the list. The database comes last, and
+//! only where the target fails with the schema: then no strategy that moves the application alone is taken.
+//!
 //! A canary rollback, and a gradual one, is passed over where waiting between its stages costs more than it saves: see
 //! [`STAGED_HARM_MAX`]. A gradual one is passed over, too, where each version has its own Deployment and the target all its
 //! pods: then nothing is to be replaced. Flags stand for: the service can switch flags and the version came with some. Blue-green stands
@@ -20,8 +25,9 @@
 use crate::domain::event::{Severity, Trigger};
 use crate::domain::id::FlagKey;
 use crate::domain::plan::{Rejected, Strategy};
+use crate::domain::service::RolloutKind;
 
-use super::{Request, blue_green};
+use super::{Request, blue_green, database, infrastructure};
 
 /// What is taken, and what is not.
 pub(super) struct Choice {
@@ -54,7 +60,7 @@ pub(super) fn choose(request: &Request<'_>) -> Option<Choice> {
         }
     }
     let severity = request.event.severity;
-    for &strategy in list(severity, request.event.trigger) {
+    for strategy in list(request) {
         let reason = match obstacle(request, strategy) {
             None => {
                 let first = format!("the rules put {strategy} before it at {severity} severity");
@@ -72,7 +78,7 @@ pub(super) fn choose(request: &Request<'_>) -> Option<Choice> {
 
 /// A strategy that the policy insists on, with what the rules say of it and of those that they prefer.
 fn insisted(request: &Request<'_>, wanted: Strategy, unwise: Option<Obstacle>) -> Choice {
-    let list = list(request.event.severity, request.event.trigger);
+    let list = list(request);
     let mut objections: Vec<String> = unwise.into_iter().map(Obstacle::words).collect();
     let preferred = list.iter().copied().find(|&strategy| obstacle(request, strategy).is_none());
     if let Some(preferred) = preferred.filter(|&strategy| strategy != wanted) {
@@ -80,7 +86,7 @@ fn insisted(request: &Request<'_>, wanted: Strategy, unwise: Option<Obstacle>) -
     }
     let insists = format!("the policy insists on {wanted}");
     let reason = |strategy| obstacle(request, strategy).map_or_else(|| insists.clone(), Obstacle::words);
-    let before = list.iter().take_while(|&&strategy| strategy != wanted);
+    let before = list.iter().take_while(|&&s| s != wanted);
     let mut rejected: Vec<Rejected> =
         before.map(|&strategy| Rejected { strategy, reason: reason(strategy) }).collect();
     reject_others(request, wanted, &mut rejected, &insists);
@@ -108,22 +114,27 @@ impl Obstacle {
 
 /// The flags that came with the version that is taken back.
 pub(super) fn flags_of<'a>(request: &'a Request<'_>) -> &'a [FlagKey] {
-    request
-        .inventory
-        .versions
-        .iter()
-        .find(|version| version.id == request.event.current)
-        .map_or(&[], |version| &version.flags)
+    request.current().map_or(&[], |version| &version.flags)
 }
 
-const fn list(severity: Severity, trigger: Trigger) -> &'static [Strategy] {
-    use Strategy::{BlueGreenSwitch, CanaryRollback, FeatureFlagDisable, Gradual, Immediate};
-    match (severity, trigger) {
-        (Severity::Critical, Trigger::SecurityIncident | Trigger::ComplianceViolation) => &[Immediate],
-        (Severity::Critical, _) => &[BlueGreenSwitch, Immediate],
-        (Severity::High, _) => &[BlueGreenSwitch, FeatureFlagDisable, CanaryRollback, Immediate],
-        (Severity::Medium | Severity::Low, _) => &[Gradual, CanaryRollback, Immediate],
-    }
+/// What the severity asks for; before it the infrastructure that was changed with the version, where some was, and
+/// after it the database.
+fn list(request: &Request<'_>) -> Vec<Strategy> {
+    use Strategy::{
+        BlueGreenSwitch, CanaryRollback, DatabaseRevert, FeatureFlagDisable, Gradual, Immediate,
+        InfrastructureRollback,
+    };
+    let (severity, trigger) = (request.event.severity, request.event.trigger);
+    let alarm = matches!(trigger, Trigger::SecurityIncident | Trigger::ComplianceViolation);
+    let of_severity: &[Strategy] = match severity {
+        Severity::Critical if alarm => &[Immediate],
+        Severity::Critical => &[BlueGreenSwitch, Immediate],
+        Severity::High => &[BlueGreenSwitch, FeatureFlagDisable, CanaryRollback, Immediate],
+        Severity::Medium | Severity::Low => &[Gradual, CanaryRollback, Immediate],
+    };
+    let around = !alarm && !infrastructure::changes(request).is_empty();
+    let around = around.then_some(InfrastructureRollback);
+    around.into_iter().chain(of_severity.iter().copied()).chain([DatabaseRevert]).collect()
 }
 
 /// Share of the candidate's own users that are harmed, at least, from which no stage is worth its wait.
@@ -139,13 +150,30 @@ fn is_urgent(request: &Request<'_>) -> bool {
     request.event.effect.harm_lower >= STAGED_HARM_MAX && request.target_ready >= request.inventory.replicas
 }
 
+/// Whether the candidate was found worse than an old version that serves beside it.
+fn compared(request: &Request<'_>) -> bool {
+    request.shipped == RolloutKind::Canary && request.candidate_share < 1.0
+}
+
 /// Why a strategy is not taken, if so.
 fn obstacle(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
+    if request.tried.contains(&strategy) {
+        return Some(Obstacle::Impossible("it was tried and did not help"));
+    }
+    if !strategy.keeps_version() && strategy != Strategy::DatabaseRevert && !database::target_fits(request) {
+        let possible = application(request, strategy);
+        return possible.filter(|o| matches!(o, Obstacle::Impossible(_))).or_else(|| {
+            let words = "the target fails with the schema that came after it: the schema has to go back, too";
+            Some(Obstacle::Unwise(words.to_owned()))
+        });
+    }
+    application(request, strategy)
+}
+
+/// The same, whatever the schema.
+fn application(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
     let can = request.inventory.capabilities;
     let impossible = |reason| Some(Obstacle::Impossible(reason));
-    if request.tried.contains(&strategy) {
-        return impossible("it was tried and did not help");
-    }
     let urgent = |waits: &str| {
         is_urgent(request).then(|| {
             let words = "its users are harmed too often to wait between";
@@ -180,6 +208,20 @@ fn obstacle(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
             Some(Obstacle::Unwise(words.to_owned()))
         }
         Strategy::Gradual => urgent("batches"),
-        Strategy::DatabaseRevert | Strategy::InfrastructureRollback => impossible("it is not built yet"),
+        Strategy::DatabaseRevert => match database::order(request) {
+            Err(reason) => impossible(reason),
+            Ok(_) if database::target_fits(request) => {
+                let words = "the target works with the schema as it is: a revert would only lock tables";
+                Some(Obstacle::Unwise(words.to_owned()))
+            }
+            Ok(_) => None,
+        },
+        Strategy::InfrastructureRollback if infrastructure::changes(request).is_empty() => {
+            impossible("no infrastructure was changed for the version")
+        }
+        Strategy::InfrastructureRollback => compared(request).then(|| {
+            let words = "the old version serves beside it on the same infrastructure, without that harm";
+            Obstacle::Unwise(words.to_owned())
+        }),
     }
 }

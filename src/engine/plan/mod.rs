@@ -8,9 +8,11 @@ mod blue_green;
 mod canary;
 mod choose;
 mod closing;
+mod database;
 mod flags;
 mod gradual;
 mod immediate;
+mod infrastructure;
 mod risks;
 mod steps;
 
@@ -66,6 +68,11 @@ impl Request<'_> {
         self.inventory.replicas - self.inventory.replicas / 5
     }
 
+    /// The version that is taken back.
+    fn current(&self) -> Option<&KnownVersion> {
+        self.inventory.versions.iter().find(|version| version.id == self.event.current)
+    }
+
     /// Whether one Deployment holds all versions: traffic follows pods, and there is nothing to switch between.
     fn is_shared(&self) -> bool {
         let can = self.inventory.capabilities;
@@ -81,12 +88,14 @@ pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
         Strategy::CanaryRollback => (canary::steps(&request), true),
         Strategy::BlueGreenSwitch => (blue_green::steps(&request), true),
         Strategy::Gradual => (gradual::steps(&request), true),
-        Strategy::Immediate | Strategy::DatabaseRevert | Strategy::InfrastructureRollback => {
-            (immediate::steps(&request), true)
-        }
+        Strategy::Immediate => (immediate::steps(&request), true),
+        Strategy::DatabaseRevert => (database::steps(&request), true),
+        Strategy::InfrastructureRollback => (infrastructure::steps(&request), false),
     };
     steps.extend(closing::steps(&request, strategy));
-    let scales_target = steps.first().is_some_and(|s| matches!(s.action, StepAction::ScaleVersion { .. }));
+    let scales_target = steps.iter().any(|step| {
+        matches!(&step.action, StepAction::ScaleVersion { version, .. } if *version == request.target.id)
+    });
     let pre_checks = if moves_traffic && !scales_target {
         vec![Check::TargetReady { pods_min: request.pods_min() }]
     } else {
@@ -104,7 +113,7 @@ pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
         dependencies: dependencies(&request),
         estimated,
         risks: risks::assess(&request, strategy),
-        approval: approval::needed(&request),
+        approval: approval::needed(&request, strategy),
         window: window(&request),
         steps,
         objections,

@@ -106,15 +106,17 @@ pub(super) fn retire(candidate: &VersionId) -> Step {
 /// How long a step usually takes, while there is no history of such steps.
 pub(super) const fn usual(action: &StepAction) -> Millis {
     match action {
-        StepAction::ScaleVersion { .. } => Millis::from_secs(60),
+        StepAction::ScaleVersion { .. } | StepAction::RevertSchema { .. } => Millis::from_secs(60),
         StepAction::WatchHealth { hold, .. } => Millis(hold.0.saturating_add(15_000)),
         StepAction::DisableFlags { .. } | StepAction::Notify { .. } => Millis::from_secs(2),
         StepAction::ShiftTraffic { .. }
         | StepAction::SwitchTraffic { .. }
         | StepAction::VerifyTraffic { .. }
+        | StepAction::RevertInfrastructure { .. }
+        | StepAction::VerifyInfrastructure { .. }
         | StepAction::VerifyFlags { .. } => Millis::from_secs(20),
-        StepAction::ValidateStandby { .. } | StepAction::UpdateServiceDiscovery { .. } => {
-            Millis::from_secs(5)
-        }
+        StepAction::ValidateStandby { .. }
+        | StepAction::VerifySchema { .. }
+        | StepAction::UpdateServiceDiscovery { .. } => Millis::from_secs(5),
     }
 }

@@ -40,6 +40,8 @@ pub(crate) fn inventory() -> Inventory {
         deployable: true,
         marked_bad: false,
         flags: Vec::new(),
+        schema: None,
+        infrastructure: Vec::new(),
         replicas_ready: ready,
     };
     let candidate = KnownVersion {

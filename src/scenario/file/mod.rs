@@ -17,9 +17,13 @@ use crate::domain::truth::Cause;
 use crate::policy::document::{Length, Name, OneOrMany};
 use crate::scenario::model::Answer;
 
-pub use incident::{BadFlag, Event, FaultEntry, Gap, Harm, Interval, Noise, Outage, Security, Surge};
+pub use incident::{
+    BadFlag, BadInfrastructure, Event, FaultEntry, Gap, Harm, Interval, Noise, Outage, Security, Surge,
+};
 pub(crate) use service::capabilities;
-pub use service::{Capability, Dependency, Latency, Normal, Pods, Range, TierName, Traffic, Users, Version};
+pub use service::{
+    Capability, Dependency, Latency, Normal, Pods, Range, Revert, Schema, TierName, Traffic, Users, Version,
+};
 
 /// A scenario: a service, a deploy, what goes wrong, and what is expected of the policy.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
