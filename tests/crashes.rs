@@ -25,7 +25,7 @@ const CASES: [(&str, Strategy); 8] = [
     ("flag-only", Strategy::FeatureFlagDisable),
     ("rolling-without-baseline", Strategy::Immediate),
     ("standby-up", Strategy::BlueGreenSwitch),
-    ("small-harm-cold-pods", Strategy::Gradual),
+    ("small-harm-rolling", Strategy::Gradual),
     ("contracted-schema", Strategy::DatabaseRevert),
     ("bad-config-map", Strategy::InfrastructureRollback),
 ];

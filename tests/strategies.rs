@@ -14,6 +14,7 @@ use backspin::domain::plan::Strategy::{
     BlueGreenSwitch, CanaryRollback, DatabaseRevert, FeatureFlagDisable, Gradual, Immediate,
     InfrastructureRollback,
 };
+use backspin::domain::truth::TruthEntry;
 use backspin::plane::RunId;
 use backspin::plane::direct::{Prepared, harm_untouched};
 use backspin::policy::default_policy;
@@ -31,8 +32,8 @@ const TIE: f64 = 0.02;
 enum Outcome {
     /// It cannot be planned; why.
     Cannot(String),
-    /// Users harmed, by whatever it was (what cold pods do to users is not the deploy's doing), those harmed by the
-    /// deploy, and seconds until its harm was gone, summed over the seeds.
+    /// Users harmed from the plan on, by whatever it was (what cold pods do to users is not booked as the deploy's), those
+    /// harmed by the deploy in the whole run, and seconds until its harm was gone, summed over the seeds.
     Played { users: f64, by_deploy: f64, mitigated_s: f64 },
 }
 
@@ -66,18 +67,22 @@ fn insisted(scenario: &Scenario, strategy: Strategy) -> Outcome {
     for seed_index in 0..SEEDS {
         let entries = prepared.run(RunId { campaign_seed: 20_260_105, seed_index });
         let first = entries.iter().find_map(|entry| match entry {
-            Entry::Journal(_, JournalEntry::Planned { plan, .. }) => Some(plan),
+            Entry::Journal(at, JournalEntry::Planned { plan, .. }) => Some((*at, plan)),
             _ => None,
         });
-        let Some(plan) = first else {
-            return Outcome::Cannot("nothing is rolled back".to_owned());
+        let Some((planned, plan)) = first else {
+            return Outcome::Cannot(format!("nothing is rolled back with seed {seed_index}"));
         };
         if plan.strategy != strategy {
             let rejected = plan.rejected.iter().find(|r| r.strategy == strategy).expect("it says why");
             return Outcome::Cannot(rejected.reason.clone());
         }
         let outcome = score_entries(&entries).expect("a whole run");
-        users += outcome.harm.users + outcome.harm.users_external;
+        let ticks = entries.iter().filter_map(|entry| match entry {
+            Entry::Truth(at, TruthEntry::Tick(tick)) if *at > planned => Some(tick),
+            _ => None,
+        });
+        users += ticks.map(|tick| tick.harmed + tick.harmed_external).sum::<f64>();
         by_deploy += outcome.harm.users;
         // What was never mitigated lasted until the end of the watch, at least.
         mitigated_s += outcome.ttm.reached().unwrap_or(scenario.timing.watch).as_secs_f64();

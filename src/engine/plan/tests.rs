@@ -4,7 +4,9 @@ use super::{Request, make};
 use crate::domain::event::{Effect, RollbackEvent, Severity, Trigger};
 use crate::domain::id::ActorId;
 use crate::domain::plan::{Approval, Check, RiskKind, RiskLevel, RollbackPlan, StepAction, Strategy};
-use crate::domain::service::{Capabilities, Environment, Inventory, RolloutKind};
+use crate::domain::service::{
+    Capabilities, Environment, InfraChange, Inventory, KnownSchema, RevertScript, RolloutKind, SchemaChange,
+};
 use crate::domain::time::{Millis, MonoTime, Now, WallTime};
 use crate::domain::verdict::Evidence;
 use crate::engine::settings::{Settings, StandingApproval};
@@ -58,6 +60,10 @@ fn event(severity: Severity, trigger: Trigger) -> RollbackEvent {
 }
 
 fn plan_with(case: &Case, settings: &Settings, change: impl Fn(&mut Inventory)) -> RollbackPlan {
+    try_plan(case, settings, change).expect("immediate is always possible")
+}
+
+fn try_plan(case: &Case, settings: &Settings, change: impl Fn(&mut Inventory)) -> Option<RollbackPlan> {
     let mut known = inventory();
     known.capabilities = case.can;
     change(&mut known);
@@ -79,7 +85,6 @@ fn plan_with(case: &Case, settings: &Settings, change: impl Fn(&mut Inventory)) 
         settings,
         now: Now { mono: MonoTime::ZERO, wall: WallTime(1000) },
     })
-    .expect("immediate is always possible")
 }
 
 fn plan(case: &Case) -> RollbackPlan {
@@ -228,6 +233,104 @@ fn what_a_policy_insists_on_is_taken_with_what_speaks_against_it() {
     );
     assert_eq!(plan.rejected[0].reason, "the policy insists on gradual");
     assert!(insisting(&loud, Strategy::BlueGreenSwitch).objections.is_empty(), "the rules agree");
+}
+
+fn schema(change: SchemaChange, rows_at_risk: u64) -> KnownSchema {
+    let (takes, lock) = (Millis::from_secs(20), Millis::from_secs(4));
+    KnownSchema { change, applied: true, revert: Some(RevertScript { takes, lock, rows_at_risk }) }
+}
+
+/// A plan for a candidate that came with this schema change.
+fn with_schema(strategy: Option<Strategy>, schema: &KnownSchema) -> Option<RollbackPlan> {
+    let mut settings = Settings::default();
+    settings.planning.strategy = strategy;
+    try_plan(&Case { can: ALL, ..CASE }, &settings, |i| i.versions[2].schema = Some(schema.clone()))
+}
+
+#[test]
+fn no_version_that_serves_meets_a_schema_that_it_cannot_work_with() {
+    for change in [SchemaChange::Expand, SchemaChange::Contract] {
+        let plan = with_schema(Some(Strategy::DatabaseRevert), &schema(change, 0)).expect("it can be done");
+        assert_eq!(plan.strategy, Strategy::DatabaseRevert);
+        let (mut applied, mut candidate, mut target) = (true, 0.4, 0.6);
+        for step in &plan.steps {
+            match &step.action {
+                StepAction::RevertSchema { .. } => applied = false,
+                StepAction::ShiftTraffic { to_share, .. } => {
+                    (candidate, target) = (1.0 - to_share.get(), to_share.get());
+                }
+                _ => {}
+            }
+            let broken = if applied {
+                change.breaks_older() && target > 0.6
+            } else {
+                change.is_needed() && candidate > 0.0
+            };
+            assert!(!broken, "{change:?}: {}", step.action);
+        }
+        assert!(!applied && target == 1.0, "both went back");
+    }
+    let breaking = schema(SchemaChange::Breaking, 0);
+    assert!(with_schema(None, &breaking).is_some_and(|plan| plan.strategy == Strategy::FeatureFlagDisable));
+    let forced = with_schema(Some(Strategy::DatabaseRevert), &breaking).expect("flags are left");
+    assert!(forced.rejected[0].reason.contains("in any order some version would meet"), "{forced:?}");
+    let no_flags = try_plan(&CASE, &Settings::default(), |i| i.versions[2].schema = Some(breaking.clone()));
+    assert!(no_flags.is_none(), "a person decides");
+}
+
+#[test]
+fn a_target_that_fails_with_the_schema_is_not_gone_to_alone() {
+    let contract = schema(SchemaChange::Contract, 0);
+    let plan = try_plan(&CASE, &Settings::default(), |i| i.versions[2].schema = Some(contract.clone()));
+    let plan = plan.expect("the schema can go back");
+    assert_eq!(plan.strategy, Strategy::DatabaseRevert);
+    assert_eq!(
+        steps(&plan)[..3],
+        [
+            "revert the schema from v3 to v2 (5m, critical)",
+            "verify that v2 works with the schema (1m, critical)",
+            "move traffic from v3: 100 % to v2 (30s, critical)",
+        ]
+    );
+    let immediate = plan.rejected.iter().find(|r| r.strategy == Strategy::Immediate).expect("told");
+    assert!(immediate.reason.starts_with("the target fails with the schema"), "{immediate:?}");
+    let unapplied = KnownSchema { applied: false, ..contract.clone() };
+    let plan = try_plan(&CASE, &Settings::default(), |i| i.versions[2].schema = Some(unapplied.clone()));
+    assert_eq!(plan.map(|plan| plan.strategy), Some(Strategy::CanaryRollback), "nothing went yet");
+    let scriptless = KnownSchema { revert: None, ..contract };
+    let none = try_plan(&CASE, &Settings::default(), |i| i.versions[2].schema = Some(scriptless.clone()));
+    assert!(none.is_none(), "nobody wrote a script");
+}
+
+#[test]
+fn losing_data_needs_a_person_and_is_named() {
+    let plan = with_schema(Some(Strategy::DatabaseRevert), &schema(SchemaChange::Contract, 1200));
+    let plan = plan.expect("it can be done");
+    assert!(matches!(&plan.approval, Approval::Required { reason, .. } if reason.contains("1200 rows")));
+    let data = plan.risks.iter().find(|r| r.kind == RiskKind::DataLoss).expect("named");
+    assert_eq!(data.level, RiskLevel::High);
+    assert!(data.reason.contains("1200 rows") && data.reason.contains("4s"), "{data:?}");
+    let lossless = with_schema(None, &schema(SchemaChange::Contract, 0)).expect("it can be done");
+    assert!(matches!(lossless.approval, Approval::Standing { .. }));
+}
+
+#[test]
+fn infrastructure_comes_first_unless_an_old_version_does_well_on_it() {
+    let changed = |case: &Case| {
+        plan_with(case, &Settings::default(), |i| i.versions[2].infrastructure = vec![InfraChange::ConfigMap])
+    };
+    let whole = Case { share: 1.0, shipped: RolloutKind::BlueGreen, can: ALL, ..CASE };
+    let plan = changed(&whole);
+    assert_eq!(plan.strategy, Strategy::InfrastructureRollback);
+    assert_eq!(steps(&plan)[0], "set config map back to the state recorded before v3 (1m, critical)");
+    assert_eq!(plan.post_checks.len(), 1, "no traffic moves");
+    let beside = changed(&Case { shipped: RolloutKind::Canary, share: 0.4, ..whole });
+    assert_eq!(beside.strategy, Strategy::BlueGreenSwitch);
+    assert!(beside.rejected[0].reason.contains("serves beside it"), "{:?}", beside.rejected);
+    let tried = Case { tried: &[Strategy::InfrastructureRollback], ..whole };
+    assert_eq!(changed(&tried).strategy, Strategy::BlueGreenSwitch);
+    let security = Case { severity: Severity::Critical, trigger: Trigger::SecurityIncident, ..whole };
+    assert_eq!(changed(&security).strategy, Strategy::Immediate);
 }
 
 #[test]
