@@ -348,7 +348,7 @@ fn a_plan_is_shown_without_being_carried_out() {
         "1. validate that the standby v41 has at least 8 ready pods; at most 1m, critical",
         "then: candidate answers at most 2.0 % of requests",
         "if it fails: everything stays where it is, and a person is called",
-        "approval          standing, given by policy",
+        "standing, given by policy",
         "Strategies not taken",
         "· feature-flag disable: the service cannot switch flags",
         "· immediate: the rules put blue-green switch before it at critical severity",

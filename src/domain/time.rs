@@ -35,7 +35,6 @@ impl Millis {
     pub const ZERO: Self = Self(0);
 
     /// Whether it is no time at all.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }

@@ -18,7 +18,7 @@ pub fn plan_text(plan: &RollbackPlan, at: MonoTime, deployed: MonoTime, width: u
     let mut out =
         format!("Plan for {}: {} → {}, {}\n", event.service, event.current, event.target, plan.strategy);
     let mut fact = |name: &str, value: &str| {
-        out.push_str(&wrapped(value, width, &format!("  {name:<16}"), &" ".repeat(18)));
+        out.push_str(&wrapped(value, width, &format!("  {name:<24}"), &" ".repeat(26)));
         out.push('\n');
     };
     fact("made", &format!("{} from the deploy", words::since(at, deployed)));
@@ -74,5 +74,30 @@ fn list(out: &mut String, title: &str, width: usize, lines: &[String]) {
     for line in lines {
         out.push_str(&wrapped(line, width, "  · ", "    "));
         out.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::engine_io::JournalEntry;
+    use crate::domain::entry::Entry;
+    use crate::domain::plan::StepAction;
+    use crate::record::sample::Sample;
+
+    #[test]
+    fn a_plan_is_told_in_full() {
+        let plan = Sample::default().entries().into_iter().find_map(|entry| match entry {
+            Entry::Journal(at, JournalEntry::Planned { plan, .. }) => Some((at, plan)),
+            _ => None,
+        });
+        let (at, mut plan) = plan.expect("the sample rolls back");
+        plan.objections = vec!["at critical severity the rules choose blue-green switch".to_owned()];
+        plan.steps[0].on_failure = OnFailure::UndoAndEscalate;
+        let (version, replicas) = (plan.event.target.clone(), 3);
+        plan.steps[0].undo = Some(StepAction::ScaleVersion { version, replicas });
+        let text = plan_text(&plan, at, MonoTime::ZERO, 100);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        insta::assert_snapshot!(text);
     }
 }

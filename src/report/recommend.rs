@@ -40,8 +40,13 @@ pub(super) fn recommend(facts: &ExecutionFacts) -> Vec<String> {
         Some(SafeState::SchemaReverted) => all.push(
             "Finish it by hand: the schema is the target's again, and the candidate still serves.".to_owned(),
         ),
-        Some(SafeState::InfrastructureReverted) => {}
-        Some(SafeState::OnTarget | SafeState::Untouched | SafeState::FlagsOff) | None => {}
+        Some(
+            SafeState::OnTarget
+            | SafeState::Untouched
+            | SafeState::FlagsOff
+            | SafeState::InfrastructureReverted,
+        )
+        | None => {}
     }
     people(facts, &mut all);
     steps(facts, &mut all);

@@ -76,28 +76,15 @@ impl World {
             StepAction::ShiftTraffic { from, to, to_share } => self.with_version(from, |from| {
                 self.with_version(to, |to| self.read_shift(from, to, to_share.get()))
             }),
-            StepAction::ValidateStandby { version, pods_min } => self.with_version(version, |v| {
-                let cluster = &self.delivery.cluster;
-                if cluster.pods().ready(v) >= *pods_min {
-                    EffectState::Applied
-                } else if cluster.desired(v) >= *pods_min {
-                    EffectState::Underway
-                } else {
-                    EffectState::NotApplied
-                }
-            }),
+            StepAction::ValidateStandby { version, pods_min } => {
+                self.with_version(version, |version| self.read_standby(version, *pods_min))
+            }
             StepAction::SwitchTraffic { from, to } => {
                 self.with_version(from, |from| self.with_version(to, |to| self.read_shift(from, to, 1.0)))
             }
-            StepAction::VerifyTraffic { version } => self.with_version(version, |v| {
-                if self.delivery.share(v) >= 1.0 {
-                    EffectState::Applied
-                } else if self.delivery.configured_share(v) >= 1.0 {
-                    EffectState::Underway
-                } else {
-                    EffectState::NotApplied
-                }
-            }),
+            StepAction::VerifyTraffic { version } => {
+                self.with_version(version, |version| self.read_routed(version))
+            }
             StepAction::DisableFlags { keys } => self.read_flags(|| {
                 let off = |key| matches!(self.flags.state(key), Some(FlagState::Off | FlagState::OffFrom(_)));
                 if keys.iter().all(off) { EffectState::Applied } else { EffectState::NotApplied }
@@ -111,15 +98,7 @@ impl World {
                     EffectState::Underway
                 }
             }),
-            StepAction::RevertSchema { to, .. } => self.with_version(to, |to| {
-                if self.database.reverts_to(to) {
-                    EffectState::Underway
-                } else if self.database.at() == to {
-                    EffectState::Applied
-                } else {
-                    EffectState::NotApplied
-                }
-            }),
+            StepAction::RevertSchema { to, .. } => self.with_version(to, |to| self.read_schema(to)),
             StepAction::VerifySchema { version } => self.with_version(version, |version| {
                 if self.database.failing(version) > 0.0 {
                     EffectState::NotApplied
@@ -127,27 +106,11 @@ impl World {
                     EffectState::Applied
                 }
             }),
-            StepAction::RevertInfrastructure { changes, .. } => {
-                let asked = |change: &InfraChange| {
-                    matches!(
-                        self.infrastructure.setting(*change),
-                        Some(Setting::BackFrom(_) | Setting::Recorded)
-                    )
-                };
-                if changes.iter().all(asked) { EffectState::Applied } else { EffectState::NotApplied }
-            }
-            StepAction::VerifyInfrastructure { changes, .. } => {
-                if changes.iter().all(|change| self.infrastructure.is_back(*change)) {
-                    EffectState::Applied
-                } else if changes
-                    .iter()
-                    .any(|change| self.infrastructure.setting(*change) == Some(Setting::Changed))
-                {
-                    EffectState::NotApplied
-                } else {
-                    EffectState::Underway
-                }
-            }
+            StepAction::RevertInfrastructure { changes, .. } => match self.read_infrastructure(changes) {
+                EffectState::Underway => EffectState::Applied,
+                state => state,
+            },
+            StepAction::VerifyInfrastructure { changes, .. } => self.read_infrastructure(changes),
             StepAction::UpdateServiceDiscovery { version } => {
                 self.with_version(version, |version| {
                     match self.effects.discovery.filter(|(told, _)| *told == version) {
@@ -167,6 +130,49 @@ impl World {
 
     fn with_version(&self, id: &VersionId, read: impl FnOnce(usize) -> EffectState) -> EffectState {
         self.version(id).map_or(EffectState::NotApplied, read)
+    }
+
+    fn read_standby(&self, version: usize, pods_min: u32) -> EffectState {
+        let cluster = &self.delivery.cluster;
+        if cluster.pods().ready(version) >= pods_min {
+            EffectState::Applied
+        } else if cluster.desired(version) >= pods_min {
+            EffectState::Underway
+        } else {
+            EffectState::NotApplied
+        }
+    }
+
+    fn read_routed(&self, version: usize) -> EffectState {
+        if self.delivery.share(version) >= 1.0 {
+            EffectState::Applied
+        } else if self.delivery.configured_share(version) >= 1.0 {
+            EffectState::Underway
+        } else {
+            EffectState::NotApplied
+        }
+    }
+
+    fn read_schema(&self, version: usize) -> EffectState {
+        if self.database.reverts_to(version) {
+            EffectState::Underway
+        } else if self.database.at() == version {
+            EffectState::Applied
+        } else {
+            EffectState::NotApplied
+        }
+    }
+
+    /// Whether the recorded state is in force; under way once all of it was asked for.
+    fn read_infrastructure(&self, changes: &[InfraChange]) -> EffectState {
+        let asked = |setting| matches!(setting, Some(Setting::BackFrom(_) | Setting::Recorded));
+        if changes.iter().all(|change| self.infrastructure.is_back(*change)) {
+            EffectState::Applied
+        } else if changes.iter().all(|change| asked(self.infrastructure.setting(*change))) {
+            EffectState::Underway
+        } else {
+            EffectState::NotApplied
+        }
     }
 
     fn read_flags(&self, read: impl FnOnce() -> EffectState) -> EffectState {

@@ -181,14 +181,13 @@ fn application(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
         })
     };
     match strategy {
-        Strategy::Immediate => None,
         Strategy::CanaryRollback if !can.traffic_split => impossible("the service cannot split traffic"),
         Strategy::CanaryRollback => urgent("stages"),
         Strategy::FeatureFlagDisable if !can.feature_flags => impossible("the service cannot switch flags"),
         Strategy::FeatureFlagDisable if flags_of(request).is_empty() => {
             impossible("no flags came with the version")
         }
-        Strategy::FeatureFlagDisable => None,
+        Strategy::Immediate | Strategy::FeatureFlagDisable => None,
         Strategy::BlueGreenSwitch if !can.blue_green => impossible("the service has no standby environment"),
         Strategy::BlueGreenSwitch if request.is_shared() => {
             impossible("one Deployment holds both versions: there is no standby")

@@ -227,7 +227,7 @@ fn what_a_policy_insists_on_is_taken_with_what_speaks_against_it() {
     assert_eq!(
         plan.objections,
         [
-            "its users are harmed too often to wait between batches, and the target has all its pods",
+            "the target has all its pods: nothing is to be replaced, and stages need fewer waits",
             "at critical severity the rules choose blue-green switch",
         ]
     );
