@@ -359,9 +359,9 @@ fn a_plan_is_shown_without_being_carried_out() {
     assert_eq!(forced.code, 0, "{}", forced.err);
     assert!(forced.out.contains("What speaks against it"), "{}", forced.out);
     assert!(forced.out.contains("at critical severity the rules choose blue-green switch"), "{}", forced.out);
-    let json = run_in(&folder, &["plan", "strategy/standby-up", "--at", "42m", "--format", "json"]);
+    let json = run_in(&folder, &["plan", "strategy/standby-up", "--at", "41m", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
-    assert_eq!((&json["version"], &json["at_ms"]), (&1.into(), &2_520_000.into()));
+    assert_eq!((&json["version"], &json["at_ms"]), (&1.into(), &2_460_000.into()));
     assert_eq!(json["plan"]["event"]["trigger"], "manual");
     refuses(
         &folder,
