@@ -32,6 +32,8 @@ fn version_model(text: &str) -> VersionModel {
         marked_bad: false,
         starts: true,
         flags: Vec::new(),
+        schema: None,
+        infrastructure: Vec::new(),
     }
 }
 
@@ -88,6 +90,7 @@ fn scenario(incident: Vec<WorldEvent>) -> Scenario {
             kind: RolloutKind::Canary,
             steps: vec![(Millis::ZERO, 0.1), (Millis::from_mins(10), 0.25), (Millis::from_mins(20), 0.5)],
             surge: 1.0,
+            standby_for: Millis::from_mins(60),
         },
         incident,
         faults: Vec::new(),

@@ -409,3 +409,43 @@ fn who_refuses_a_rollback_is_named_with_role_and_time() {
     let metrics = run_in(&folder, &["report", "kept", "--format", "openmetrics"]).out;
     assert!(metrics.contains("rollback_approvals_total{answer=\"refused\"} 1"), "{metrics}");
 }
+
+#[test]
+fn a_plan_is_shown_without_being_carried_out() {
+    let folder = folder();
+    let text = run_in(&folder, &["plan", "strategy/standby-up"]);
+    assert_eq!(text.code, 0, "{}", text.err);
+    for words in [
+        "Plan for checkout: v42 → v41, blue-green switch",
+        "1. validate that the standby v41 has at least 8 ready pods; at most 1m, critical",
+        "then: candidate answers at most 2.0 % of requests",
+        "if it fails: everything stays where it is, and a person is called",
+        "standing, given by policy",
+        "Strategies not taken",
+        "· feature-flag disable: the service cannot switch flags",
+        "· immediate: the rules put blue-green switch before it at critical severity",
+    ] {
+        assert!(text.out.contains(words), "{words}\n{}", text.out);
+    }
+    let forced = run_in(&folder, &["plan", "strategy/standby-up", "--strategy", "canary-rollback"]);
+    assert_eq!(forced.code, 0, "{}", forced.err);
+    assert!(forced.out.contains("What speaks against it"), "{}", forced.out);
+    assert!(forced.out.contains("at critical severity the rules choose blue-green switch"), "{}", forced.out);
+    let json = run_in(&folder, &["plan", "strategy/standby-up", "--at", "41m", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("JSON");
+    assert_eq!((&json["version"], &json["at_ms"]), (&1.into(), &2_460_000.into()));
+    assert_eq!(json["plan"]["event"]["trigger"], "manual");
+    refuses(
+        &folder,
+        &["plan", "strategy/standby-up", "--strategy", "feature_flag_disable"],
+        5,
+        &[
+            "feature-flag disable cannot be planned: the service cannot switch flags",
+            "without `--strategy` the plan is: blue-green switch",
+        ],
+    );
+    refuses(&folder, &["plan", "healthy/plain-canary"], 5, &["nothing is rolled back", "--at 42m"]);
+    refuses(&folder, &["plan", "healthy/plain-canary", "--at", "9m"], 5, &["the deploy has not begun"]);
+    refuses(&folder, &["plan", "strategy/standby-up", "--at", "9h"], 2, &["lies beyond the run", "30m"]);
+    refuses(&folder, &["plan", "mine.yaml", "--strategy", "hope"], 2, &["the seven are immediate, gradual"]);
+}

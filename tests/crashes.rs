@@ -19,11 +19,15 @@ use backspin::record::JournalReader;
 use backspin::scenario::shipped;
 
 /// A scenario for each strategy that is built, and for each way to get the target's pods.
-const CASES: [(&str, Strategy); 4] = [
+const CASES: [(&str, Strategy); 8] = [
     ("half-of-requests-fail", Strategy::Immediate),
     ("five-points-of-errors", Strategy::CanaryRollback),
     ("flag-only", Strategy::FeatureFlagDisable),
     ("rolling-without-baseline", Strategy::Immediate),
+    ("standby-up", Strategy::BlueGreenSwitch),
+    ("small-harm-rolling", Strategy::Gradual),
+    ("contracted-schema", Strategy::DatabaseRevert),
+    ("bad-config-map", Strategy::InfrastructureRollback),
 ];
 
 const ID: RunId = RunId { campaign_seed: 20_260_105, seed_index: 0 };

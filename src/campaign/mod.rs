@@ -5,6 +5,7 @@
 //! first effect.
 
 pub mod explain;
+pub mod plan;
 pub mod replay;
 pub mod what_if;
 

@@ -41,6 +41,11 @@ pub(super) fn bad_input(error: impl Into<anyhow::Error>, hint: &str) -> Failure 
     Failure::Other { code: Code::BadInput, error: error.into(), hint: Some(hint.to_owned()) }
 }
 
+/// What was asked for cannot be done here.
+pub(super) fn impossible(error: impl Into<anyhow::Error>, hint: &str) -> Failure {
+    Failure::Other { code: Code::Impossible, error: error.into(), hint: Some(hint.to_owned()) }
+}
+
 /// A fault of our own.
 pub(super) fn fault(error: impl Into<anyhow::Error>) -> Failure {
     Failure::Other {

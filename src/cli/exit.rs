@@ -15,6 +15,8 @@ pub enum Code {
     Environment,
     /// 4: nobody can tell: too few seeds, or inputs missing.
     Unknown,
+    /// 5: what was asked for cannot be done here.
+    Impossible,
     /// 12: the same inputs gave other decisions.
     Nondeterminism,
     /// 20: a fault of backspin itself.
@@ -30,6 +32,7 @@ impl Code {
             Self::BadInput => 2,
             Self::Environment => 3,
             Self::Unknown => 4,
+            Self::Impossible => 5,
             Self::Nondeterminism => 12,
             Self::Fault => 20,
         }

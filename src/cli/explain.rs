@@ -39,7 +39,7 @@ pub(super) struct ExplainArgs {
     format: Format,
 }
 
-fn cannot_play(error: CampaignError) -> Failure {
+pub(super) fn cannot_play(error: CampaignError) -> Failure {
     match &error {
         CampaignError::Drive { source: DriveError::Journal(journal), .. } => {
             let hint = journal.hint().to_owned();

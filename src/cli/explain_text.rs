@@ -318,6 +318,7 @@ fn cause(truth: &Truth) -> String {
         }
         Cause::Candidate => format!("{version} is bad"),
         Cause::Flag => format!("a flag that came with {version} is bad"),
+        Cause::Infrastructure => format!("infrastructure that was changed for {version} is bad"),
     };
     format!("{what}; a rollback {}", if truth.rollback_helps { "helps" } else { "does not help" })
 }

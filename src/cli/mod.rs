@@ -7,6 +7,7 @@ pub mod exit;
 mod diagnose;
 mod explain;
 mod explain_text;
+mod plan;
 mod policy;
 mod progress;
 mod record;
@@ -33,7 +34,7 @@ use clap::{Parser, Subcommand, ValueEnum};
         makes a DECISION of it (hold, pause, roll back, escalate); a STRATEGY is the way back; the POLICY is the \
         file that says all this. Begin with `backspin run`, then `backspin explain`, then `backspin scenario new`.",
     after_help = "Exit codes: 0 good · 1 expectation missed · 2 bad input or usage · 3 environment · 4 unknown (too few seeds, \
-        inputs missing) · 12 a replay differs · 20 fault of backspin itself",
+        inputs missing) · 5 no such plan is possible · 12 a replay differs · 20 fault of backspin itself",
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
@@ -49,6 +50,8 @@ enum Verb {
     Run(Box<run::RunArgs>),
     /// Tell, scrape by scrape, why the engine decided so.
     Explain(explain::ExplainArgs),
+    /// Show the plan that the engine would make, without carrying it out.
+    Plan(plan::PlanArgs),
     /// Feed a record to a fresh engine and compare the decisions, or tell what another policy would have done.
     Replay(replay::ReplayArgs),
     /// Tell of each rollback of a record, or of the engine's own metrics.
@@ -90,6 +93,7 @@ pub fn run(cli: Cli) -> exit::Code {
         None => run::run(&cli.run),
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Explain(args)) => explain::run(&args),
+        Some(Verb::Plan(args)) => plan::run(&args),
         Some(Verb::Replay(args)) => replay::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),

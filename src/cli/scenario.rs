@@ -74,6 +74,9 @@ fn checked(scenario: &Scenario) -> String {
         Cause::External => "what goes wrong lies outside the deploy".to_owned(),
         Cause::Candidate => format!("{} is bad", scenario.deploy.version),
         Cause::Flag => format!("a flag of {} is bad", scenario.deploy.version),
+        Cause::Infrastructure => {
+            format!("infrastructure that was changed for {} is bad", scenario.deploy.version)
+        }
     };
     let onset = truth.onset.map_or_else(String::new, |onset| {
         let helps = if truth.rollback_helps { "helps" } else { "does not help" };

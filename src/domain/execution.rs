@@ -124,6 +124,10 @@ pub enum SafeState {
     },
     /// The candidate serves on with its flags off, its rollout held.
     FlagsOff,
+    /// The candidate serves on, and the infrastructure changed for it is back at its recorded state.
+    InfrastructureReverted,
+    /// The schema is reverted, and the traffic is where it was.
+    SchemaReverted,
     /// The last effect may have been carried out or not, and the world could not be read.
     Unknown,
 }
@@ -137,6 +141,10 @@ impl fmt::Display for SafeState {
                 write!(f, "the candidate keeps {:.0} % of the traffic", candidate_share * 100.0)
             }
             Self::FlagsOff => f.write_str("the candidate serves with its flags off"),
+            Self::InfrastructureReverted => {
+                f.write_str("the candidate serves with the infrastructure back at its recorded state")
+            }
+            Self::SchemaReverted => f.write_str("the schema is reverted, the traffic is where it was"),
             Self::Unknown => f.write_str("nobody knows whether the last effect was carried out"),
         }
     }

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::event::RollbackEvent;
 use super::id::{ActorId, FlagKey, PlanHash, ServiceId, VersionId};
+use super::service::InfraChange;
 use super::time::{Millis, WallTime};
 use super::units::TrafficShare;
 
@@ -30,6 +31,31 @@ pub enum Strategy {
     DatabaseRevert,
     /// Infrastructure set back to its recorded state.
     InfrastructureRollback,
+}
+
+impl Strategy {
+    /// All, in the order of SPEC 1.2.
+    pub const ALL: [Self; 7] = [
+        Self::Immediate,
+        Self::Gradual,
+        Self::CanaryRollback,
+        Self::BlueGreenSwitch,
+        Self::FeatureFlagDisable,
+        Self::DatabaseRevert,
+        Self::InfrastructureRollback,
+    ];
+
+    /// Whether the version stays: what came with it is taken back, not it.
+    pub const fn keeps_version(self) -> bool {
+        match self {
+            Self::FeatureFlagDisable | Self::InfrastructureRollback => true,
+            Self::Immediate
+            | Self::Gradual
+            | Self::CanaryRollback
+            | Self::BlueGreenSwitch
+            | Self::DatabaseRevert => false,
+        }
+    }
 }
 
 impl fmt::Display for Strategy {
@@ -66,10 +92,33 @@ pub enum StepAction {
         /// Share of traffic that `to` gets.
         to_share: TrafficShare,
     },
+    /// See that the standby environment is up: a version that gets no traffic yet has the pods to take it all.
+    /// Changes nothing.
+    ValidateStandby {
+        /// The version that stands by.
+        version: VersionId,
+        /// Ready pods that it needs.
+        pods_min: u32,
+    },
+    /// Switch the load balancer from one environment to the other: all traffic, at once.
+    SwitchTraffic {
+        /// The version that loses all traffic.
+        from: VersionId,
+        /// The version that gains it.
+        to: VersionId,
+    },
+    /// Ask the load balancer which version really gets all traffic. Changes nothing.
+    VerifyTraffic {
+        /// The version that should.
+        version: VersionId,
+    },
     /// Watch the service until its health has held for the given time. Carried out by the engine itself.
     WatchHealth {
         /// How long it must hold.
         hold: Millis,
+        /// Pods that were just started may be slow for so long: a target that is worse meanwhile shows nothing.
+        #[serde(default, skip_serializing_if = "Millis::is_zero")]
+        warm_up: Millis,
     },
     /// Switch flags off.
     DisableFlags {
@@ -80,6 +129,32 @@ pub enum StepAction {
     VerifyFlags {
         /// The flags.
         keys: Vec<FlagKey>,
+    },
+    /// Run the scripts that take the schema from one version's back to another's, newest first, in one transaction.
+    RevertSchema {
+        /// The version whose schema the database has.
+        from: VersionId,
+        /// The version whose schema it shall have.
+        to: VersionId,
+    },
+    /// Run the validation queries: whether this version works with the schema as it is. Changes nothing.
+    VerifySchema {
+        /// The version.
+        version: VersionId,
+    },
+    /// Set infrastructure that was changed for a version back to its recorded state.
+    RevertInfrastructure {
+        /// The version.
+        version: VersionId,
+        /// What was changed.
+        changes: Vec<InfraChange>,
+    },
+    /// Ask whether the recorded state is in force everywhere. Changes nothing.
+    VerifyInfrastructure {
+        /// The version.
+        version: VersionId,
+        /// What was changed.
+        changes: Vec<InfraChange>,
     },
     /// Tell service discovery which version serves.
     UpdateServiceDiscovery {
@@ -103,6 +178,10 @@ pub enum Actuator {
     Traffic,
     /// The flag service.
     Flags,
+    /// The database's migrations.
+    Database,
+    /// Configuration, network and limits around the service.
+    Infrastructure,
     /// Service discovery.
     Discovery,
     /// Channels to people.
@@ -115,6 +194,8 @@ impl fmt::Display for Actuator {
             Self::Cluster => "cluster",
             Self::Traffic => "router",
             Self::Flags => "flag service",
+            Self::Database => "database",
+            Self::Infrastructure => "infrastructure",
             Self::Discovery => "service discovery",
             Self::Notification => "notification",
         })
@@ -125,9 +206,15 @@ impl StepAction {
     /// Who carries it out; none for what the engine does itself.
     pub const fn actuator(&self) -> Option<Actuator> {
         match self {
-            Self::ScaleVersion { .. } => Some(Actuator::Cluster),
-            Self::ShiftTraffic { .. } => Some(Actuator::Traffic),
+            Self::ScaleVersion { .. } | Self::ValidateStandby { .. } => Some(Actuator::Cluster),
+            Self::ShiftTraffic { .. } | Self::SwitchTraffic { .. } | Self::VerifyTraffic { .. } => {
+                Some(Actuator::Traffic)
+            }
             Self::DisableFlags { .. } | Self::VerifyFlags { .. } => Some(Actuator::Flags),
+            Self::RevertSchema { .. } | Self::VerifySchema { .. } => Some(Actuator::Database),
+            Self::RevertInfrastructure { .. } | Self::VerifyInfrastructure { .. } => {
+                Some(Actuator::Infrastructure)
+            }
             Self::UpdateServiceDiscovery { .. } => Some(Actuator::Discovery),
             Self::Notify { .. } => Some(Actuator::Notification),
             Self::WatchHealth { .. } => None,
@@ -140,11 +227,18 @@ impl StepAction {
         match self {
             Self::ScaleVersion { .. }
             | Self::ShiftTraffic { .. }
+            | Self::ValidateStandby { .. }
+            | Self::SwitchTraffic { .. }
+            | Self::VerifyTraffic { .. }
             | Self::WatchHealth { .. }
             | Self::DisableFlags { .. }
             | Self::VerifyFlags { .. }
+            | Self::VerifySchema { .. }
+            | Self::RevertInfrastructure { .. }
+            | Self::VerifyInfrastructure { .. }
             | Self::UpdateServiceDiscovery { .. } => true,
-            Self::Notify { .. } => false,
+            // A script that drops a column cannot run twice.
+            Self::RevertSchema { .. } | Self::Notify { .. } => false,
         }
     }
 }
@@ -157,13 +251,33 @@ impl fmt::Display for StepAction {
             Self::ShiftTraffic { from, to, to_share } => {
                 write!(f, "move traffic from {from}: {to_share} to {to}")
             }
-            Self::WatchHealth { hold } => write!(f, "watch health until it has held for {hold}"),
+            Self::ValidateStandby { version, pods_min } => {
+                write!(f, "validate that the standby {version} has at least {pods_min} ready pods")
+            }
+            Self::SwitchTraffic { from, to } => write!(f, "switch all traffic from {from} to {to}"),
+            Self::VerifyTraffic { version } => write!(f, "verify that all traffic goes to {version}"),
+            Self::WatchHealth { hold, warm_up } => {
+                write!(f, "watch health until it has held for {hold}")?;
+                if warm_up.is_zero() { Ok(()) } else { write!(f, "; pods may warm up for {warm_up}") }
+            }
             Self::DisableFlags { keys: k } => write!(f, "disable flags {}", keys(k)),
             Self::VerifyFlags { keys: k } => write!(f, "verify that flags {} are off everywhere", keys(k)),
+            Self::RevertSchema { from, to } => write!(f, "revert the schema from {from} to {to}"),
+            Self::VerifySchema { version } => write!(f, "verify that {version} works with the schema"),
+            Self::RevertInfrastructure { version, changes } => {
+                write!(f, "set {} back to the state recorded before {version}", infra(changes))
+            }
+            Self::VerifyInfrastructure { changes, .. } => {
+                write!(f, "verify that the recorded {} is in force", infra(changes))
+            }
             Self::UpdateServiceDiscovery { version } => write!(f, "update service discovery to {version}"),
             Self::Notify { .. } => write!(f, "notify"),
         }
     }
+}
+
+fn infra(changes: &[InfraChange]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What to do when a critical step failed and the plan stops (SPEC 6.1).
@@ -342,7 +456,7 @@ pub struct RollbackPlan {
     pub event: RollbackEvent,
     /// The way taken.
     pub strategy: Strategy,
-    /// Why this one, and what was not taken.
+    /// What was not taken, and why: first what the rules prefer, in their order, then all others.
     pub rejected: Vec<Rejected>,
     /// Checks before the first step.
     pub pre_checks: Vec<Check>,
@@ -360,6 +474,9 @@ pub struct RollbackPlan {
     pub approval: Approval,
     /// The window it may run in, in words; none when it may run at any time.
     pub window: Option<String>,
+    /// What speaks against a strategy that the policy insists on, in words; empty where the rules chose it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub objections: Vec<String>,
 }
 
 impl RollbackPlan {
@@ -417,6 +534,11 @@ mod tests {
 
     #[test]
     fn a_stage_that_is_reversed_is_an_undo_of_the_watch_that_found_why() {
-        check(StepAction::WatchHealth { hold: Millis::from_secs(30) }, None, &shift(0.75), Purpose::Undo);
+        check(
+            StepAction::WatchHealth { hold: Millis::from_secs(30), warm_up: Millis::ZERO },
+            None,
+            &shift(0.75),
+            Purpose::Undo,
+        );
     }
 }

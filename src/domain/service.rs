@@ -60,6 +60,85 @@ pub enum RolloutKind {
     BlueGreen,
 }
 
+/// How a version changes the schema (expand/contract, SPEC 5.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemaChange {
+    /// Adds only: older versions go on working, this one needs it.
+    Expand,
+    /// Takes away what this version does not need any more: older versions fail.
+    Contract,
+    /// Both: older versions fail with it, and this one without it.
+    Breaking,
+}
+
+impl SchemaChange {
+    /// Whether versions before it fail once it is applied.
+    pub const fn breaks_older(self) -> bool {
+        match self {
+            Self::Expand => false,
+            Self::Contract | Self::Breaking => true,
+        }
+    }
+
+    /// Whether its own version fails without it.
+    pub const fn is_needed(self) -> bool {
+        match self {
+            Self::Contract => false,
+            Self::Expand | Self::Breaking => true,
+        }
+    }
+}
+
+/// How a schema change is taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertScript {
+    /// How long it runs.
+    pub takes: Millis,
+    /// For how long of that it holds locks: whoever needs the tables waits.
+    pub lock: Millis,
+    /// Rows written since the change whose data it loses.
+    pub rows_at_risk: u64,
+}
+
+/// The schema change that came with a version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KnownSchema {
+    /// Its kind.
+    pub change: SchemaChange,
+    /// Whether the database has it now.
+    pub applied: bool,
+    /// How it is taken back; none if nobody wrote a script.
+    pub revert: Option<RevertScript>,
+}
+
+/// What a deploy may change around the service, each with a recorded state to go back to (SPEC 4.3).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum InfraChange {
+    /// A config map.
+    ConfigMap,
+    /// A network policy.
+    NetworkPolicy,
+    /// A limit on scaling.
+    ScalingLimit,
+    /// A security policy.
+    SecurityPolicy,
+}
+
+impl std::fmt::Display for InfraChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ConfigMap => "config map",
+            Self::NetworkPolicy => "network policy",
+            Self::ScalingLimit => "scaling limit",
+            Self::SecurityPolicy => "security policy",
+        })
+    }
+}
+
 /// One version of a service, as the cluster's history tells it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KnownVersion {
@@ -75,6 +154,12 @@ pub struct KnownVersion {
     pub marked_bad: bool,
     /// Flags that came with it.
     pub flags: Vec<FlagKey>,
+    /// The schema change that came with it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<KnownSchema>,
+    /// Infrastructure that was changed for it, with a recorded state to go back to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub infrastructure: Vec<InfraChange>,
     /// Pods of it that are ready now.
     pub replicas_ready: u32,
 }

@@ -34,6 +34,11 @@ impl Millis {
     /// No time at all.
     pub const ZERO: Self = Self(0);
 
+    /// Whether it is no time at all.
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// `n` whole seconds.
     pub const fn from_secs(n: u64) -> Self {
         Self(n * 1000)

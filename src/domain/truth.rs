@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::id::{Attempt, FlagKey, VersionId};
+use super::service::InfraChange;
 use super::time::{Millis, MonoTime};
 
 /// What is really the matter with a deploy.
@@ -17,6 +18,8 @@ pub enum Cause {
     Candidate,
     /// A flag that came with the candidate.
     Flag,
+    /// Infrastructure that was changed for the candidate: every version suffers from it.
+    Infrastructure,
     /// Something outside the deploy.
     External,
 }
@@ -48,7 +51,7 @@ impl Truth {
     /// Whether a rollback (or a flag switched off) is the right answer.
     pub const fn is_bad(&self) -> bool {
         match self.cause {
-            Cause::Candidate | Cause::Flag => true,
+            Cause::Candidate | Cause::Flag | Cause::Infrastructure => true,
             Cause::None | Cause::External => false,
         }
     }
@@ -107,6 +110,12 @@ pub struct WorldState {
     pub pods: Vec<(VersionId, u32)>,
     /// Flags that clients see off.
     pub flags_off: Vec<FlagKey>,
+    /// The version whose schema the database has; none where no version changes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<VersionId>,
+    /// Infrastructure that is back at its recorded state.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reverted: Vec<InfraChange>,
     /// What service discovery was told last, if anything.
     pub discovery: Option<VersionId>,
     /// Messages that were delivered on the channels of a step.

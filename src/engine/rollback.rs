@@ -35,10 +35,25 @@ pub(super) enum Wish<'a> {
 }
 
 impl Engine {
-    /// Rolls back, or says why not.
-    pub(super) fn roll_back(&mut self, id: &ServiceId, wish: &Wish<'_>, now: Now) {
+    /// The plan that would be made now if this person asked for a rollback; nothing is done and nothing written down.
+    ///
+    /// Errs, in words, where there would be none.
+    pub fn propose(&self, id: &ServiceId, by: &ActorId, now: Now) -> Result<RollbackPlan, String> {
+        let service = self.services.get(id).ok_or_else(|| format!("service `{id}` is not known"))?;
+        let wish = Wish::Person { by, target: None, reason: "asked for a plan" };
+        let settings = &self.core.settings;
+        if let Some(guard) = self.guarded(service, &wish, now) {
+            return Err(guard.words(settings));
+        }
+        match self.plan(id, &wish, now) {
+            Ok((_, plan)) => Ok(plan),
+            Err(Obstacle::Guard(guard)) => Err(guard.words(settings)),
+            Err(Obstacle::Reason(reason)) => Err(reason.to_string()),
+        }
+    }
+
+    fn guarded(&self, service: &Service, wish: &Wish<'_>, now: Now) -> Option<Guard> {
         let open = self.runs.values().filter(|run| !run.is_over()).count();
-        let Some(service) = self.services.get(id) else { return };
         let facts = guard::Facts {
             stopped: self.core.stopped,
             busy: service.active.is_some(),
@@ -53,7 +68,13 @@ impl Engine {
             },
         };
         let no = if service.deploy.is_none() { Some(Guard::NoDeploy) } else { None };
-        if let Some(guard) = no.or_else(|| guard::check(facts, &self.core.settings, now)) {
+        no.or_else(|| guard::check(facts, &self.core.settings, now))
+    }
+
+    /// Rolls back, or says why not.
+    pub(super) fn roll_back(&mut self, id: &ServiceId, wish: &Wish<'_>, now: Now) {
+        let Some(service) = self.services.get(id) else { return };
+        if let Some(guard) = self.guarded(service, wish, now) {
             return self.refuse(id, wish, guard, now);
         }
         match self.plan(id, wish, now) {
@@ -90,6 +111,8 @@ impl Engine {
             inventory: &service.inventory,
             target: chosen,
             target_ready: service.ready_at_least(&chosen.id),
+            candidate_ready: service.ready(&deploy.candidate).unwrap_or(0),
+            shipped: deploy.kind,
             candidate_share: service.share,
             error_limit,
             slow_limit,
@@ -109,11 +132,11 @@ impl Engine {
         self.last_execution = number.0;
         service.decide(Decision::RollBack(Box::new(event)), None, &mut ctx);
         service.active = Some(number);
-        if plan.strategy != Strategy::FeatureFlagDisable && !matches!(wish, Wish::Person { .. }) {
+        if !plan.strategy.keeps_version() && !matches!(wish, Wish::Person { .. }) {
             service.turned(now.mono, ctx.settings);
         }
         service.next_collect.get_or_insert(next_on_grid(now.mono, ctx.settings.collect_every));
-        let run = Run::open(number, plan, matches!(wish, Wish::Next(_)), service, &mut ctx);
+        let run = Run::open(number, plan, service, &mut ctx);
         self.runs.insert(number, run);
         self.settle(number, now);
     }
@@ -176,7 +199,7 @@ impl Engine {
             }
             ExecutionStatus::Failed => {
                 service.latched = true;
-                if plan.strategy == Strategy::FeatureFlagDisable && !run.continuation && !ctx.stopped {
+                if plan.strategy.keeps_version() && !ctx.stopped {
                     service.tried.push(plan.strategy);
                     next = Some(plan.event.clone());
                 } else {
@@ -244,7 +267,12 @@ fn event(
     now: Now,
 ) -> RollbackEvent {
     if let Wish::Next(before) = wish {
-        let reason = format!("{}; switching its flags off did not help", before.reason);
+        let tried = if service.tried.last() == Some(&Strategy::InfrastructureRollback) {
+            "setting its infrastructure back"
+        } else {
+            "switching its flags off"
+        };
+        let reason = format!("{}; {tried} did not help", before.reason);
         return RollbackEvent { reason, at: now.mono, wall: now.wall, ..(*before).clone() };
     }
     let cause = wish.cause();

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{ActorId, ServiceId};
+use crate::domain::plan::Strategy;
 use crate::domain::service::Environment;
 use crate::domain::time::{Millis, WallTime};
 
@@ -111,8 +112,17 @@ pub struct Planning {
     /// Shares that a canary rollback leaves to the candidate, falling. Default 50 % of what it had, then 0;
     /// given as factors of the share at the decision, `0..1`.
     pub stage_factors: Vec<f64>,
+    /// Share of the replicas that are the target's after each batch of a gradual rollback, rising; the last batch
+    /// is the rest. Default a quarter, then half; `0..1`.
+    pub batches: Vec<f64>,
+    /// Taken instead of what the rules choose, wherever the service can do it: for comparisons and drills. Default
+    /// none.
+    pub strategy: Option<Strategy>,
     /// How long health must hold between stages. Default 30 s.
     pub stage_hold: Millis,
+    /// For how long pods that were just started may be slow without being taken for a worse target. Default 90 s, two
+    /// time constants of a usual warm-up.
+    pub warm_up: Millis,
     /// At most this error ratio lets a check pass where the history tells nothing. Default 0.05.
     pub error_ratio_max: f64,
     /// Multiple of the history's error ratio that still passes a check after a rollback. Default 2.
@@ -312,7 +322,10 @@ impl Default for Settings {
             target: TargetRule { healthy_min: Millis::from_mins(60) },
             planning: Planning {
                 stage_factors: vec![0.5],
+                batches: vec![0.25, 0.5],
+                strategy: None,
                 stage_hold: Millis::from_secs(30),
+                warm_up: Millis::from_secs(90),
                 error_ratio_max: 0.05,
                 error_ratio_slack: 2.0,
                 settle: Millis::from_secs(45),

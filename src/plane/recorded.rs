@@ -143,6 +143,8 @@ fn inventory(case: &RecordedCase) -> Inventory {
         deployable: true,
         marked_bad: false,
         flags: Vec::new(),
+        schema: None,
+        infrastructure: Vec::new(),
         replicas_ready,
     };
     Inventory {

@@ -162,6 +162,15 @@ impl<'a> Check<'a> {
                 self.report(Rule::StagesNotFalling, &path, message, Some(hint));
             }
         }
+        for (n, pair) in self.file().planning.batches.windows(2).enumerate() {
+            if pair[1] <= pair[0] {
+                let message = format!("batch {} must reach more than {}, got {}", n + 2, pair[0], pair[1]);
+                let path = [Step::Field("planning"), Step::Field("batches"), Step::Item(n + 1)];
+                let hint =
+                    "each is the share of the replicas that are the target's after that batch".to_owned();
+                self.report(Rule::BatchesNotRising, &path, message, Some(hint));
+            }
+        }
     }
 
     fn approvals(&mut self) {

@@ -104,7 +104,10 @@ fn settings(file: &PolicyFile) -> Settings {
         target: TargetRule { healthy_min: file.target.healthy_min.0 },
         planning: Planning {
             stage_factors: planning.stage_factors.clone(),
+            batches: planning.batches.clone(),
+            strategy: planning.strategy,
             stage_hold: planning.stage_hold.0,
+            warm_up: planning.warm_up.0,
             error_ratio_max: planning.error_ratio_max,
             error_ratio_slack: planning.error_ratio_slack,
             settle: planning.settle.0,
@@ -214,7 +217,10 @@ impl Policy {
             target: TargetEntry { healthy_min: settings.target.healthy_min.into() },
             planning: PlanningEntry {
                 stage_factors: settings.planning.stage_factors.clone(),
+                batches: settings.planning.batches.clone(),
+                strategy: settings.planning.strategy,
                 stage_hold: settings.planning.stage_hold.into(),
+                warm_up: settings.planning.warm_up.into(),
                 error_ratio_max: settings.planning.error_ratio_max,
                 error_ratio_slack: settings.planning.error_ratio_slack,
                 settle: settings.planning.settle.into(),

@@ -24,6 +24,8 @@ pub enum Rule {
     Waits = 38,
     /// A window ends after it begins, on the same day.
     EmptyWindow = 39,
+    /// Batches of a gradual rollback rise.
+    BatchesNotRising = 40,
 }
 
 impl Rule {

@@ -258,7 +258,11 @@ impl Sample {
         let harm = self.harm(at) * share;
         let external =
             if self.cause == Cause::External { self.harm(at) * self.extra_error_ratio } else { 0.0 };
-        let own = if matches!(self.cause, Cause::Candidate | Cause::Flag) { harm } else { 0.0 };
+        let own = if matches!(self.cause, Cause::Candidate | Cause::Flag | Cause::Infrastructure) {
+            harm
+        } else {
+            0.0
+        };
         let demand = self.requests_per_scrape;
         TruthTick {
             at,
@@ -405,7 +409,7 @@ fn plan(event: RollbackEvent) -> RollbackPlan {
         pre_checks: vec![Check::TargetReady { pods_min: 3 }],
         steps: vec![
             step(shift(0.9), 30, false),
-            step(StepAction::WatchHealth { hold: Millis::from_secs(15) }, 300, false),
+            step(StepAction::WatchHealth { hold: Millis::from_secs(15), warm_up: Millis::ZERO }, 300, false),
             step(shift(1.0), 30, true),
             step(StepAction::UpdateServiceDiscovery { version: version("v41") }, 30, false),
             step(StepAction::Notify { message: "checkout went back to v41".into() }, 10, false),
@@ -422,6 +426,7 @@ fn plan(event: RollbackEvent) -> RollbackPlan {
             approver: ActorId::new("platform-lead").expect("a valid name"),
             expires: None,
         },
+        objections: Vec::new(),
         window: None,
     }
 }

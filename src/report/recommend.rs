@@ -39,7 +39,16 @@ pub(super) fn recommend(facts: &ExecutionFacts, deployed: MonoTime) -> Vec<Strin
             "Look before anything else is done: nobody knows whether its last effect was carried out."
                 .to_owned(),
         ),
-        Some(SafeState::OnTarget | SafeState::Untouched | SafeState::FlagsOff) | None => {}
+        Some(SafeState::SchemaReverted) => all.push(
+            "Finish it by hand: the schema is the target's again, and the candidate still serves.".to_owned(),
+        ),
+        Some(
+            SafeState::OnTarget
+            | SafeState::Untouched
+            | SafeState::FlagsOff
+            | SafeState::InfrastructureReverted,
+        )
+        | None => {}
     }
     people(facts, deployed, &mut all);
     steps(facts, &mut all);

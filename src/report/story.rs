@@ -9,7 +9,7 @@ use crate::domain::engine_io::JournalEntry;
 use crate::domain::entry::Entry;
 use crate::domain::event::{Decision, RollbackEvent};
 use crate::domain::execution::StepOutcome;
-use crate::domain::plan::{Approval, Check, CheckResult, Purpose, RiskKind, RiskLevel};
+use crate::domain::plan::{Approval, Check, CheckResult, Purpose, RiskKind, RiskLevel, RollbackPlan};
 use crate::domain::time::MonoTime;
 use crate::domain::truth::{Milestone, TruthEntry};
 use crate::score::{AttemptFacts, ExecutionFacts, RecordFacts};
@@ -215,9 +215,8 @@ const fn trigger(trigger: crate::domain::event::Trigger) -> &'static str {
     }
 }
 
-/// A plan and what became of it; without advice, and without how it left the service.
-pub(super) fn plan_words(execution: &ExecutionFacts, deployed: MonoTime) -> PlanWords {
-    let plan = &execution.plan;
+/// When a plan may run, who agrees, and how long it takes.
+pub(super) fn plan_facts(plan: &RollbackPlan) -> Vec<(&'static str, String)> {
     let approval = match &plan.approval {
         Approval::NotRequired => "not required".to_owned(),
         Approval::Standing { approver, .. } => format!("standing, given by {approver}"),
@@ -234,6 +233,22 @@ pub(super) fn plan_words(execution: &ExecutionFacts, deployed: MonoTime) -> Plan
     if !plan.dependencies.is_empty() {
         facts.push(("depends on", names(&plan.dependencies)));
     }
+    facts
+}
+
+/// Strategies that a plan passed over, and why.
+pub(super) fn rejected(plan: &RollbackPlan) -> Vec<(String, String)> {
+    plan.rejected.iter().map(|r| (r.strategy.to_string(), r.reason.clone())).collect()
+}
+
+/// A plan's risks: kind, level and reason.
+pub(super) fn risks(plan: &RollbackPlan) -> Vec<[String; 3]> {
+    plan.risks.iter().map(|r| [kind(r.kind).into(), level(r.level).into(), r.reason.clone()]).collect()
+}
+
+/// A plan and what became of it; without advice, and without how it left the service.
+pub(super) fn plan_words(execution: &ExecutionFacts, deployed: MonoTime) -> PlanWords {
+    let plan = &execution.plan;
     let steps = plan.steps.iter().enumerate().map(|(place, step)| {
         let own = execution.attempts.iter().filter(|attempt| usize::from(attempt.result.step) == place);
         StepWords {
@@ -246,13 +261,9 @@ pub(super) fn plan_words(execution: &ExecutionFacts, deployed: MonoTime) -> Plan
     PlanWords {
         id: execution.id.0,
         strategy: plan.strategy.to_string(),
-        facts,
-        rejected: plan.rejected.iter().map(|r| (r.strategy.to_string(), r.reason.clone())).collect(),
-        risks: plan
-            .risks
-            .iter()
-            .map(|r| [kind(r.kind).into(), level(r.level).into(), r.reason.clone()])
-            .collect(),
+        facts: plan_facts(plan),
+        rejected: rejected(plan),
+        risks: risks(plan),
         steps: steps.collect(),
         checks: execution.checks.iter().map(check_words).collect(),
         status: match &execution.error {

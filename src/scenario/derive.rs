@@ -5,21 +5,23 @@
 //! onset some seconds later, and that of a leak when memory is short. Cause and remedy are the same.
 
 use super::model::{DeployModel, Scenario, StatedTruth, WorldEvent};
-use crate::domain::id::FlagKey;
-use crate::domain::service::RolloutKind;
+use crate::domain::id::{FlagKey, VersionId};
+use crate::domain::service::{RolloutKind, SchemaChange};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Truth};
 
 /// What is really the matter, as far as the timeline tells.
 ///
 /// The candidate is the cause when it does harm, cannot start, or a scanner or an audit has findings in it; else a flag
-/// that came with it; else anything outside during the watch; else nothing. The onset is the earliest harm that
+/// that came with it; else infrastructure that was changed for it; else anything outside during the watch; else nothing.
+/// The onset is the earliest harm that
 /// the deploy does, and never before it.
 pub fn truth(scenario: &Scenario) -> Truth {
     let deploy = &scenario.deploy;
     let starts = scenario.service.versions.iter().any(|v| v.id == deploy.version && v.starts);
     let mut candidate: Option<MonoTime> = (!starts).then_some(deploy.at);
     let mut flag: Option<(MonoTime, &FlagKey)> = None;
+    let mut around: Option<MonoTime> = None;
     let mut external = false;
     for event in &scenario.incident {
         match event {
@@ -35,6 +37,9 @@ pub fn truth(scenario: &Scenario) -> Truth {
                     flag = Some((from, key));
                 }
             }
+            WorldEvent::BadInfrastructure { harm, .. } => {
+                around = around.into_iter().chain([exposed_from(deploy, harm.onset)]).min();
+            }
             WorldEvent::DependencyOutage { at, lasts, .. }
             | WorldEvent::Surge { at, lasts, .. }
             | WorldEvent::NoisyNeighbour { at, lasts, .. }
@@ -44,18 +49,22 @@ pub fn truth(scenario: &Scenario) -> Truth {
             }
         }
     }
-    let onset = candidate.into_iter().chain(flag.map(|(at, _)| at)).min();
-    let cause = match (candidate, flag, external) {
-        (Some(_), _, _) => Cause::Candidate,
-        (None, Some(_), _) => Cause::Flag,
-        (None, None, true) => Cause::External,
-        (None, None, false) => Cause::None,
+    let onset = candidate.into_iter().chain(flag.map(|(at, _)| at)).chain(around).min();
+    let cause = match (candidate, flag, around, external) {
+        (Some(_), _, _, _) => Cause::Candidate,
+        (None, Some(_), _, _) => Cause::Flag,
+        (None, None, Some(_), _) => Cause::Infrastructure,
+        (None, None, None, true) => Cause::External,
+        (None, None, None, false) => Cause::None,
     };
+    // What was changed around the service has a recorded state to go back to.
+    let set_back = cause == Cause::Infrastructure;
     Truth {
         cause,
         bad_version: onset.map(|_| deploy.version.clone()),
         onset,
-        rollback_helps: onset.is_some() && can_go_back(scenario, flag.map(|(_, key)| key)),
+        rollback_helps: set_back
+            || onset.is_some_and(|at| can_go_back(scenario, at, flag.map(|(_, key)| key))),
         concurrent_baseline: onset.is_some_and(|at| concurrent_baseline(deploy, at, scenario.timing.watch)),
         deployed: deploy.at,
         watch: scenario.timing.watch,
@@ -78,15 +87,34 @@ fn exposed_from(deploy: &DeployModel, onset: MonoTime) -> MonoTime {
 }
 
 /// Whether another version can serve without the harm. What runs already need not start.
-fn can_go_back(scenario: &Scenario, flag: Option<&FlagKey>) -> bool {
+fn can_go_back(scenario: &Scenario, onset: MonoTime, flag: Option<&FlagKey>) -> bool {
     let deploy = &scenario.deploy;
     let stays_up = match deploy.kind {
-        RolloutKind::Canary | RolloutKind::BlueGreen => true,
+        RolloutKind::Canary => true,
+        RolloutKind::BlueGreen => onset < deploy.at + deploy.standby_for,
         RolloutKind::Rolling => false,
     };
     scenario.service.versions.iter().filter(|v| v.id != deploy.version).any(|v| {
-        let serves = v.starts || (stays_up && v.id == deploy.from);
+        let serves = (v.starts || (stays_up && v.id == deploy.from)) && schema_allows(scenario, &v.id);
         serves && flag.is_none_or(|flag| !v.flags.contains(flag))
+    })
+}
+
+/// Whether the schema lets this version serve, or can be taken back so that it does.
+pub(crate) fn schema_allows(scenario: &Scenario, version: &VersionId) -> bool {
+    let newer = scenario.service.versions.iter().skip_while(|v| v.id != *version).skip(1);
+    let mut changes = newer.filter_map(|v| v.schema.as_ref()).peekable();
+    let complete = match scenario.deploy.kind {
+        RolloutKind::Canary => scenario.deploy.steps.iter().any(|(_, share)| *share >= 1.0),
+        RolloutKind::Rolling | RolloutKind::BlueGreen => true,
+    };
+    if !complete || changes.peek().is_none() {
+        return true;
+    }
+    changes.all(|schema| match schema.change {
+        SchemaChange::Expand => true,
+        SchemaChange::Contract => schema.revert.is_some(),
+        SchemaChange::Breaking => false,
     })
 }
 

@@ -6,11 +6,12 @@ use super::check;
 use super::file::{self, Event, FaultEntry, Harm, Rollout, ScenarioFile};
 use super::model::{
     BadVersion, DependencyModel, DeployModel, Fault, LatencyModel, PersonModel, PodModel, Scenario,
-    ServiceModel, StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
+    SchemaModel, ServiceModel, StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };
 use super::vary::{self, Family};
 use crate::domain::expectation::Expectation;
 use crate::domain::id::VersionId;
+use crate::domain::service::RevertScript;
 use crate::domain::time::{Millis, MonoTime};
 use crate::policy::document::source::YAML_BYTES_MAX;
 use crate::policy::document::{self, FileKind, Length, Node, Problem, Problems, Source, Step};
@@ -196,6 +197,16 @@ fn versions(file: &ScenarioFile) -> Vec<VersionModel> {
             marked_bad: listed.marked_bad,
             starts: listed.starts,
             flags: listed.flags.clone(),
+            schema: listed.schema.as_ref().map(|schema| SchemaModel {
+                change: schema.change,
+                touches: schema.touches,
+                revert: schema.revert.map(|revert| RevertScript {
+                    takes: revert.takes.0,
+                    lock: revert.lock.0,
+                    rows_at_risk: revert.rows_at_risk,
+                }),
+            }),
+            infrastructure: listed.infrastructure.clone(),
         }
     };
     let plain = |name: &VersionId| {
@@ -207,6 +218,8 @@ fn versions(file: &ScenarioFile) -> Vec<VersionModel> {
             marked_bad: false,
             starts: true,
             flags: Vec::new(),
+            schema: None,
+            infrastructure: Vec::new(),
         })
     };
     let mut versions: Vec<VersionModel> = file.versions.iter().map(model).collect();
@@ -234,8 +247,12 @@ fn deploy(file: &ScenarioFile, at: MonoTime) -> DeployModel {
         kind: file.deploy.rollout.into(),
         surge: file.deploy.surge.unwrap_or_else(|| fair_surge(&steps)),
         steps,
+        standby_for: file.deploy.standby_for.unwrap_or(STANDBY_FOR).0,
     }
 }
+
+/// An hour in which going back is free: between Argo Rollouts' default of 30 s and keeping both for ever.
+const STANDBY_FOR: Length = Length::mins(60);
 
 /// So many pods that at no stage they are busier than the stable ones. A share `s` leaves the stable pods
 /// `1 - s` of their traffic, and candidates have `1 / surge` of a pod's; a full share leaves nothing to compare.
@@ -252,6 +269,9 @@ fn world_event(event: &Event, deployed: MonoTime) -> WorldEvent {
         Event::BadVersion(harm) => WorldEvent::BadVersion(bad_version(harm, deployed)),
         Event::BadFlag(bad) => {
             WorldEvent::BadFlag { flag: bad.flag.clone(), harm: bad_version(&bad.harm, deployed) }
+        }
+        Event::BadInfrastructure(bad) => {
+            WorldEvent::BadInfrastructure { change: bad.change, harm: bad_version(&bad.harm, deployed) }
         }
         Event::DependencyOutage(outage) => WorldEvent::DependencyOutage {
             at: moment(outage.at),

@@ -9,7 +9,9 @@ use super::vary::Family;
 
 use crate::domain::expectation::Expectation;
 use crate::domain::id::{ActorId, FlagKey, ServiceId, VersionId};
-use crate::domain::service::{Capabilities, Environment, RolloutKind, Tier};
+use crate::domain::service::{
+    Capabilities, Environment, InfraChange, RevertScript, RolloutKind, SchemaChange, Tier,
+};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::Cause;
 
@@ -156,6 +158,22 @@ pub struct VersionModel {
     pub starts: bool,
     /// Flags that came with it.
     pub flags: Vec<FlagKey>,
+    /// The schema change that came with it.
+    pub schema: Option<SchemaModel>,
+    /// Infrastructure that was changed for it.
+    pub infrastructure: Vec<InfraChange>,
+}
+
+/// A schema change.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SchemaModel {
+    /// Its kind.
+    pub change: SchemaChange,
+    /// Share of requests that need what it touches, `0..=1`: they fail where version and schema do not fit, and wait
+    /// while it is locked.
+    pub touches: f64,
+    /// How it is taken back; none if nobody wrote a script.
+    pub revert: Option<RevertScript>,
 }
 
 /// The service that is called.
@@ -213,6 +231,8 @@ pub struct DeployModel {
     /// For a canary: pods of the candidate at full share, as a multiple of the service's replicas; fewer at a
     /// smaller share.
     pub surge: f64,
+    /// For a blue-green deploy: how long the old version's pods stay up after the switch. Default 1 h.
+    pub standby_for: Millis,
 }
 
 /// A cause in the world.
@@ -224,6 +244,13 @@ pub enum WorldEvent {
     BadFlag {
         /// The flag.
         flag: FlagKey,
+        /// The harm.
+        harm: BadVersion,
+    },
+    /// Infrastructure that was changed for the candidate does harm to every version, until it is set back.
+    BadInfrastructure {
+        /// What was changed.
+        change: InfraChange,
         /// The harm.
         harm: BadVersion,
     },

@@ -79,7 +79,7 @@ mod tests {
     fn check(cause: Cause, roll_back: Option<u64>, escalate: &[u64], expected: Class) {
         let truth = TruthSummary {
             cause,
-            bad: matches!(cause, Cause::Candidate | Cause::Flag),
+            bad: matches!(cause, Cause::Candidate | Cause::Flag | Cause::Infrastructure),
             rollback_helps: true,
             concurrent_baseline: true,
             recovery_known: true,

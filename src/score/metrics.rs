@@ -279,6 +279,8 @@ const fn other_side(actuator: Actuator) -> &'static str {
         Actuator::Flags => "flags",
         Actuator::Discovery => "discovery",
         Actuator::Notification => "notification",
+        Actuator::Database => "database",
+        Actuator::Infrastructure => "infrastructure",
     }
 }
 
@@ -307,9 +309,16 @@ const fn action(action: &StepAction) -> &'static str {
     match action {
         StepAction::ScaleVersion { .. } => "scale_version",
         StepAction::ShiftTraffic { .. } => "shift_traffic",
+        StepAction::ValidateStandby { .. } => "validate_standby",
+        StepAction::SwitchTraffic { .. } => "switch_traffic",
+        StepAction::VerifyTraffic { .. } => "verify_traffic",
         StepAction::WatchHealth { .. } => "watch_health",
         StepAction::DisableFlags { .. } => "disable_flags",
         StepAction::VerifyFlags { .. } => "verify_flags",
+        StepAction::RevertSchema { .. } => "revert_schema",
+        StepAction::VerifySchema { .. } => "verify_schema",
+        StepAction::RevertInfrastructure { .. } => "revert_infrastructure",
+        StepAction::VerifyInfrastructure { .. } => "verify_infrastructure",
         StepAction::UpdateServiceDiscovery { .. } => "update_service_discovery",
         StepAction::Notify { .. } => "notify",
     }

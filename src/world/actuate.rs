@@ -5,9 +5,16 @@
 //! | action | succeeds | fails | never ends |
 //! | --- | --- | --- | --- |
 //! | `ScaleVersion` | as many pods ready, or gone for zero | no such version; image not to be had, once the platform has backed off; a rolling Deployment past its progress deadline | |
-//! | `ShiftTraffic` | the weights are in force | no such version; no ready pod of who should get traffic; a part-way blue-green switch | the router is stuck |
+//! | `ShiftTraffic` | the weights are in force | no such version; no ready pod of who should get traffic; a part-way shift where the router only switches | the router is stuck |
+//! | `ValidateStandby` | so many pods ready | no such version; fewer pods asked for; image not to be had; one Deployment for all | pods that do not become ready |
+//! | `SwitchTraffic` | the load balancer sends all there | no such version; no ready pod; one Deployment for all | the router is stuck |
+//! | `VerifyTraffic` | all traffic really goes there | no such version; it is configured otherwise | the router is stuck |
 //! | `DisableFlags` | at once | no such flag; the flag service is down | |
 //! | `VerifyFlags` | every client sees them off | no such flag; down; nobody switched them off | |
+//! | `RevertSchema` | the scripts are through | no such version; another schema there; one runs; no script | |
+//! | `VerifySchema` | at once | no such version; it fails with the schema | |
+//! | `RevertInfrastructure` | at once | never changed | |
+//! | `VerifyInfrastructure` | the recorded state is in force | never changed; nobody set it back | |
 //! | `UpdateServiceDiscovery` | after it has spread | no such version; no ready pod | |
 //! | `Notify` | at once | | |
 //!
@@ -17,12 +24,14 @@
 //! Left out: what the other side loses or repeats; that is the plane's part.
 
 use super::WorldNotice;
+use super::database::NoRevert;
 use super::flags::FlagState;
+use super::infrastructure::Setting;
 use super::simulation::World;
 use crate::domain::execution::{FailureReason, StepOutcome};
 use crate::domain::id::{Attempt, FlagKey, VersionId};
 use crate::domain::plan::StepAction;
-use crate::domain::service::{RolloutKind, RolloutState};
+use crate::domain::service::{InfraChange, RolloutState};
 use crate::domain::time::MonoTime;
 
 /// An action under way.
@@ -39,8 +48,16 @@ enum Goal {
     Pods { version: usize, replicas: u32 },
     /// The same within the rolling Deployment, which is then paused unless it is through.
     Rolled { version: usize, replicas: u32, growing: bool },
+    /// At least so many pods of a version, ready.
+    Standby { version: usize, pods_min: u32 },
+    /// All traffic really goes there.
+    Routed { to: usize },
     /// Weights in force.
     Share { to: usize, share: f64 },
+    /// The schema of a version, once its revert is through.
+    Schema { version: usize },
+    /// The recorded state in force.
+    InfrastructureBack { changes: Vec<InfraChange> },
     /// Flags seen off.
     FlagsOff { keys: Vec<FlagKey> },
     /// Time.
@@ -64,8 +81,15 @@ impl World {
         let begun = match action {
             StepAction::ScaleVersion { version, replicas } => self.scale_version(version, *replicas),
             StepAction::ShiftTraffic { from, to, to_share } => self.shift_traffic(from, to, to_share.get()),
+            StepAction::ValidateStandby { version, pods_min } => self.validate_standby(version, *pods_min),
+            StepAction::SwitchTraffic { from, to } => self.switch_traffic(from, to),
+            StepAction::VerifyTraffic { version } => self.verify_traffic(version),
             StepAction::DisableFlags { keys } => self.disable_flags(keys),
             StepAction::VerifyFlags { keys } => self.verify_flags(keys),
+            StepAction::RevertSchema { from, to } => self.revert_schema(from, to),
+            StepAction::VerifySchema { version } => self.verify_schema(version),
+            StepAction::RevertInfrastructure { changes, .. } => self.revert_infrastructure(changes),
+            StepAction::VerifyInfrastructure { changes, .. } => self.verify_infrastructure(changes),
             StepAction::UpdateServiceDiscovery { version } => self.update_discovery(version),
             StepAction::Notify { .. } => Ok(None),
             StepAction::WatchHealth { .. } => {
@@ -129,11 +153,27 @@ impl World {
                 cluster.pods().ready(*version) >= *replicas
             }
             Goal::Rolled { version, replicas, growing: false } => cluster.desired(*version) <= *replicas,
+            Goal::Standby { version, pods_min } => {
+                if let Some(words) = self.start_failure(*version) {
+                    return Some(StepOutcome::Failed(FailureReason::CannotStart(words.to_owned())));
+                }
+                cluster.pods().ready(*version) >= *pods_min
+            }
+            Goal::Routed { to } => {
+                if self.delivery.configured_share(*to) < 1.0 {
+                    return Some(refused("traffic is configured to go elsewhere"));
+                }
+                self.delivery.share(*to) >= 1.0
+            }
             Goal::Share { to, share } => {
                 if (self.delivery.router.configured()[*to] - share).abs() > 1e-9 {
                     return Some(refused("other weights were configured since"));
                 }
                 self.delivery.router.settled()
+            }
+            Goal::Schema { version } => self.database.at() == *version && !self.database.reverts_to(*version),
+            Goal::InfrastructureBack { changes } => {
+                changes.iter().all(|&change| self.infrastructure.is_back(change))
             }
             Goal::FlagsOff { keys } => {
                 if self.faults.flags_down(self.now) {
@@ -174,6 +214,7 @@ impl World {
         if self.delivery.cluster.is_shared() {
             return self.roll_part(version, replicas);
         }
+        self.delivery.rollout.keep_standby();
         self.delivery.cluster.scale(version, replicas, self.now);
         Ok(Some(Goal::Pods { version, replicas }))
     }
@@ -183,7 +224,9 @@ impl World {
         let now = self.now;
         let cluster = &mut self.delivery.cluster;
         let replicas = replicas.min(cluster.shared_replicas());
-        let growing = replicas > cluster.desired(version) || replicas == cluster.shared_replicas();
+        let part_way = replicas > 0 && cluster.template() == version && cluster.is_mixed();
+        let growing =
+            part_way || replicas > cluster.desired(version) || replicas == cluster.shared_replicas();
         if growing {
             cluster.roll_to(version, now);
         } else if cluster.template() == version {
@@ -211,15 +254,50 @@ impl World {
                 self.roll_part(from, cluster.shared_replicas())
             };
         }
-        if self.scenario.deploy.kind == RolloutKind::BlueGreen && share > 0.0 && share < 1.0 {
+        if !self.scenario.service.capabilities.traffic_split && share > 0.0 && share < 1.0 {
             return Err(FailureReason::Refused("a blue-green switch moves all traffic or none".to_owned()));
         }
         let missing = |version: usize, share: f64| share > 0.0 && cluster.pods().ready(version) == 0;
         if missing(to, share) || missing(from, 1.0 - share) {
             return Err(FailureReason::NoReadyEndpoint);
         }
+        self.delivery.rollout.keep_standby();
         self.delivery.configure(from, to, share, self.now);
         Ok(Some(Goal::Share { to, share: if from == to { 1.0 } else { share } }))
+    }
+
+    /// Its controller leaves a standby alone that somebody has taken in hand.
+    fn validate_standby(
+        &mut self,
+        version: &VersionId,
+        pods_min: u32,
+    ) -> Result<Option<Goal>, FailureReason> {
+        let version = self.version(version)?;
+        self.has_environments()?;
+        let asked_for = self.delivery.cluster.desired(version);
+        if asked_for < pods_min {
+            return Err(FailureReason::Refused(format!("the standby is scaled to {asked_for} pods")));
+        }
+        self.delivery.rollout.keep_standby();
+        Ok(Some(Goal::Standby { version, pods_min }))
+    }
+
+    fn switch_traffic(&mut self, from: &VersionId, to: &VersionId) -> Result<Option<Goal>, FailureReason> {
+        self.version(from)?;
+        self.version(to)?;
+        self.has_environments()?;
+        self.shift_traffic(from, to, 1.0)
+    }
+
+    fn verify_traffic(&mut self, version: &VersionId) -> Result<Option<Goal>, FailureReason> {
+        Ok(Some(Goal::Routed { to: self.version(version)? }))
+    }
+
+    fn has_environments(&self) -> Result<(), FailureReason> {
+        if self.delivery.cluster.is_shared() {
+            return Err(FailureReason::Refused("one Deployment holds all versions".to_owned()));
+        }
+        Ok(())
     }
 
     fn disable_flags(&mut self, keys: &[FlagKey]) -> Result<Option<Goal>, FailureReason> {
@@ -245,6 +323,53 @@ impl World {
         }
         match keys.iter().find(|key| self.flags.state(key).is_none()) {
             Some(unknown) => Err(FailureReason::NotFound(format!("flag `{unknown}`"))),
+            None => Ok(()),
+        }
+    }
+
+    fn revert_schema(&mut self, from: &VersionId, to: &VersionId) -> Result<Option<Goal>, FailureReason> {
+        let (from, to) = (self.version(from)?, self.version(to)?);
+        let begun = self.database.revert(from, to, self.now);
+        begun.map(|()| Some(Goal::Schema { version: to })).map_err(|why| {
+            let at = &self.scenario.service.versions[self.database.at()].id;
+            FailureReason::Refused(match why {
+                NoRevert::Elsewhere => format!("the schema is that of {at}"),
+                NoRevert::Busy => "a revert runs".to_owned(),
+                NoRevert::NotNewer => "there is nothing to take back".to_owned(),
+                NoRevert::NoScript => "a change has no script that reverts it".to_owned(),
+            })
+        })
+    }
+
+    fn verify_schema(&mut self, version: &VersionId) -> Result<Option<Goal>, FailureReason> {
+        let fails = self.database.failing(self.version(version)?);
+        if fails > 0.0 {
+            return Err(FailureReason::Refused(format!("validation queries of {version} fail")));
+        }
+        Ok(None)
+    }
+
+    fn revert_infrastructure(&mut self, changes: &[InfraChange]) -> Result<Option<Goal>, FailureReason> {
+        self.check_infrastructure(changes)?;
+        let spread = self.delivery.spread(self.now);
+        for &change in changes {
+            self.infrastructure.set_back(change, self.now, spread);
+        }
+        Ok(None)
+    }
+
+    fn verify_infrastructure(&mut self, changes: &[InfraChange]) -> Result<Option<Goal>, FailureReason> {
+        self.check_infrastructure(changes)?;
+        let changed = |change: &&InfraChange| self.infrastructure.setting(**change) == Some(Setting::Changed);
+        match changes.iter().find(changed) {
+            Some(change) => Err(FailureReason::Refused(format!("the {change} was not set back"))),
+            None => Ok(Some(Goal::InfrastructureBack { changes: changes.to_vec() })),
+        }
+    }
+
+    fn check_infrastructure(&self, changes: &[InfraChange]) -> Result<(), FailureReason> {
+        match changes.iter().find(|change| self.infrastructure.setting(**change).is_none()) {
+            Some(unknown) => Err(FailureReason::NotFound(format!("recorded state of the {unknown}"))),
             None => Ok(()),
         }
     }

@@ -87,6 +87,16 @@ impl Cluster {
         self.deployments[0].spec().template as usize
     }
 
+    /// Whether the shared Deployment should have pods of more than one version.
+    pub(crate) fn is_mixed(&self) -> bool {
+        self.deployments[0].replica_sets().iter().filter(|set| set.replicas > 0).count() > 1
+    }
+
+    /// Whether the shared Deployment stays where it is.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.deployments[0].spec().paused
+    }
+
     /// Stops the shared Deployment where it is, or lets it go on.
     pub(crate) fn set_paused(&mut self, paused: bool, now: MonoTime) {
         let deployment = &mut self.deployments[0];

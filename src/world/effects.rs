@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::flags::FlagState;
+use super::infrastructure::Setting;
 use super::simulation::World;
 use crate::domain::execution::EffectState;
 use crate::domain::id::{Attempt, ExecutionId, PageKey, VersionId};
 use crate::domain::plan::StepAction;
-use crate::domain::service::RolloutState;
+use crate::domain::service::{InfraChange, RolloutState};
 use crate::domain::time::MonoTime;
 use crate::domain::truth::{WorldEffect, WorldState};
 
@@ -75,6 +76,15 @@ impl World {
             StepAction::ShiftTraffic { from, to, to_share } => self.with_version(from, |from| {
                 self.with_version(to, |to| self.read_shift(from, to, to_share.get()))
             }),
+            StepAction::ValidateStandby { version, pods_min } => {
+                self.with_version(version, |version| self.read_standby(version, *pods_min))
+            }
+            StepAction::SwitchTraffic { from, to } => {
+                self.with_version(from, |from| self.with_version(to, |to| self.read_shift(from, to, 1.0)))
+            }
+            StepAction::VerifyTraffic { version } => {
+                self.with_version(version, |version| self.read_routed(version))
+            }
             StepAction::DisableFlags { keys } => self.read_flags(|| {
                 let off = |key| matches!(self.flags.state(key), Some(FlagState::Off | FlagState::OffFrom(_)));
                 if keys.iter().all(off) { EffectState::Applied } else { EffectState::NotApplied }
@@ -88,6 +98,19 @@ impl World {
                     EffectState::Underway
                 }
             }),
+            StepAction::RevertSchema { to, .. } => self.with_version(to, |to| self.read_schema(to)),
+            StepAction::VerifySchema { version } => self.with_version(version, |version| {
+                if self.database.failing(version) > 0.0 {
+                    EffectState::NotApplied
+                } else {
+                    EffectState::Applied
+                }
+            }),
+            StepAction::RevertInfrastructure { changes, .. } => match self.read_infrastructure(changes) {
+                EffectState::Underway => EffectState::Applied,
+                state => state,
+            },
+            StepAction::VerifyInfrastructure { changes, .. } => self.read_infrastructure(changes),
             StepAction::UpdateServiceDiscovery { version } => {
                 self.with_version(version, |version| {
                     match self.effects.discovery.filter(|(told, _)| *told == version) {
@@ -107,6 +130,49 @@ impl World {
 
     fn with_version(&self, id: &VersionId, read: impl FnOnce(usize) -> EffectState) -> EffectState {
         self.version(id).map_or(EffectState::NotApplied, read)
+    }
+
+    fn read_standby(&self, version: usize, pods_min: u32) -> EffectState {
+        let cluster = &self.delivery.cluster;
+        if cluster.pods().ready(version) >= pods_min {
+            EffectState::Applied
+        } else if cluster.desired(version) >= pods_min {
+            EffectState::Underway
+        } else {
+            EffectState::NotApplied
+        }
+    }
+
+    fn read_routed(&self, version: usize) -> EffectState {
+        if self.delivery.share(version) >= 1.0 {
+            EffectState::Applied
+        } else if self.delivery.configured_share(version) >= 1.0 {
+            EffectState::Underway
+        } else {
+            EffectState::NotApplied
+        }
+    }
+
+    fn read_schema(&self, version: usize) -> EffectState {
+        if self.database.reverts_to(version) {
+            EffectState::Underway
+        } else if self.database.at() == version {
+            EffectState::Applied
+        } else {
+            EffectState::NotApplied
+        }
+    }
+
+    /// Whether the recorded state is in force; under way once all of it was asked for.
+    fn read_infrastructure(&self, changes: &[InfraChange]) -> EffectState {
+        let asked = |setting| matches!(setting, Some(Setting::BackFrom(_) | Setting::Recorded));
+        if changes.iter().all(|change| self.infrastructure.is_back(*change)) {
+            EffectState::Applied
+        } else if changes.iter().all(|change| asked(self.infrastructure.setting(*change))) {
+            EffectState::Underway
+        } else {
+            EffectState::NotApplied
+        }
     }
 
     fn read_flags(&self, read: impl FnOnce() -> EffectState) -> EffectState {
@@ -132,14 +198,20 @@ impl World {
         }
     }
 
-    /// The same within one rolling Deployment: growing is a change of the template.
+    /// The same within one rolling Deployment: growing is a change of the template. A version that has fewer than
+    /// asked for, and that the Deployment does not roll to, was not given any.
     fn read_roll(&self, version: usize, replicas: u32) -> EffectState {
         let cluster = &self.delivery.cluster;
         let growing = cluster.template() == version;
         if growing && replicas > 0 {
-            let ready = cluster.pods().ready(version) >= replicas;
-            if ready { EffectState::Applied } else { EffectState::Underway }
-        } else if !growing && cluster.desired(version) <= replicas {
+            if cluster.pods().ready(version) >= replicas {
+                EffectState::Applied
+            } else if cluster.is_paused() {
+                EffectState::NotApplied
+            } else {
+                EffectState::Underway
+            }
+        } else if !growing && cluster.desired(version) == replicas {
             EffectState::Applied
         } else {
             EffectState::NotApplied
@@ -183,6 +255,11 @@ impl World {
                 .map(|(v, version)| (version.id.clone(), self.delivery.cluster.desired(v)))
                 .collect(),
             flags_off: flags.filter(|key| self.flags.is_off(key)).cloned().collect(),
+            schema: self
+                .database
+                .is_there()
+                .then(|| self.scenario.service.versions[self.database.at()].id.clone()),
+            reverted: self.infrastructure.back().collect(),
             discovery: self
                 .effects
                 .discovery

@@ -2,6 +2,7 @@
 
 use super::faults::{ArmKind, hits};
 use crate::domain::id::{FlagKey, VersionId};
+use crate::domain::service::InfraChange;
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
 
@@ -19,6 +20,7 @@ struct Harm {
     /// Versions that it hits, by index.
     versions: Vec<usize>,
     flag: Option<FlagKey>,
+    change: Option<InfraChange>,
     what: BadVersion,
     log_latency: f64,
 }
@@ -93,9 +95,10 @@ impl Incident {
         let mut harms = Vec::new();
         let mut boundaries = Vec::new();
         for event in &scenario.incident {
-            let (harm, flag) = match event {
-                WorldEvent::BadVersion(harm) => (harm, None),
-                WorldEvent::BadFlag { flag, harm } => (harm, Some(flag)),
+            let (harm, flag, change) = match event {
+                WorldEvent::BadVersion(harm) => (harm, None, None),
+                WorldEvent::BadFlag { flag, harm } => (harm, Some(flag), None),
+                WorldEvent::BadInfrastructure { change, harm } => (harm, None, Some(*change)),
                 WorldEvent::DependencyOutage { at, lasts, .. }
                 | WorldEvent::Surge { at, lasts, .. }
                 | WorldEvent::NoisyNeighbour { at, lasts, .. }
@@ -110,6 +113,7 @@ impl Incident {
                 }
             };
             let hit = match flag {
+                None if change.is_some() => (0..versions.len()).collect(),
                 None => index_of(&scenario.deploy.version).into_iter().collect(),
                 Some(flag) => (0..versions.len()).filter(|&v| versions[v].flags.contains(flag)).collect(),
             };
@@ -117,6 +121,7 @@ impl Incident {
             harms.push(Harm {
                 versions: hit,
                 flag: flag.cloned(),
+                change,
                 what: *harm,
                 log_latency: libm::log(harm.latency_factor),
             });
@@ -132,12 +137,18 @@ impl Incident {
         self.boundaries.get(next).is_some_and(|&b| b <= until)
     }
 
-    /// What is wrong with a version now; `is_off` tells which flags are.
-    pub(crate) fn defect(&self, version: usize, now: MonoTime, is_off: impl Fn(&FlagKey) -> bool) -> Defect {
+    /// What is wrong with a version now; `is_off` tells which flags are, `is_back` which infrastructure is as it was.
+    pub(crate) fn defect(
+        &self,
+        version: usize,
+        now: MonoTime,
+        is_off: impl Fn(&FlagKey) -> bool,
+        is_back: impl Fn(InfraChange) -> bool,
+    ) -> Defect {
         let mut defect = Defect::NONE;
         for harm in &self.harms {
             let weight = strength(&harm.what, now);
-            let switched_off = harm.flag.as_ref().is_some_and(&is_off);
+            let switched_off = harm.flag.as_ref().is_some_and(&is_off) || harm.change.is_some_and(&is_back);
             if weight <= 0.0 || switched_off || !harm.versions.contains(&version) {
                 continue;
             }
@@ -172,6 +183,7 @@ impl Incident {
                 }
                 WorldEvent::BadVersion(_)
                 | WorldEvent::BadFlag { .. }
+                | WorldEvent::BadInfrastructure { .. }
                 | WorldEvent::DependencyOutage { .. }
                 | WorldEvent::Surge { .. }
                 | WorldEvent::NoisyNeighbour { .. }
@@ -207,6 +219,7 @@ impl Incident {
                 | WorldEvent::PodOut { .. }
                 | WorldEvent::BadVersion(_)
                 | WorldEvent::BadFlag { .. }
+                | WorldEvent::BadInfrastructure { .. }
                 | WorldEvent::DependencyOutage { .. }
                 | WorldEvent::Surge { .. }
                 | WorldEvent::NoisyNeighbour { .. }
@@ -265,7 +278,8 @@ mod tests {
         let harm = BadVersion { onset, grows_for: Millis(10_000), error_ratio: 0.4, ..BadVersion::default() };
         scenario.incident = vec![WorldEvent::BadFlag { flag, harm }];
         let incident = Incident::new(&scenario);
-        let at = |version, ms, off: bool| incident.defect(version, MonoTime(ms), |_| off).error_ratio;
+        let at =
+            |version, ms, off: bool| incident.defect(version, MonoTime(ms), |_| off, |_| false).error_ratio;
         assert_eq!(at(2, 59_999, false), 0.0);
         assert!((at(2, 65_000, false) - 0.2).abs() < 1e-12);
         assert!((at(2, 90_000, false) - 0.4).abs() < 1e-12);

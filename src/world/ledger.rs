@@ -157,7 +157,7 @@ impl Ledger {
         if self.exposed {
             self.last_exposed = Some(now);
         }
-        let off_candidate = self.truth.cause == Cause::Flag || !serves;
+        let off_candidate = matches!(self.truth.cause, Cause::Flag | Cause::Infrastructure) || !serves;
         let actual = Level { failed: self.tick.error_ratio, slow: self.tick.slow_ratio };
         let clean = Level { failed: per_request(sums.well.failed), slow: per_request(sums.well.slow) };
         let well = !self.exposed && off_candidate && actual.is_well(clean);

@@ -25,6 +25,7 @@
 
 mod actuate;
 mod cluster;
+mod database;
 mod delivery;
 mod demand;
 mod dependency;
@@ -34,6 +35,7 @@ mod faults;
 mod flags;
 mod incident;
 mod information;
+mod infrastructure;
 mod latency;
 mod ledger;
 mod noise;

@@ -3,7 +3,8 @@
 //!
 //! A canary's share rises when its time has come and the candidate has the ready pods for it; its clock
 //! stands still while paused. A rolling deploy changes one Deployment's template, and traffic follows ready
-//! pods. A blue-green deploy switches once a full standby is ready. None judges the candidate: that is the
+//! pods. A blue-green deploy switches once a full standby is ready; the old version then stands by for a while
+//! and is scaled down, unless somebody has taken it in hand. None judges the candidate: that is the
 //! engine's part.
 
 use super::cluster::Cluster;
@@ -27,6 +28,8 @@ pub(crate) struct Rollout {
     paused_for: Millis,
     /// The share last told.
     share: f64,
+    /// When the standby that a blue-green switch left behind is scaled down; none before it, and afterwards.
+    standby_until: Option<MonoTime>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,7 @@ impl Rollout {
             paused_at: None,
             paused_for: Millis::ZERO,
             share: 0.0,
+            standby_until: None,
         }
     }
 
@@ -72,6 +76,9 @@ impl Rollout {
         router: &mut Router,
         spread: impl FnOnce() -> Millis,
     ) -> Option<RolloutChange> {
+        if self.standby_until.take_if(|until| *until <= now).is_some() {
+            cluster.scale(self.from, 0, now);
+        }
         match self.phase {
             Phase::Waiting if now >= self.model.at => {
                 self.phase = Phase::Ramping;
@@ -151,7 +158,13 @@ impl Rollout {
         router.configure(self.from, self.candidate, 1.0, now, spread());
         self.share = 1.0;
         self.phase = Phase::Complete;
+        self.standby_until = Some(now + self.model.standby_for);
         Some(RolloutState::Complete)
+    }
+
+    /// Somebody else has taken the pods in hand: what stands by is not scaled down any more.
+    pub(crate) fn keep_standby(&mut self) {
+        self.standby_until = None;
     }
 
     /// Stops the ramp where it is; none if there is nothing to stop.
@@ -206,6 +219,11 @@ impl Rollout {
     /// Whether the deploy has begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.phase != Phase::Waiting
+    }
+
+    /// Whether the candidate serves all.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.phase == Phase::Complete
     }
 
     /// Whether nothing more will come of it.

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use super::WorldNotice;
 use super::actuate::Running;
+use super::database::Database;
 use super::delivery::{Delivery, Moved};
 use super::demand::Demand;
 use super::dependency::{self, DependencyEffect};
@@ -16,6 +17,7 @@ use super::effects::Effects;
 use super::faults::{ArmKind, Faults};
 use super::flags::Flags;
 use super::incident::{Defect, External, Incident};
+use super::infrastructure::Infrastructure;
 use super::ledger::{Ledger, Level};
 use super::noise::{ARM, Ar1, SHARED, log_factor};
 use super::rollout::RolloutChange;
@@ -39,6 +41,8 @@ pub struct World {
     pub(crate) now: MonoTime,
     pub(crate) delivery: Delivery,
     pub(crate) flags: Flags,
+    pub(crate) database: Database,
+    pub(crate) infrastructure: Infrastructure,
     pub(crate) faults: Faults,
     pub(crate) incident: Incident,
     pub(crate) law: ServiceLaw,
@@ -186,6 +190,8 @@ impl World {
             now: MonoTime::ZERO,
             delivery,
             flags: Flags::new(versions),
+            database: Database::new(versions, from, candidate),
+            infrastructure: Infrastructure::new(versions),
             faults,
             incident,
             law,
@@ -274,7 +280,14 @@ impl World {
             self.notices.push_back(WorldNotice::InventoryChanged);
         }
         let flags = self.flags.advance(now);
-        self.dirty |= flags || moved != Moved::Nothing;
+        let infrastructure = self.infrastructure.advance(now);
+        let rollout = &self.delivery.rollout;
+        let schema = self.database.migrate(rollout.has_begun(), rollout.is_complete());
+        let schema = self.database.advance(now) || schema;
+        if schema {
+            self.notices.push_back(WorldNotice::InventoryChanged);
+        }
+        self.dirty |= flags || infrastructure || schema || moved != Moved::Nothing;
         if !self.running.is_empty() {
             self.advance_steps();
         }
@@ -361,8 +374,14 @@ impl World {
         self.dependency = dependency::effect(self.scenario.dependency.as_ref(), &self.external);
         for version in 0..self.versions.len() {
             let rate_rps = self.demand_rps * self.delivery.share(version);
-            let (flags, incident) = (&self.flags, &self.incident);
-            self.versions[version].defect = incident.defect(version, self.now, |key| flags.is_off(key));
+            let (flags, around, incident) = (&self.flags, &self.infrastructure, &self.incident);
+            let mut defect =
+                incident.defect(version, self.now, |key| flags.is_off(key), |what| around.is_back(what));
+            if self.database.is_there() {
+                defect.error_ratio = (defect.error_ratio + self.database.failing(version)).min(1.0);
+                defect.hang_ratio = (defect.hang_ratio + self.database.waiting()).min(1.0);
+            }
+            self.versions[version].defect = defect;
             self.versions[version].rate_rps = rate_rps;
             if rate_rps > 0.0 {
                 self.evaluate_version(version, rate_rps);
@@ -506,6 +525,8 @@ impl World {
             deployable: version.deployable,
             marked_bad: version.marked_bad,
             flags: version.flags.clone(),
+            schema: self.database.known(index),
+            infrastructure: version.infrastructure.clone(),
             replicas_ready: self.delivery.cluster.pods().ready(index),
         };
         Inventory {

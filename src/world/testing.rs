@@ -22,6 +22,8 @@ fn version_model(name: &str, days_ago: u64) -> VersionModel {
         marked_bad: false,
         starts: true,
         flags: Vec::new(),
+        schema: None,
+        infrastructure: Vec::new(),
     }
 }
 
@@ -86,6 +88,7 @@ pub(crate) fn healthy() -> Scenario {
             kind: RolloutKind::Canary,
             steps: vec![(Millis::ZERO, 0.1), (Millis::from_mins(10), 0.25), (Millis::from_mins(20), 0.5)],
             surge: 1.0,
+            standby_for: Millis::from_mins(60),
         },
         incident: Vec::new(),
         faults: Vec::new(),

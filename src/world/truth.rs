@@ -7,6 +7,7 @@ use crate::domain::id::FlagKey;
 use crate::domain::service::RolloutKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Truth};
+use crate::scenario::derive::schema_allows;
 use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
 
 /// The truth of a scenario; `planned` is the candidate's share of traffic over time if nobody acts, changes
@@ -18,6 +19,7 @@ use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
 /// - Onset is when users first feel it: the defect is there and the candidate has traffic. A leak is felt
 ///   once memory is short. A candidate that cannot start counts from its deploy on, a finding from its report
 ///   on.
+/// - Infrastructure that was changed for the candidate comes after both, and setting it back helps.
 /// - A rollback helps if some other version can serve, and is free of the flag at fault.
 pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth {
     let deploy = &scenario.deploy;
@@ -27,6 +29,7 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
 
     let mut by_version: Option<MonoTime> = (!starts).then_some(deploy.at);
     let mut by_flag: Option<(MonoTime, &FlagKey)> = None;
+    let mut around: Option<MonoTime> = None;
     let mut external = false;
     for event in &scenario.incident {
         match event {
@@ -46,6 +49,9 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
                     by_flag = Some((at, flag));
                 }
             }
+            WorldEvent::BadInfrastructure { harm, .. } => {
+                around = earliest(around, felt_from(harm, exposed, scenario));
+            }
             WorldEvent::SecurityFinding { at, findings } | WorldEvent::ComplianceFinding { at, findings } => {
                 by_version = earliest(by_version, (*findings > 0).then_some((*at).max(deploy.at)));
             }
@@ -59,9 +65,10 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
         }
     }
     let (cause, onset) = match (by_version, by_flag) {
-        (Some(at), Some((flag_at, _))) => (Cause::Candidate, Some(at.min(flag_at))),
-        (Some(at), None) => (Cause::Candidate, Some(at)),
-        (None, Some((at, _))) => (Cause::Flag, Some(at)),
+        (Some(at), Some((flag_at, _))) => (Cause::Candidate, earliest(Some(at.min(flag_at)), around)),
+        (Some(at), None) => (Cause::Candidate, earliest(Some(at), around)),
+        (None, Some((at, _))) => (Cause::Flag, earliest(Some(at), around)),
+        (None, None) if around.is_some() => (Cause::Infrastructure, around),
         (None, None) if external => (Cause::External, None),
         (None, None) => (Cause::None, None),
     };
@@ -69,7 +76,8 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
         cause,
         bad_version: onset.map(|_| deploy.version.clone()),
         onset,
-        rollback_helps: onset.is_some() && helps(scenario, by_flag.map(|(_, flag)| flag)),
+        rollback_helps: cause == Cause::Infrastructure
+            || onset.is_some_and(|at| helps(scenario, at, by_flag.map(|(_, flag)| flag))),
         concurrent_baseline: onset.is_some_and(|at| {
             let after = share_at(planned, at + scenario.timing.scrape);
             deploy.kind != RolloutKind::BlueGreen && after < 1.0
@@ -115,14 +123,15 @@ fn is_felt_at_once(harm: &BadVersion) -> bool {
 }
 
 /// Whether some other version can serve without the harm. What runs already need not start.
-fn helps(scenario: &Scenario, flag: Option<&FlagKey>) -> bool {
+fn helps(scenario: &Scenario, onset: MonoTime, flag: Option<&FlagKey>) -> bool {
     let deploy = &scenario.deploy;
     let stays_up = match deploy.kind {
-        RolloutKind::Canary | RolloutKind::BlueGreen => true,
+        RolloutKind::Canary => true,
+        RolloutKind::BlueGreen => onset < deploy.at + deploy.standby_for,
         RolloutKind::Rolling => false,
     };
     scenario.service.versions.iter().filter(|v| v.id != deploy.version).any(|v| {
-        let serves = v.starts || (stays_up && v.id == deploy.from);
+        let serves = (v.starts || (stays_up && v.id == deploy.from)) && schema_allows(scenario, &v.id);
         serves && flag.is_none_or(|flag| !v.flags.contains(flag))
     })
 }
@@ -136,19 +145,22 @@ pub(crate) fn planned_defect(
     exposed: Option<MonoTime>,
     now: MonoTime,
 ) -> (Defect, f64) {
-    let defect = incident.defect(candidate, now, |_| false);
+    let defect = incident.defect(candidate, now, |_| false, |_| false);
     let at_rest = scenario.service.memory_ratio;
     if defect.leak_per_hour <= 0.0 {
         return (defect, at_rest);
     }
     let onset = scenario.incident.iter().filter_map(|event| match event {
-        WorldEvent::BadVersion(harm) | WorldEvent::BadFlag { harm, .. }
+        WorldEvent::BadVersion(harm)
+        | WorldEvent::BadFlag { harm, .. }
+        | WorldEvent::BadInfrastructure { harm, .. }
             if harm.memory_leak_per_hour > 0.0 =>
         {
             Some(harm.onset)
         }
         WorldEvent::BadVersion(_)
         | WorldEvent::BadFlag { .. }
+        | WorldEvent::BadInfrastructure { .. }
         | WorldEvent::DependencyOutage { .. }
         | WorldEvent::Surge { .. }
         | WorldEvent::NoisyNeighbour { .. }

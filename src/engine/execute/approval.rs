@@ -108,7 +108,13 @@ impl Run {
     /// closed since the execution began. Telling people and service discovery what is already so needs nobody.
     pub(super) fn needs_leave(&mut self, action: &StepAction, attempt: u16, ctx: &mut Ctx<'_>) -> bool {
         match action.actuator() {
-            Some(Actuator::Cluster | Actuator::Traffic | Actuator::Flags) => {}
+            Some(
+                Actuator::Cluster
+                | Actuator::Traffic
+                | Actuator::Flags
+                | Actuator::Database
+                | Actuator::Infrastructure,
+            ) => {}
             Some(Actuator::Discovery | Actuator::Notification) | None => return false,
         }
         let calendar = &ctx.settings.calendar;

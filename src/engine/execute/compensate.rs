@@ -17,6 +17,7 @@ const NOBODY: f64 = 0.02;
 
 /// What is known of where the traffic is.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact about the world")]
 pub(super) struct Traffic {
     /// The candidate's share before the first step, `0..=1`.
     began: f64,
@@ -28,13 +29,26 @@ pub(super) struct Traffic {
     pub(super) moved: bool,
     /// Whether flags were switched off for sure.
     pub(super) flags_off: bool,
+    /// Whether the schema was reverted for sure.
+    pub(super) schema_reverted: bool,
+    /// Whether infrastructure was set back for sure.
+    pub(super) infrastructure_reverted: bool,
     /// Whether the last effect may have been carried out or not.
     pub(super) uncertain: bool,
 }
 
 impl Traffic {
     pub(super) const fn at(share: f64) -> Self {
-        Self { began: share, before_shift: share, share, moved: false, flags_off: false, uncertain: false }
+        Self {
+            began: share,
+            before_shift: share,
+            share,
+            moved: false,
+            flags_off: false,
+            schema_reverted: false,
+            infrastructure_reverted: false,
+            uncertain: false,
+        }
     }
 
     pub(super) const fn now_at(&mut self, share: f64) {
@@ -72,10 +86,18 @@ impl Run {
     /// How the service is left if it ends now.
     pub(super) fn left(&self) -> SafeState {
         let traffic = &self.traffic;
-        let flags = self.execution.plan.strategy == Strategy::FeatureFlagDisable;
+        let strategy = self.execution.plan.strategy;
+        let flags = strategy == Strategy::FeatureFlagDisable;
+        let infrastructure = strategy == Strategy::InfrastructureRollback;
         match self.execution.status {
             ExecutionStatus::Completed | ExecutionStatus::CompletedWithWarnings => {
-                return if flags { SafeState::FlagsOff } else { SafeState::OnTarget };
+                return if flags {
+                    SafeState::FlagsOff
+                } else if infrastructure {
+                    SafeState::InfrastructureReverted
+                } else {
+                    SafeState::OnTarget
+                };
             }
             ExecutionStatus::AwaitingApproval
             | ExecutionStatus::Running
@@ -87,6 +109,10 @@ impl Run {
             SafeState::Unknown
         } else if flags && traffic.flags_off {
             SafeState::FlagsOff
+        } else if traffic.infrastructure_reverted {
+            SafeState::InfrastructureReverted
+        } else if untouched && traffic.schema_reverted {
+            SafeState::SchemaReverted
         } else if untouched {
             SafeState::Untouched
         } else if traffic.share <= NOBODY {

@@ -1,12 +1,13 @@
-//! Watching health between two stages of a canary rollback (SPEC 3.2), by frames and not by promise.
+//! Watching health between two stages or batches of a rollback (SPEC 3.2), by frames and not by promise.
 //!
 //! The candidate is known to be bad; what a stage is there to see is that its traffic really moves and that the
 //! target takes it. So the harm that the candidate still does never holds a rollback up. A stage
 //!
 //! - **passes** when, for the hold time, the candidate's counted share is down and the target is shown to be no
 //!   worse than before the rollback;
-//! - **stops** the plan (S28) when the target is shown to be worse, no cause that it shares with the candidate
-//!   explains it, and going on would harm more users than staying;
+//! - **stops** the plan (S28) when the target is shown to be worse than it was itself, no cause that it shares with the
+//!   candidate explains it, going on would harm more users than staying, and its pods, where they have just been
+//!   started, have had the time to warm up that the step allows and are not getting better any more;
 //! - **goes on with a warning** when neither can be told within a bounded time: less traffic on a bad version is
 //!   the safe direction.
 
@@ -79,9 +80,9 @@ impl Run {
     /// Begins to watch from now on.
     pub(super) fn watch_anew(&mut self, ctx: &Ctx<'_>) {
         let Some(step) = self.step() else { return };
-        let StepAction::WatchHealth { hold } = step.action else { return };
+        let StepAction::WatchHealth { hold, warm_up } = step.action else { return };
         let frames = ctx.settings.collect_every.0.saturating_mul(DOUBT_FRAMES);
-        let doubt = Millis(hold.0.saturating_mul(DOUBT_HOLDS).max(frames)).min(step.timeout);
+        let doubt = (warm_up + Millis(hold.0.saturating_mul(DOUBT_HOLDS).max(frames))).min(step.timeout);
         let started = ctx.now.mono;
         self.checks.clear();
         self.phase =
@@ -91,14 +92,23 @@ impl Run {
     /// A frame came.
     pub(super) fn health_frame(&mut self, sample: &Sample, service: &mut Service, ctx: &mut Ctx<'_>) {
         let Phase::Health { started, good_since, worse, until } = self.phase else { return };
-        let Some(StepAction::WatchHealth { hold }) = self.step().map(|step| step.action.clone()) else {
+        let Some(StepAction::WatchHealth { hold, warm_up }) = self.step().map(|step| step.action.clone())
+        else {
             return;
         };
         if sample.at <= started {
             return;
         }
         let moved = self.share_is_down(sample, service);
-        let target = self.target(sample, started, service);
+        // What was slow while it warmed up says nothing of what is warm.
+        let warm = started + warm_up;
+        let target = match self.target(sample, if sample.since >= warm { warm } else { started }, service) {
+            Target::Worse if sample.since < warm => Target::Unknown,
+            Target::Worse if !warm_up.is_zero() && is_getting_better(sample, started, service) => {
+                Target::Unknown
+            }
+            told @ (Target::Well | Target::Worse | Target::Unknown) => told,
+        };
         let worse = if target == Target::Worse { worse.saturating_add(1) } else { 0 };
         let good = moved && target == Target::Well;
         let good_since = good.then(|| good_since.unwrap_or(sample.since.max(started)));
@@ -170,6 +180,13 @@ impl Run {
         let well = as_before(target.failed(), then.failed()) && as_before(target.slow(), then.slow());
         if well { Target::Well } else { Target::Unknown }
     }
+}
+
+/// Whether the target is, with confidence, better by now than in all frames since then: it goes on warming up.
+fn is_getting_better(sample: &Sample, since: MonoTime, service: &Service) -> bool {
+    let all = after(&service.observed, since, |s| s.old.counts());
+    let now = sample.old.counts().unwrap_or_default();
+    now.requests() > 0 && worse(all, now).is_some_and(|d| d.lower > 0.0)
 }
 
 /// Whether more users are harmed with all of them on the target than with the candidate keeping its `share`.

@@ -19,7 +19,7 @@ mod validate;
 use crate::domain::engine_io::{JournalEntry, Output, RolloutAsk};
 use crate::domain::execution::{Execution, ExecutionStatus, StepOutcome, StepResult};
 use crate::domain::id::{Attempt, ExecutionId, ServiceId};
-use crate::domain::plan::{Approval, CheckResult, RollbackPlan, StepAction, Strategy};
+use crate::domain::plan::{Approval, CheckResult, RollbackPlan, StepAction};
 use crate::domain::time::{Millis, MonoTime, WallTime};
 
 use super::decide::counts::Sample;
@@ -38,8 +38,6 @@ const FRAME_GRACE: Millis = Millis(1);
 pub(super) struct Run {
     /// What is told of it.
     pub(super) execution: Execution,
-    /// Whether it goes on from one that failed.
-    pub(super) continuation: bool,
     /// Whether an effect was asked for, or a person refused it: cool-down begins at its end.
     pub(super) counts: bool,
     phase: Phase,
@@ -118,7 +116,6 @@ impl Run {
     pub(super) fn open(
         id: ExecutionId,
         plan: RollbackPlan,
-        continuation: bool,
         service: &mut Service,
         ctx: &mut Ctx<'_>,
     ) -> Self {
@@ -142,7 +139,6 @@ impl Run {
         };
         let mut run = Self {
             execution,
-            continuation,
             counts: false,
             phase: Phase::Over,
             warnings: Vec::new(),
@@ -313,16 +309,9 @@ impl Run {
             self.fail("a check before the first step did not pass".to_owned(), ctx);
             return;
         }
-        let ask = match self.execution.plan.strategy {
-            // The version stays: its ramp is only held.
-            Strategy::FeatureFlagDisable => RolloutAsk::Pause,
-            Strategy::Immediate
-            | Strategy::Gradual
-            | Strategy::CanaryRollback
-            | Strategy::BlueGreenSwitch
-            | Strategy::DatabaseRevert
-            | Strategy::InfrastructureRollback => RolloutAsk::Abort,
-        };
+        // Where the version stays its ramp is only held.
+        let stays = self.execution.plan.strategy.keeps_version();
+        let ask = if stays { RolloutAsk::Pause } else { RolloutAsk::Abort };
         self.quiet = true;
         ctx.out.alerts(self.service(), Some(ends_by));
         let words = format!("{} began: {}", self.execution.id, self.execution.plan.strategy);

@@ -41,8 +41,15 @@ impl Run {
             Some(
                 StepAction::ScaleVersion { .. }
                 | StepAction::ShiftTraffic { .. }
+                | StepAction::ValidateStandby { .. }
+                | StepAction::SwitchTraffic { .. }
+                | StepAction::VerifyTraffic { .. }
                 | StepAction::DisableFlags { .. }
                 | StepAction::VerifyFlags { .. }
+                | StepAction::RevertSchema { .. }
+                | StepAction::VerifySchema { .. }
+                | StepAction::RevertInfrastructure { .. }
+                | StepAction::VerifyInfrastructure { .. }
                 | StepAction::UpdateServiceDiscovery { .. }
                 | StepAction::Notify { .. },
             ) => self.start_attempt(Doing::Step, 1, service, ctx),
@@ -97,7 +104,7 @@ impl Run {
             }
         }
         self.ready_before = grown(&action).and_then(|version| service.ready(version));
-        if let StepAction::ShiftTraffic { .. } = &action
+        if let StepAction::ShiftTraffic { .. } | StepAction::SwitchTraffic { .. } = &action
             && doing == Doing::Step
         {
             self.traffic.before_shift = service.share;
@@ -230,23 +237,34 @@ impl Run {
         match action {
             Some(StepAction::ScaleVersion { version, replicas }) => service.scaled(&version, replicas),
             Some(StepAction::ShiftTraffic { to_share, .. }) => {
-                let left = 1.0 - to_share.get();
-                service.share = match doing {
-                    Doing::Step => service.share.min(left),
-                    Doing::Undo => left,
-                };
-                self.traffic.moved = doing == Doing::Step;
-                self.traffic.now_at(service.share);
+                self.moved(doing, 1.0 - to_share.get(), service);
             }
+            Some(StepAction::SwitchTraffic { .. }) => self.moved(doing, 0.0, service),
             Some(StepAction::DisableFlags { .. }) => self.traffic.flags_off = true,
+            Some(StepAction::RevertSchema { .. }) => self.traffic.schema_reverted = true,
+            Some(StepAction::RevertInfrastructure { .. }) => self.traffic.infrastructure_reverted = true,
             Some(
-                StepAction::WatchHealth { .. }
+                StepAction::ValidateStandby { .. }
+                | StepAction::VerifyTraffic { .. }
+                | StepAction::WatchHealth { .. }
                 | StepAction::VerifyFlags { .. }
+                | StepAction::VerifySchema { .. }
+                | StepAction::VerifyInfrastructure { .. }
                 | StepAction::UpdateServiceDiscovery { .. }
                 | StepAction::Notify { .. },
             )
             | None => {}
         }
+    }
+
+    /// Traffic was seen to move and to leave the candidate this share.
+    fn moved(&mut self, doing: Doing, left: f64, service: &mut Service) {
+        service.share = match doing {
+            Doing::Step => service.share.min(left),
+            Doing::Undo => left,
+        };
+        self.traffic.moved = doing == Doing::Step;
+        self.traffic.now_at(service.share);
     }
 
     fn start_checks(&mut self, attempt: u16, started: MonoTime, service: &mut Service, ctx: &mut Ctx<'_>) {
@@ -367,9 +385,16 @@ const fn grown(action: &StepAction) -> Option<&VersionId> {
         StepAction::ScaleVersion { version, replicas: 1.. } => Some(version),
         StepAction::ScaleVersion { .. }
         | StepAction::ShiftTraffic { .. }
+        | StepAction::ValidateStandby { .. }
+        | StepAction::SwitchTraffic { .. }
+        | StepAction::VerifyTraffic { .. }
         | StepAction::WatchHealth { .. }
         | StepAction::DisableFlags { .. }
         | StepAction::VerifyFlags { .. }
+        | StepAction::RevertSchema { .. }
+        | StepAction::VerifySchema { .. }
+        | StepAction::RevertInfrastructure { .. }
+        | StepAction::VerifyInfrastructure { .. }
         | StepAction::UpdateServiceDiscovery { .. }
         | StepAction::Notify { .. } => None,
     }

@@ -6,7 +6,6 @@
 //! latter case a person is called, since nobody has seen that it helped.
 
 use crate::domain::execution::ExecutionStatus;
-use crate::domain::plan::Strategy;
 use crate::domain::time::{Millis, MonoTime};
 use crate::engine::decide::counts::Sample;
 use crate::engine::decide::effect::worse;
@@ -17,29 +16,22 @@ use super::{FRAME_GRACE, Phase, Run, check, health};
 /// Caches fill and queues drain for a while; after this the rollback did not help.
 const VALIDATION_MAX: Millis = Millis::from_mins(10);
 
-/// Flags act at once where they act at all; what does not end within this beyond the settling time goes on
+/// Flags and infrastructure act at once where they act at all; what does not end within this beyond the settling time goes on
 /// to the next strategy.
-const FLAGS_MAX: Millis = Millis::from_mins(2);
+const STAYS_MAX: Millis = Millis::from_mins(2);
 
-/// With flags off, the candidate may be worse than its control by no more than half of the harm that they were
-/// switched off for, and by no more than this, with confidence ...
-const FLAGS_HARM_MAX: f64 = 0.02;
+/// A candidate that stays may be worse than its control by no more than half of the harm that was
+/// answered, and by no more than this, with confidence ...
+const STAYS_HARM_MAX: f64 = 0.02;
 
 /// ... but by this in any case: two releases are never quite the same.
-const FLAGS_HARM_MIN: f64 = 0.005;
+const STAYS_HARM_MIN: f64 = 0.005;
 
 impl Run {
     pub(super) fn start_validation(&mut self, ctx: &mut Ctx<'_>) {
         let settle = ctx.settings.planning.settle;
-        let most = match self.execution.plan.strategy {
-            Strategy::FeatureFlagDisable => FLAGS_MAX,
-            Strategy::Immediate
-            | Strategy::Gradual
-            | Strategy::CanaryRollback
-            | Strategy::BlueGreenSwitch
-            | Strategy::DatabaseRevert
-            | Strategy::InfrastructureRollback => VALIDATION_MAX,
-        };
+        let stays = self.execution.plan.strategy.keeps_version();
+        let most = if stays { STAYS_MAX } else { VALIDATION_MAX };
         let started = ctx.now.mono;
         self.checks.clear();
         self.phase =
@@ -71,15 +63,15 @@ impl Run {
         check::measure_all(&plan.post_checks, &plan.event.target, service, Some(&whole), &mut self.checks);
         let measured = self.checks.iter().all(|c| c.measured.is_some());
         let passed = self.checks.iter().all(|c| c.passed) && self.is_harmless(started, service);
-        let flags = plan.strategy == Strategy::FeatureFlagDisable;
+        let stays = plan.strategy.keeps_version();
         self.validated(ctx);
         if passed {
             let settle = ctx.settings.planning.settle;
             self.warnings
                 .push(format!("the checks after the last step held, but not for {settle} at a stretch"));
             self.complete(ctx);
-        } else if measured || flags {
-            // Flags that nobody has seen to help are followed by what surely does.
+        } else if measured || stays {
+            // What nobody has seen to help are followed by what surely does.
             self.fail("the checks after the last step did not hold in time".to_owned(), ctx);
         } else {
             self.unverified = true;
@@ -91,10 +83,10 @@ impl Run {
     /// Whether a candidate that stays is not shown to be worse than its control or the history any more.
     fn is_harmless(&self, since: MonoTime, service: &Service) -> bool {
         let plan = &self.execution.plan;
-        if plan.strategy != Strategy::FeatureFlagDisable {
+        if !plan.strategy.keeps_version() {
             return true;
         }
-        let limit = (plan.event.effect.harm / 2.0).clamp(FLAGS_HARM_MIN, FLAGS_HARM_MAX);
+        let limit = (plan.event.effect.harm / 2.0).clamp(STAYS_HARM_MIN, STAYS_HARM_MAX);
         let observed = &service.observed;
         let candidate = health::after(observed, since, |s| s.candidate.counts());
         let control = health::after(observed, since, |s| s.control.counts());

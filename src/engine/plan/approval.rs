@@ -1,20 +1,27 @@
-//! Who must agree (SPEC 3.7). Nobody for staging, which no customer sees. Elsewhere a standing approval, or a
+//! Who must agree (SPEC 3.7). Where data would be lost always a person. Nobody for staging, which no customer sees. Elsewhere a standing approval, or a
 //! person; the simulated world stands for production, so that the whole way is exercised in it.
 
 use crate::domain::id::ActorId;
-use crate::domain::plan::Approval;
+use crate::domain::plan::{Approval, Strategy};
 use crate::domain::service::Environment;
 use crate::domain::time::Now;
 use crate::engine::settings::StandingApproval;
 
-use super::Request;
+use super::{Request, database};
 
-pub(super) fn needed(request: &Request<'_>) -> Approval {
+pub(super) fn needed(request: &Request<'_>, strategy: Strategy) -> Approval {
     let inventory = request.inventory;
     if inventory.environment == Environment::Staging {
         return Approval::NotRequired;
     }
     let approvals = &request.settings.approvals;
+    let role = || approvals.escalation.first().cloned().unwrap_or_else(on_call);
+    let rows = database::rows_at_risk(request);
+    if strategy == Strategy::DatabaseRevert && rows > 0 {
+        // Nobody agrees in advance to lose what is written until then.
+        let reason = format!("the data of {rows} rows written since would be lost");
+        return Approval::Required { role: role(), reason };
+    }
     let standing = approvals.standing.iter().find(|standing| {
         standing.environment == inventory.environment
             && (standing.services.is_empty() || standing.services.contains(&inventory.service))
@@ -25,7 +32,7 @@ pub(super) fn needed(request: &Request<'_>) -> Approval {
             Approval::Standing { approver: standing.approver.clone(), expires: standing.expires }
         }
         None => Approval::Required {
-            role: approvals.escalation.first().cloned().unwrap_or_else(on_call),
+            role: role(),
             reason: "customers see this service, and no standing approval covers it".to_owned(),
         },
     }

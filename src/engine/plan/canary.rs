@@ -1,27 +1,22 @@
 //! Canary rollback: the candidate's traffic is taken off in stages, health is watched in between, and its
 //! share never rises (SPEC 3.2).
 
-use crate::domain::plan::{Check, Step, StepAction};
-use crate::domain::time::Millis;
+use crate::domain::plan::Step;
 
-use super::{Request, SHARE_SLACK, steps};
+use super::steps::Pods;
+use super::{Request, SHARE_MIN, steps};
 
 /// Stages at most, so that a policy cannot make a rollback endless.
 const STAGES_MAX: usize = 10;
 
-/// A share below this is not worth a stage of its own.
-const SHARE_MIN: f64 = 0.01;
-
 pub(super) fn steps(request: &Request<'_>) -> Vec<Step> {
     let mut plan = Vec::with_capacity(8);
     plan.extend(steps::ready_target(request));
+    let mut pods = if plan.is_empty() { Pods::Warm } else { Pods::Started };
     for share in stages(request.candidate_share, &request.settings.planning.stage_factors) {
         plan.push(steps::leave(request, share));
-        let watch = StepAction::WatchHealth { hold: request.settings.planning.stage_hold };
-        plan.push(Step {
-            checks: vec![Check::CandidateShareAtMost { limit: (share + SHARE_SLACK).min(1.0) }],
-            ..steps::critical(watch, Millis::from_secs(300))
-        });
+        plan.push(steps::gate(request, share, pods));
+        pods = Pods::Warm;
     }
     plan.push(steps::leave_nothing(request));
     plan.push(steps::retire(&request.event.current));

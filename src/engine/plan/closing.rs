@@ -7,13 +7,18 @@ use super::{Request, steps};
 
 pub(super) fn steps(request: &Request<'_>, strategy: Strategy) -> [Step; 2] {
     let event = &request.event;
-    let (serving, done) = if strategy == Strategy::FeatureFlagDisable {
-        (
-            &event.current,
-            format!("the flags of {} were switched off; its rollout stays paused", event.current),
-        )
-    } else {
-        (&event.target, format!("went back from {} to {}", event.current, event.target))
+    let (current, target) = (&event.current, &event.target);
+    let (serving, done) = match strategy {
+        Strategy::FeatureFlagDisable => {
+            (current, format!("the flags of {current} were switched off; its rollout stays paused"))
+        }
+        Strategy::InfrastructureRollback => {
+            (current, format!("the infrastructure changed for {current} was set back; it serves on"))
+        }
+        Strategy::DatabaseRevert => (target, format!("went back from {current} to {target}, schema and all")),
+        Strategy::Immediate | Strategy::Gradual | Strategy::CanaryRollback | Strategy::BlueGreenSwitch => {
+            (target, format!("went back from {current} to {target}"))
+        }
     };
     let message = format!("{}: {done} ({strategy}). {}", event.service, event.reason);
     [

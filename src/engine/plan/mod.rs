@@ -4,18 +4,22 @@
 //! shifts traffic only to a version that has pods or is first given some.
 
 mod approval;
+mod blue_green;
 mod canary;
 mod choose;
 mod closing;
+mod database;
 mod flags;
+mod gradual;
 mod immediate;
+mod infrastructure;
 mod risks;
 mod steps;
 
 use crate::domain::event::RollbackEvent;
 use crate::domain::id::ServiceId;
 use crate::domain::plan::{Check, RollbackPlan, StepAction, Strategy};
-use crate::domain::service::{Inventory, KnownVersion};
+use crate::domain::service::{Inventory, KnownVersion, RolloutKind};
 use crate::domain::time::Now;
 
 use super::guard;
@@ -23,6 +27,9 @@ use super::settings::Settings;
 
 pub(super) use approval::on_call;
 pub(super) use steps::SHARE_SLACK;
+
+/// A share of the traffic below this is not worth a stage of its own.
+const SHARE_MIN: f64 = 0.01;
 
 /// What a plan is made of.
 pub(super) struct Request<'a> {
@@ -34,6 +41,10 @@ pub(super) struct Request<'a> {
     pub(super) target: &'a KnownVersion,
     /// Pods of the target that are ready, as best known.
     pub(super) target_ready: u32,
+    /// Pods of the candidate that are ready, as best known.
+    pub(super) candidate_ready: u32,
+    /// How the candidate was shipped.
+    pub(super) shipped: RolloutKind,
     /// Share of traffic that the candidate is configured to get, `0..=1`.
     pub(super) candidate_share: f64,
     /// Share of failed requests that still counts as recovered, `0..=1`.
@@ -50,24 +61,43 @@ pub(super) struct Request<'a> {
     pub(super) now: Now,
 }
 
+impl Request<'_> {
+    /// Ready pods with which the target counts as up: four fifths, since one pod that restarts just now must not
+    /// stop a rollback.
+    fn pods_min(&self) -> u32 {
+        self.inventory.replicas - self.inventory.replicas / 5
+    }
+
+    /// The version that is taken back.
+    fn current(&self) -> Option<&KnownVersion> {
+        self.inventory.versions.iter().find(|version| version.id == self.event.current)
+    }
+
+    /// Whether one Deployment holds all versions: traffic follows pods, and there is nothing to switch between.
+    fn is_shared(&self) -> bool {
+        let can = self.inventory.capabilities;
+        self.shipped == RolloutKind::Rolling || !(can.traffic_split || can.blue_green)
+    }
+}
+
 /// Makes the plan; none when no strategy is left that the service can do.
 pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
-    let (strategy, rejected) = choose::choose(&request)?;
+    let choose::Choice { strategy, rejected, objections } = choose::choose(&request)?;
     let (mut steps, moves_traffic) = match strategy {
         Strategy::FeatureFlagDisable => (flags::steps(&request), false),
         Strategy::CanaryRollback => (canary::steps(&request), true),
-        Strategy::Immediate
-        | Strategy::Gradual
-        | Strategy::BlueGreenSwitch
-        | Strategy::DatabaseRevert
-        | Strategy::InfrastructureRollback => (immediate::steps(&request), true),
+        Strategy::BlueGreenSwitch => (blue_green::steps(&request), true),
+        Strategy::Gradual => (gradual::steps(&request), true),
+        Strategy::Immediate => (immediate::steps(&request), true),
+        Strategy::DatabaseRevert => (database::steps(&request), true),
+        Strategy::InfrastructureRollback => (infrastructure::steps(&request), false),
     };
     steps.extend(closing::steps(&request, strategy));
-    let scales_target = steps.first().is_some_and(|s| matches!(s.action, StepAction::ScaleVersion { .. }));
+    let scales_target = steps.iter().any(|step| {
+        matches!(&step.action, StepAction::ScaleVersion { version, .. } if *version == request.target.id)
+    });
     let pre_checks = if moves_traffic && !scales_target {
-        // Four fifths: one pod that restarts just now must not stop a rollback.
-        let replicas = request.inventory.replicas;
-        vec![Check::TargetReady { pods_min: replicas - replicas / 5 }]
+        vec![Check::TargetReady { pods_min: request.pods_min() }]
     } else {
         Vec::new()
     };
@@ -83,9 +113,10 @@ pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
         dependencies: dependencies(&request),
         estimated,
         risks: risks::assess(&request, strategy),
-        approval: approval::needed(&request),
+        approval: approval::needed(&request, strategy),
         window: window(&request),
         steps,
+        objections,
         event: request.event,
     })
 }

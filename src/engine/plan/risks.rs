@@ -4,7 +4,7 @@ use crate::domain::plan::{Risk, RiskKind, RiskLevel, Strategy};
 use crate::domain::service::Tier;
 use crate::domain::time::Millis;
 
-use super::Request;
+use super::{Request, database};
 
 /// A target shipped longer ago than this is worth a look ...
 const OLD: Millis = Millis::from_mins(7 * 24 * 60);
@@ -17,22 +17,41 @@ pub(super) fn assess(request: &Request<'_>, strategy: Strategy) -> Vec<Risk> {
         let reason = "the version stays; only what its flags guard is switched off".to_owned();
         return vec![Risk { kind: RiskKind::BlastRadius, level: RiskLevel::Low, reason }];
     }
-    let data = match request.inventory.tier {
-        Tier::Application => (RiskLevel::Medium, "whether the target can read the data was not assessed"),
-        Tier::Database | Tier::Infrastructure => (RiskLevel::High, "the service keeps or carries data"),
-    };
-    let mut risks = vec![
-        Risk { kind: RiskKind::DataLoss, level: data.0, reason: data.1.to_owned() },
-        capacity(request),
-        blast_radius(request),
-        staleness(request),
-    ];
+    if strategy == Strategy::InfrastructureRollback {
+        let reason = "the version stays; what is set back holds for every version of the service".to_owned();
+        return vec![Risk { kind: RiskKind::BlastRadius, level: RiskLevel::Medium, reason }];
+    }
+    let mut risks =
+        vec![data(request, strategy), capacity(request), blast_radius(request), staleness(request)];
     if !request.inventory.depends_on.is_empty() {
         let called = request.inventory.depends_on.len();
         let reason = format!("it calls {called} services whose versions were not compared with the target");
         risks.push(Risk { kind: RiskKind::Dependency, level: RiskLevel::Medium, reason });
     }
     risks
+}
+
+fn data(request: &Request<'_>, strategy: Strategy) -> Risk {
+    let known = request.inventory.versions.iter().any(|version| version.schema.is_some());
+    let (level, reason) = if strategy == Strategy::DatabaseRevert {
+        let (rows, lock) = (database::rows_at_risk(request), database::lock(request));
+        let level = if rows > 0 { RiskLevel::High } else { RiskLevel::Medium };
+        (level, format!("the data of {rows} rows written since is lost; tables are locked for {lock}"))
+    } else if known && !database::target_fits(request) {
+        (RiskLevel::High, "the target fails with the schema that came after it".to_owned())
+    } else if known {
+        (RiskLevel::Low, "the target works with the schema as it is".to_owned())
+    } else {
+        match request.inventory.tier {
+            Tier::Application => {
+                (RiskLevel::Medium, "whether the target can read the data was not assessed".to_owned())
+            }
+            Tier::Database | Tier::Infrastructure => {
+                (RiskLevel::High, "the service keeps or carries data".to_owned())
+            }
+        }
+    };
+    Risk { kind: RiskKind::DataLoss, level, reason }
 }
 
 fn capacity(request: &Request<'_>) -> Risk {

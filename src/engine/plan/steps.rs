@@ -36,19 +36,51 @@ pub(super) fn ready_target(request: &Request<'_>) -> Option<Step> {
     (request.target_ready < needed).then(|| {
         let version = request.target.id.clone();
         let scale = StepAction::ScaleVersion { version: version.clone(), replicas: needed };
-        let apart = request.inventory.capabilities.traffic_split || request.inventory.capabilities.blue_green;
-        let undo = if apart {
-            StepAction::ScaleVersion { version, replicas: request.target_ready }
-        } else {
-            StepAction::ScaleVersion { version: request.event.current.clone(), replicas: needed }
-        };
-        Step {
-            on_failure: OnFailure::UndoAndEscalate,
-            undo: Some(undo),
-            checks: vec![Check::TargetReady { pods_min: needed }],
-            ..critical(scale, Millis::from_secs(180))
-        }
+        Step { undo: Some(give_back(request, request.target_ready)), ..grow(scale, needed) }
     })
+}
+
+/// Gives the target pods (180 s, critical) and counts them; without an undo of its own yet.
+pub(super) fn grow(scale: StepAction, pods_min: u32) -> Step {
+    Step {
+        on_failure: OnFailure::UndoAndEscalate,
+        checks: vec![Check::TargetReady { pods_min }],
+        ..critical(scale, Millis::from_secs(180))
+    }
+}
+
+/// What takes pods of the target away again, down to what it had.
+pub(super) fn give_back(request: &Request<'_>, had: u32) -> StepAction {
+    if request.is_shared() {
+        StepAction::ScaleVersion {
+            version: request.event.current.clone(),
+            replicas: request.inventory.replicas,
+        }
+    } else {
+        StepAction::ScaleVersion { version: request.target.id.clone(), replicas: had }
+    }
+}
+
+/// Whether the pods that a gate looks at were there before, or have just been started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pods {
+    Warm,
+    Started,
+}
+
+/// Watches health before the next stage or batch: so much of the traffic at most is the candidate's by then
+/// (300 s, critical).
+pub(super) fn gate(request: &Request<'_>, share: f64, pods: Pods) -> Step {
+    let planning = &request.settings.planning;
+    let warm_up = match pods {
+        Pods::Warm => Millis::ZERO,
+        Pods::Started => planning.warm_up,
+    };
+    let watch = StepAction::WatchHealth { hold: planning.stage_hold, warm_up };
+    Step {
+        checks: vec![Check::CandidateShareAtMost { limit: (share + SHARE_SLACK).min(1.0) }],
+        ..critical(watch, Millis::from_secs(300))
+    }
 }
 
 /// Leaves the candidate this share of the traffic (30 s, critical).
@@ -74,10 +106,17 @@ pub(super) fn retire(candidate: &VersionId) -> Step {
 /// How long a step usually takes, while there is no history of such steps.
 pub(super) const fn usual(action: &StepAction) -> Millis {
     match action {
-        StepAction::ScaleVersion { .. } => Millis::from_secs(60),
-        StepAction::WatchHealth { hold } => Millis(hold.0.saturating_add(15_000)),
+        StepAction::ScaleVersion { .. } | StepAction::RevertSchema { .. } => Millis::from_secs(60),
+        StepAction::WatchHealth { hold, .. } => Millis(hold.0.saturating_add(15_000)),
         StepAction::DisableFlags { .. } | StepAction::Notify { .. } => Millis::from_secs(2),
-        StepAction::ShiftTraffic { .. } | StepAction::VerifyFlags { .. } => Millis::from_secs(20),
-        StepAction::UpdateServiceDiscovery { .. } => Millis::from_secs(5),
+        StepAction::ShiftTraffic { .. }
+        | StepAction::SwitchTraffic { .. }
+        | StepAction::VerifyTraffic { .. }
+        | StepAction::RevertInfrastructure { .. }
+        | StepAction::VerifyInfrastructure { .. }
+        | StepAction::VerifyFlags { .. } => Millis::from_secs(20),
+        StepAction::ValidateStandby { .. }
+        | StepAction::VerifySchema { .. }
+        | StepAction::UpdateServiceDiscovery { .. } => Millis::from_secs(5),
     }
 }

@@ -40,6 +40,8 @@ pub(crate) fn inventory() -> Inventory {
         deployable: true,
         marked_bad: false,
         flags: Vec::new(),
+        schema: None,
+        infrastructure: Vec::new(),
         replicas_ready: ready,
     };
     let candidate = KnownVersion {
@@ -266,6 +268,7 @@ impl Bench {
     fn take(&mut self, action: &StepAction) {
         match action {
             StepAction::ShiftTraffic { to_share, .. } => self.world.share = 1.0 - to_share.get(),
+            StepAction::SwitchTraffic { .. } => self.world.share = 0.0,
             StepAction::DisableFlags { .. } if self.world.flags_cure => {
                 self.world.bad = self.world.old_bad;
                 self.world.say = Say::Pass;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::plan::Strategy;
 use crate::engine::settings::{MissingAction, TargetWorse};
 use crate::policy::document::Length;
 
@@ -140,8 +141,17 @@ pub struct PlanningEntry {
     /// the decision; falling, each at most 0.99. Default one stage at 0.5.
     #[schemars(length(max = 20), inner(range(min = 0.0, max = 0.99)))]
     pub stage_factors: Vec<f64>,
+    /// Share of the replicas that are the target's after each batch of a gradual rollback; rising, and the last
+    /// batch is the rest. Default 0.25 and 0.5.
+    #[schemars(length(max = 20), inner(range(min = 0.01, max = 0.99)))]
+    pub batches: Vec<f64>,
+    /// Taken instead of what the rules choose, wherever the service can do it. For comparisons and drills. Default
+    /// none: the rules choose.
+    pub strategy: Option<Strategy>,
     /// How long health must hold between stages. Default 30 s.
     pub stage_hold: Length,
+    /// For how long pods that were just started may be slow without being taken for a worse target. Default 90 s.
+    pub warm_up: Length,
     /// At most this error ratio lets a check pass where the history tells nothing. Default 0.05.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub error_ratio_max: f64,
@@ -156,7 +166,10 @@ impl Default for PlanningEntry {
     fn default() -> Self {
         Self {
             stage_factors: vec![0.5],
+            batches: vec![0.25, 0.5],
+            strategy: None,
             stage_hold: Length::secs(30),
+            warm_up: Length::secs(90),
             error_ratio_max: 0.05,
             error_ratio_slack: 2.0,
             settle: Length::secs(45),

@@ -74,6 +74,11 @@ impl Check<'_> {
             let hint = format!("add `{need}` to `capabilities`, or choose another `rollout`");
             self.report(Rule::RolloutImpossible, &path, message, hint);
         }
+        if deploy.standby_for.is_some() && deploy.rollout != Rollout::BlueGreen {
+            let path = [Step::Field("deploy"), Step::Field("standby_for")];
+            let message = "`standby_for` belongs to a `blue_green` rollout";
+            self.report(Rule::RolloutImpossible, &path, message, "leave it out");
+        }
         let Some(steps) = &deploy.steps else { return };
         let path = [Step::Field("deploy"), Step::Field("steps")];
         if deploy.rollout != Rollout::Canary {

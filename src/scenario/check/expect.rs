@@ -139,6 +139,7 @@ fn cause_word(cause: Cause) -> &'static str {
         Cause::None => "none",
         Cause::Candidate => "candidate",
         Cause::Flag => "flag",
+        Cause::Infrastructure => "infrastructure",
         Cause::External => "external",
     }
 }

@@ -42,6 +42,16 @@ impl Check<'_> {
                     }
                     continue;
                 }
+                Event::BadInfrastructure(bad) => {
+                    self.harm(&field("harm"), &bad.harm);
+                    let candidate = self.scenario.service.versions.last();
+                    if !candidate.is_some_and(|v| v.infrastructure.contains(&bad.change)) {
+                        let message = format!("no {} was changed for the candidate", bad.change);
+                        let hint = "list the candidate in `versions` with `infrastructure: [config_map]`";
+                        self.report(Rule::UnknownFlag, &field("change"), message, hint);
+                    }
+                    continue;
+                }
                 Event::DependencyOutage(outage) => {
                     if self.scenario.dependency.is_none() {
                         let message = "the service calls no dependency that could fail";

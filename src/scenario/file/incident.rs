@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::FlagKey;
+use crate::domain::service::InfraChange;
 use crate::policy::document::{Length, Name};
 use crate::scenario::model::Arms;
 
@@ -15,6 +16,8 @@ pub enum Event {
     BadVersion(Harm),
     /// A flag of the candidate does harm while it is on.
     BadFlag(BadFlag),
+    /// Infrastructure that was changed for the candidate does harm to every version until it is set back.
+    BadInfrastructure(BadInfrastructure),
     /// The dependency fails.
     DependencyOutage(Outage),
     /// More users come.
@@ -37,6 +40,7 @@ impl Event {
         match self {
             Self::BadVersion(_) => "bad_version",
             Self::BadFlag(_) => "bad_flag",
+            Self::BadInfrastructure(_) => "bad_infrastructure",
             Self::DependencyOutage(_) => "dependency_outage",
             Self::Surge(_) => "surge",
             Self::NoisyNeighbour(_) => "noisy_neighbour",
@@ -103,6 +107,16 @@ pub struct BadFlag {
     #[schemars(with = "Name")]
     pub flag: FlagKey,
     /// What it does while it is on.
+    pub harm: Harm,
+}
+
+/// Harm of changed infrastructure.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BadInfrastructure {
+    /// What was changed; the candidate must list it in `infrastructure`.
+    pub change: InfraChange,
+    /// What it does until it is set back.
     pub harm: Harm,
 }
 

@@ -19,10 +19,13 @@ use crate::scenario::model::Answer;
 use crate::scenario::vary::Draws;
 
 pub use incident::{
-    BadFlag, Event, FaultEntry, Findings, Gap, Harm, Interval, Noise, NoisyPod, Outage, PodOut, Surge,
+    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, Interval, Noise, NoisyPod, Outage,
+    PodOut, Surge,
 };
 pub(crate) use service::capabilities;
-pub use service::{Capability, Dependency, Latency, Normal, Pods, Range, TierName, Traffic, Users, Version};
+pub use service::{
+    Capability, Dependency, Latency, Normal, Pods, Range, Revert, Schema, TierName, Traffic, Users, Version,
+};
 
 /// A scenario: a service, a deploy, what goes wrong, and what is expected of the policy.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -200,6 +203,10 @@ pub struct DeployEntry {
     #[serde(default)]
     #[schemars(range(min = 0.01, max = 100.0))]
     pub surge: Option<f64>,
+    /// For a blue-green deploy: how long the old version's pods stay up after the switch; then they are scaled
+    /// down, and going back means to start them again. Default 1 hour.
+    #[serde(default)]
+    pub standby_for: Option<Length>,
 }
 
 /// A canary's stage.

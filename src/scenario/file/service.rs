@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::id::{FlagKey, ServiceId, VersionId};
-use crate::domain::service::{Capabilities, Tier};
+use crate::domain::service::{Capabilities, InfraChange, SchemaChange, Tier};
 use crate::policy::document::{Length, Name};
 
 /// The layer a service belongs to.
@@ -280,6 +280,58 @@ pub struct Version {
     #[serde(default)]
     #[schemars(with = "Vec<Name>")]
     pub flags: Vec<FlagKey>,
+    /// The schema change that came with it. One that only adds is applied when the deploy begins, any other once the
+    /// candidate serves all.
+    #[serde(default)]
+    pub schema: Option<Schema>,
+    /// Infrastructure that was changed for it, whose former state is recorded.
+    #[serde(default)]
+    #[schemars(length(max = 4))]
+    pub infrastructure: Vec<InfraChange>,
+}
+
+/// A schema change.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// `expand` only adds, `contract` only takes away what this version does not need any more, `breaking` does both.
+    pub change: SchemaChange,
+    /// Share of requests that need what it touches: they fail where version and schema do not fit, and wait while it is
+    /// locked. Default 0.8.
+    #[serde(default = "touches")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub touches: f64,
+    /// How it is taken back. Default: there is no script.
+    #[serde(default)]
+    pub revert: Option<Revert>,
+}
+
+/// How a schema change is taken back.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Revert {
+    /// How long the script runs. Default 20 s.
+    #[serde(default = "script")]
+    pub takes: Length,
+    /// For how long of that, at its end, it holds locks. Default 2 s.
+    #[serde(default = "lock")]
+    pub lock: Length,
+    /// Rows written since whose data it loses: somebody has to agree to that. Default 0.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000_000))]
+    pub rows_at_risk: u64,
+}
+
+fn touches() -> f64 {
+    0.8
+}
+
+fn script() -> Length {
+    Length::secs(20)
+}
+
+fn lock() -> Length {
+    Length::secs(2)
 }
 
 fn yes() -> bool {

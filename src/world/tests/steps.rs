@@ -66,6 +66,7 @@ fn shifting_waits_for_the_router() {
     check_never(&stuck, &shift("v42", "v41", 1.0));
     let mut switch = healthy();
     switch.deploy.kind = RolloutKind::BlueGreen;
+    switch.service.capabilities.traffic_split = false;
     let words = "a blue-green switch moves all traffic or none".to_owned();
     check(&switch, &shift("v42", "v41", 0.5), 0..=0, &failed(FailureReason::Refused(words)));
     check(&switch, &shift("v42", "v41", 1.0), 1..=6, &StepOutcome::Succeeded);
