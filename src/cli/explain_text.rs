@@ -8,7 +8,7 @@ use crate::domain::plan::{Approval, Check, CheckResult, RollbackPlan};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Milestone, Truth};
 use crate::domain::verdict::{Evidence, VerdictClass};
-use crate::report::{told, wrapped};
+use crate::report::{sensitivity, told, wrapped};
 use crate::score::RunOutcome;
 
 use super::diagnose::counted;
@@ -46,6 +46,9 @@ impl<'a> Teller<'a> {
         ));
         if !header.shows.is_empty() {
             self.lines.push(wrapped(&header.shows, self.width, "", ""));
+        }
+        for words in &header.assumptions {
+            self.lines.push(wrapped(words, self.width, "- ", "  "));
         }
         self.lines.push(String::new());
         self.lines.push(format!(
@@ -223,6 +226,16 @@ impl<'a> Teller<'a> {
                 moments.push(format!("{what} {}", self.since(*at)));
             }
             self.lines.push(wrapped(&moments.join("; "), self.width, "  ", "  "));
+            let others = sensitivity(truth.onset, &explained.sensitivity);
+            let held = explained.extrapolated.map(|from| {
+                format!(
+                    "extrapolated from {}: the record holds nothing of what was shown from there on",
+                    self.since(from)
+                )
+            });
+            for words in others.into_iter().chain(held) {
+                self.lines.push(wrapped(&words, self.width, "  ", "  "));
+            }
         }
         if let Some(outcome) = &explained.outcome {
             self.lines.push("How it counts".to_owned());

@@ -64,6 +64,9 @@ pub struct RunHeader {
     /// there is no such world (a recording) and in records of older builds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario_text: Option<Arc<str>>,
+    /// Of a recording: how it is replayed, what that assumes and where its limits are, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumptions: Vec<String>,
 }
 
 /// One entry of a record.

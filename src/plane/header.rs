@@ -46,5 +46,6 @@ pub(super) fn header(
         signals: policy.custom.clone(),
         expect: scenario.expect.clone(),
         scenario_text: scenario.text.clone(),
+        assumptions: Vec::new(),
     }
 }

@@ -123,6 +123,7 @@ impl Sample {
             signals: Vec::new(),
             expect: self.expect.clone(),
             scenario_text: None,
+            assumptions: Vec::new(),
         }
     }
 

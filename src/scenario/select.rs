@@ -10,9 +10,10 @@ use super::rule::Rule;
 use crate::policy::document::source::{UNREADABLE, unplaced};
 use crate::policy::document::{FileKind, Problems, Source};
 
+/// Everything below `scenarios/`: the scenarios by family, and the recordings.
 #[derive(RustEmbed)]
 #[folder = "scenarios/"]
-struct Shipped;
+pub(super) struct Shipped;
 
 /// Folders below the one that is asked for; scenarios live one level down.
 const DEPTH_MAX: usize = 6;
@@ -41,7 +42,8 @@ pub fn load_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, Problems> {
 
 /// The scenarios that the binary carries, by family and name.
 pub fn shipped() -> Result<Vec<Scenario>, Problems> {
-    let mut names: Vec<String> = Shipped::iter().map(String::from).collect();
+    let mut names: Vec<String> =
+        Shipped::iter().map(String::from).filter(|name| name.ends_with(".yaml")).collect();
     names.sort();
     collect(names.iter().filter_map(|name| {
         let file = Shipped::get(name)?;
