@@ -197,10 +197,8 @@ fn keep_recording(folder: &Path, recording: &Recording) -> anyhow::Result<()> {
     let cases = list["cases"].as_array_mut().context("`cases` of the list is not a list")?;
     if let Some(before) = cases.iter_mut().find(|case| case["id"] == entry["id"]) {
         // What a person wrote into it beside what is recorded stays.
-        if let (Some(old), Some(new)) = (before.as_object(), entry.as_object_mut()) {
-            if let Some(expect) = old.get("expect") {
-                new.insert("expect".to_owned(), expect.clone());
-            }
+        if let (Some(expect), Some(new)) = (before.get("expect"), entry.as_object_mut()) {
+            new.insert("expect".to_owned(), expect.clone());
         }
         *before = entry;
     } else {

@@ -36,7 +36,7 @@ pub struct Prometheus {
 }
 
 /// How long it may take to start.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 impl Prometheus {
     /// Starts it with its data in `folder`, through a keeper which ends it when this process is gone.

@@ -2,6 +2,7 @@
 //! Poisson), each is sent to a version drawn by the configured share, and there to the pods in turn.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -164,11 +165,11 @@ async fn metrics(State(router): State<Arc<Router>>) -> String {
     for (version, counts) in &router.counts {
         let (name, sent) = (version.name(), counts.sent.load(Ordering::Relaxed));
         let unanswered = counts.unanswered.load(Ordering::Relaxed);
-        text.push_str(&format!("router_requests_total{{version=\"{name}\"}} {sent}\n"));
-        text.push_str(&format!("router_unanswered_total{{version=\"{name}\"}} {unanswered}\n"));
+        let _ = writeln!(text, "router_requests_total{{version=\"{name}\"}} {sent}");
+        let _ = writeln!(text, "router_unanswered_total{{version=\"{name}\"}} {unanswered}");
     }
     let share = router.routes.lock().expect("no panic under the lock").share;
-    text.push_str(&format!("router_candidate_share {share}\n"));
+    let _ = writeln!(text, "router_candidate_share {share}");
     text
 }
 

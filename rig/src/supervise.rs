@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use crate::READY;
 
 /// How long a program may take until it listens.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// How long it may take to end once its input is closed.
 const END_MAX: Duration = Duration::from_secs(8);

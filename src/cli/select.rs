@@ -89,20 +89,20 @@ pub(super) struct Selected {
 
 impl Selected {
     fn push(&mut self, scenario: Scenario, subject: Option<&Path>) -> Result<(), Failure> {
-        self.name(full_name(&scenario), subject)?;
+        self.name(&full_name(&scenario), subject)?;
         self.scenarios.push(scenario);
         Ok(())
     }
 
     fn push_recorded(&mut self, case: RecordedCase) -> Result<(), Failure> {
-        self.name(case_name(&case), None)?;
+        self.name(&case_name(&case), None)?;
         self.recorded.push(case);
         Ok(())
     }
 
-    fn name(&mut self, name: String, subject: Option<&Path>) -> Result<(), Failure> {
-        let subject = subject.map_or_else(|| name.clone(), |path| path.display().to_string());
-        if let Some(before) = self.subjects.insert(name.clone(), subject.clone()) {
+    fn name(&mut self, name: &str, subject: Option<&Path>) -> Result<(), Failure> {
+        let subject = subject.map_or_else(|| name.to_owned(), |path| path.display().to_string());
+        if let Some(before) = self.subjects.insert(name.to_owned(), subject.clone()) {
             return Err(bad_input(
                 anyhow!("`{before}` and `{subject}` are both called `{name}`"),
                 "family and name come from the folder and the file; rename one, or name each once",

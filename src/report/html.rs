@@ -250,7 +250,7 @@ fn assumptions(entries: &[Entry], onset: Option<MonoTime>) -> Vec<String> {
             Entry::Header(header) => words.extend(header.assumptions.iter().cloned()),
             Entry::Truth(_, TruthEntry::Sensitivity(found)) => sensitivity.push(*found),
             Entry::Truth(_, TruthEntry::Extrapolated(from)) => {
-                words.push(format!("extrapolated from {from} on"))
+                words.push(format!("extrapolated from {from} on"));
             }
             Entry::Truth(
                 _,

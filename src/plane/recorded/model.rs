@@ -169,7 +169,7 @@ impl Model {
 
     fn remember(&mut self, frame: &Frame) {
         if frame.at <= self.change {
-            for arm in frame.stable.iter() {
+            if let Some(arm) = &frame.stable {
                 self.before.add(arm);
             }
             let p99 = frame.signals.get(SignalKind::LatencyP99);
