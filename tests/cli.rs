@@ -77,7 +77,7 @@ fn bad_input_is_refused_with_a_place_and_a_remedy() {
         &[
             "error[S010]",
             "unknown field `hang_ratoi` in `bad_version`",
-            "typo.yaml:23",
+            "typo.yaml:24",
             "did you mean `hang_ratio`?",
         ],
     );
@@ -86,7 +86,7 @@ fn bad_input_is_refused_with_a_place_and_a_remedy() {
         &folder,
         &["run", "percent.yaml"],
         2,
-        &["`hang_ratio` must be between 0 and 1, got 70", "percent.yaml:23:52", "write `0.7`"],
+        &["`hang_ratio` must be between 0 and 1, got 70", "percent.yaml:24:52", "write `0.7`"],
     );
     refuses(
         &folder,

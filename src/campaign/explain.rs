@@ -6,7 +6,7 @@ use crate::domain::execution::EffectState;
 use crate::domain::frame::{ArmIncrements, Frame};
 use crate::domain::id::Attempt;
 use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Milestone, Truth, TruthEntry};
+use crate::domain::truth::{Milestone, ReplaySensitivity, Truth, TruthEntry};
 use crate::domain::verdict::{Evidence, Verdict};
 use crate::policy;
 use crate::record::RecordError;
@@ -59,6 +59,10 @@ pub struct Explained {
     pub truth: Option<Truth>,
     /// When the harm ended and the service had recovered; also part of the truth.
     pub reached: Vec<(MonoTime, Milestone)>,
+    /// Of a replayed recording: what other decays of the version's damage would have meant.
+    pub sensitivity: Vec<ReplaySensitivity>,
+    /// Of a replayed recording: from when on something was held over from before.
+    pub extrapolated: Option<MonoTime>,
     /// How the run counts; none if the record does not tell a whole run.
     pub outcome: Option<RunOutcome>,
 }
@@ -87,6 +91,8 @@ pub fn explain(
         stream: Vec::new(),
         truth: None,
         reached: Vec::new(),
+        sensitivity: Vec::new(),
+        extrapolated: None,
         outcome: None,
     };
     let mut last: Option<Box<Frame>> = None;
@@ -117,6 +123,8 @@ pub fn explain(
                 explained.truth = Some(truth);
             }
             Entry::Truth(at, TruthEntry::Reached(milestone)) => explained.reached.push((at, milestone)),
+            Entry::Truth(_, TruthEntry::Sensitivity(found)) => explained.sensitivity.push(found),
+            Entry::Truth(_, TruthEntry::Extrapolated(from)) => explained.extrapolated = Some(from),
             Entry::Truth(at, TruthEntry::EngineLost) => explained.stream.push(Happened::EngineLost(at)),
             Entry::Input(at, Input::StepRead { attempt, state }) => {
                 explained.stream.push(Happened::Read(at, attempt, state));

@@ -9,7 +9,7 @@ use super::diagnose::{Failure, bad_input, environment, fault};
 use super::exit::Code;
 use super::explain_text::text;
 use super::record::{Record, is_record, unreadable};
-use super::select::{PolicyArgs, SeedArgs, scenario};
+use super::select::{One, PolicyArgs, SeedArgs, subject};
 use super::{Format, out, width};
 use crate::campaign::explain::{Explained, Happened, Scrape, explain};
 use crate::campaign::{Campaign, CampaignError, RunKey, Subject};
@@ -64,9 +64,12 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Code, Failure> {
         record.tell_left_out();
         explained
     } else {
-        let scenario = scenario(&args.what)?;
+        let one = subject(&args.what)?;
         let campaign = Campaign {
-            subjects: vec![Subject::Scenario(&scenario)],
+            subjects: vec![match &one {
+                One::Scenario(scenario) => Subject::Scenario(scenario),
+                One::Recorded(case) => Subject::Recorded(case),
+            }],
             policies: vec![args.policy.own()?],
             seed: args.seed.seed,
             seeds: args.seed_index + 1,
@@ -128,7 +131,13 @@ fn json(explained: &Explained) -> String {
         "seed_index": explained.header.seed_index,
         "deployed_ms": explained.deployed.0,
         "stream": stream,
-        "truth": { "known": explained.truth, "reached": reached },
+        "assumptions": explained.header.assumptions,
+        "truth": {
+            "known": explained.truth,
+            "reached": reached,
+            "sensitivity": explained.sensitivity,
+            "extrapolated_from": explained.extrapolated,
+        },
         "outcome": explained.outcome,
     })
     .to_string()

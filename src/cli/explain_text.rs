@@ -9,7 +9,7 @@ use crate::domain::plan::{Approval, Check, CheckResult, Purpose, RollbackPlan};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Milestone, Truth};
 use crate::domain::verdict::{Evidence, VerdictClass};
-use crate::report::{Told, seen, told, wrapped};
+use crate::report::{Told, seen, sensitivity, told, wrapped};
 use crate::score::{Executions, RunOutcome};
 
 use super::diagnose::counted;
@@ -55,6 +55,9 @@ impl Teller<'_> {
         ));
         if !header.shows.is_empty() {
             self.lines.push(wrapped(&header.shows, self.width, "", ""));
+        }
+        for words in &header.assumptions {
+            self.lines.push(wrapped(words, self.width, "- ", "  "));
         }
         self.lines.push(String::new());
         self.lines.push(format!(
@@ -212,6 +215,16 @@ impl Teller<'_> {
                 moments.push(format!("{what} {}", self.since(*at)));
             }
             self.lines.push(wrapped(&moments.join("; "), self.width, "  ", "  "));
+            let others = sensitivity(truth.onset, &explained.sensitivity);
+            let held = explained.extrapolated.map(|from| {
+                format!(
+                    "extrapolated from {}: the record holds nothing of what was shown from there on",
+                    self.since(from)
+                )
+            });
+            for words in others.into_iter().chain(held) {
+                self.lines.push(wrapped(&words, self.width, "  ", "  "));
+            }
         }
         if let Some(outcome) = &explained.outcome {
             self.lines.push("How it counts".to_owned());

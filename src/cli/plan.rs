@@ -6,7 +6,7 @@ use clap::Args;
 use super::diagnose::{Failure, bad_input, fault, impossible};
 use super::exit::Code;
 use super::explain::cannot_play;
-use super::select::{PolicyArgs, SeedArgs, scenario};
+use super::select::{One, PolicyArgs, SeedArgs, subject};
 use super::{Format, out, width};
 use crate::campaign::plan::{NoPlan, Planned, planned};
 use crate::campaign::{Campaign, RunKey, Subject};
@@ -61,7 +61,16 @@ fn length(text: &str) -> Result<Millis, String> {
 }
 
 pub(super) fn run(args: &PlanArgs) -> Result<Code, Failure> {
-    let scenario = scenario(&args.what)?;
+    let scenario = match subject(&args.what)? {
+        One::Scenario(scenario) => *scenario,
+        One::Recorded(case) => {
+            let recorded = anyhow!("`{}` is a recording: there is no service to plan for", case.id);
+            return Err(bad_input(
+                recorded,
+                "name a scenario; `backspin explain` tells what was decided on a recording",
+            ));
+        }
+    };
     let mut policy = args.policy.own()?;
     policy.settings.planning.strategy = args.strategy.or(policy.settings.planning.strategy);
     let end = scenario.timing.end();

@@ -25,7 +25,7 @@ const SEEDS: u64 = 60;
 /// Plays scenarios or recorded incidents and judges what the engine did.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
-    /// Scenario files, folders, or names of shipped scenarios; by default all shipped ones.
+    /// Scenario files, folders, or names of shipped scenarios and recordings; by default all shipped ones.
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<PathBuf>,
     /// Play the recorded incidents below this folder instead (each source with its `cases.json`).
@@ -57,15 +57,18 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let policies = args.policy.load()?;
     match &args.incidents {
         None => {
-            let Selected { scenarios, subjects } = scenarios(&args.scenarios, args.filter.as_deref())?;
-            let title = format!(
-                "{} × {}",
-                counted(scenarios.len(), "scenario"),
-                counted(args.seeds as usize, "seed")
-            );
+            let Selected { scenarios, recorded, subjects } =
+                scenarios(&args.scenarios, args.filter.as_deref())?;
+            let played = (!scenarios.is_empty()).then(|| {
+                format!("{} × {}", counted(scenarios.len(), "scenario"), counted(args.seeds as usize, "seed"))
+            });
+            let incidents = (!recorded.is_empty()).then(|| counted(recorded.len(), "recorded incident"));
+            let title = played.into_iter().chain(incidents).collect::<Vec<_>>().join(", ");
             let options = format!("{}{}", args.seed.given(), args.policy.given());
-            let extra = Extra { title, commands: Commands { subjects, options }, sources: Vec::new() };
-            play(args, policies, scenarios.iter().map(Subject::Scenario).collect(), extra)
+            let sources = credits(&recorded);
+            let extra = Extra { title, commands: Commands { subjects, options }, sources };
+            let subjects = scenarios.iter().map(Subject::Scenario);
+            play(args, policies, subjects.chain(recorded.iter().map(Subject::Recorded)).collect(), extra)
         }
         Some(dir) => {
             let cases = incidents(dir, args.filter.as_deref())?;

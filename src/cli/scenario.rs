@@ -62,6 +62,9 @@ pub(super) fn run(verb: &ScenarioVerb) -> Result<Code, Failure> {
             for scenario in shipped {
                 out(&format!("{}/{:<28} {}", scenario.family, scenario.name, scenario.shows));
             }
+            for case in scenario::recorded::shipped()? {
+                out(&format!("{}/{:<28} {}", case.source, case.id, case.shows));
+            }
         }
     }
     Ok(Code::Good)

@@ -10,6 +10,7 @@ use super::diagnose::{Failure, bad_input, counted};
 use crate::policy::document::nearest::nearest;
 use crate::policy::{self, JudgeName, Policy};
 use crate::scenario::model::Scenario;
+use crate::scenario::recorded::{self, RecordedCase};
 use crate::scenario::{discover, load_all, shipped};
 
 /// The seed that everything else follows from.
@@ -80,23 +81,40 @@ impl PolicyArgs {
 pub(super) struct Selected {
     /// In the order of the results.
     pub(super) scenarios: Vec<Scenario>,
+    /// Recordings, which come after them.
+    pub(super) recorded: Vec<RecordedCase>,
     /// The file or the shipped name, by `family/name`.
     pub(super) subjects: BTreeMap<String, String>,
 }
 
 impl Selected {
     fn push(&mut self, scenario: Scenario, subject: Option<&Path>) -> Result<(), Failure> {
-        let name = full_name(&scenario);
-        let subject = subject.map_or_else(|| name.clone(), |path| path.display().to_string());
-        if let Some(before) = self.subjects.insert(name.clone(), subject.clone()) {
+        self.name(&full_name(&scenario), subject)?;
+        self.scenarios.push(scenario);
+        Ok(())
+    }
+
+    fn push_recorded(&mut self, case: RecordedCase) -> Result<(), Failure> {
+        self.name(&case_name(&case), None)?;
+        self.recorded.push(case);
+        Ok(())
+    }
+
+    fn name(&mut self, name: &str, subject: Option<&Path>) -> Result<(), Failure> {
+        let subject = subject.map_or_else(|| name.to_owned(), |path| path.display().to_string());
+        if let Some(before) = self.subjects.insert(name.to_owned(), subject.clone()) {
             return Err(bad_input(
                 anyhow!("`{before}` and `{subject}` are both called `{name}`"),
                 "family and name come from the folder and the file; rename one, or name each once",
             ));
         }
-        self.scenarios.push(scenario);
         Ok(())
     }
+}
+
+/// `source/id`.
+fn case_name(case: &RecordedCase) -> String {
+    format!("{}/{}", case.source, case.id)
 }
 
 /// `family/name`.
@@ -104,13 +122,16 @@ fn full_name(scenario: &Scenario) -> String {
     format!("{}/{}", scenario.family, scenario.name)
 }
 
-/// The scenarios of these files and folders whose `family/name` contains the filter; the shipped ones if no
-/// file is named.
+/// The scenarios of these files and folders whose `family/name` contains the filter; the shipped ones, and the shipped
+/// recordings, if no file is named.
 pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Selected, Failure> {
-    let mut all = Selected { scenarios: Vec::new(), subjects: BTreeMap::new() };
+    let mut all = Selected { scenarios: Vec::new(), recorded: Vec::new(), subjects: BTreeMap::new() };
     if paths.is_empty() {
         for scenario in shipped()? {
             all.push(scenario, None)?;
+        }
+        for case in recorded::shipped()? {
+            all.push_recorded(case)?;
         }
     }
     for path in paths {
@@ -120,14 +141,19 @@ pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Selec
                 all.push(scenario, Some(file))?;
             }
         } else {
-            all.push(scenario(&path.to_string_lossy())?, None)?;
+            match subject(&path.to_string_lossy())? {
+                One::Scenario(scenario) => all.push(*scenario, None)?,
+                One::Recorded(case) => all.push_recorded(*case)?,
+            }
         }
     }
-    let known: Vec<String> = all.scenarios.iter().map(full_name).collect();
+    let known: Vec<String> =
+        all.scenarios.iter().map(full_name).chain(all.recorded.iter().map(case_name)).collect();
     if let Some(filter) = filter {
         all.scenarios.retain(|s| full_name(s).contains(filter));
+        all.recorded.retain(|case| case_name(case).contains(filter));
     }
-    if all.scenarios.is_empty() {
+    if all.scenarios.is_empty() && all.recorded.is_empty() {
         let filter = filter.unwrap_or_default();
         let hint = if known.is_empty() {
             "a scenario is a `.yaml` file; `backspin scenario new NAME` prints one".to_owned()
@@ -143,21 +169,34 @@ pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Selec
     Ok(all)
 }
 
-/// One scenario: a file, or the name of a shipped one.
-pub(super) fn scenario(what: &str) -> Result<Scenario, Failure> {
+/// One thing to play.
+#[derive(Debug)]
+pub(super) enum One {
+    /// A scenario.
+    Scenario(Box<Scenario>),
+    /// A shipped recording.
+    Recorded(Box<RecordedCase>),
+}
+
+/// One scenario, by its file or as a shipped one by its name, or a shipped recording by its name.
+pub(super) fn subject(what: &str) -> Result<One, Failure> {
     let path = Path::new(what);
     if path.exists() || path.extension().is_some() {
         let mut found = load_all(&discover(path)?)?;
         return match found.len() {
-            1 => Ok(found.remove(0)),
+            1 => Ok(One::Scenario(Box::new(found.remove(0)))),
             n => Err(bad_input(anyhow!("`{what}` holds {n} scenarios, one is wanted"), "name one file")),
         };
     }
-    let all = shipped()?;
-    let names: Vec<String> = all.iter().map(full_name).collect();
-    let short = all.iter().map(|s| s.name.as_str());
+    let (all, recorded) = (shipped()?, recorded::shipped()?);
+    let names: Vec<String> = all.iter().map(full_name).chain(recorded.iter().map(case_name)).collect();
+    let short = all.iter().map(|s| s.name.as_str()).chain(recorded.iter().map(|case| case.id.as_str()));
     let near = nearest(what, names.iter().map(String::as_str).chain(short)).map(str::to_owned);
-    all.into_iter().find(|s| s.name == what || full_name(s) == what).ok_or_else(|| {
+    if let Some(found) = all.into_iter().find(|s| s.name == what || full_name(s) == what) {
+        return Ok(One::Scenario(Box::new(found)));
+    }
+    let found = recorded.into_iter().find(|case| case.id == what || case_name(case) == what);
+    found.map(|case| One::Recorded(Box::new(case))).ok_or_else(|| {
         let hint = near.map_or_else(
             || "`backspin scenario list` names the shipped ones, `backspin --help` the commands".to_owned(),
             |near| format!("did you mean `{near}`? `backspin scenario list` names them all"),

@@ -68,6 +68,9 @@ pub struct RunHeader {
     /// What this run's seed drew of the scenario, by place in its file; empty unless the file draws.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drawn: BTreeMap<String, serde_json::Value>,
+    /// Of a recording: how it is replayed, what that assumes and where its limits are, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assumptions: Vec<String>,
 }
 
 /// One entry of a record.

@@ -126,6 +126,17 @@ pub struct WorldState {
     pub alerts_quiet: bool,
 }
 
+/// What comes of a replayed recording if damage that the version leaves behind decays so fast, by the same decisions.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplaySensitivity {
+    /// The decay's time constant.
+    pub residual: Millis,
+    /// From when on fewer than 1 % of users met the harm; none if to the end more did.
+    pub mitigated: Option<MonoTime>,
+    /// Expected users harmed by the deploy.
+    pub harmed: f64,
+}
+
 /// An entry of the truth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -142,4 +153,8 @@ pub enum TruthEntry {
     EngineLost,
     /// How the world was left.
     Left(WorldState),
+    /// Of a replayed recording: what another decay of damage that the version leaves behind would have meant.
+    Sensitivity(ReplaySensitivity),
+    /// Of a replayed recording: from this moment on something that was shown was held over from before.
+    Extrapolated(MonoTime),
 }

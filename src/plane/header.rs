@@ -47,5 +47,6 @@ pub(super) fn header(
         expect: scenario.expect.clone(),
         scenario_text: scenario.text.clone(),
         drawn: scenario.drawn.clone(),
+        assumptions: Vec::new(),
     }
 }

@@ -3,6 +3,7 @@
 use super::model::CampaignReport;
 use super::summary::Summary;
 use super::words::{self, plural};
+use crate::domain::entry::PlaneKind;
 use crate::score::ExpectationStatus;
 
 /// What the policy's judge made of it, in one sentence.
@@ -34,7 +35,7 @@ pub(super) fn headline(report: &CampaignReport, summary: &Summary<'_>) -> String
 
 /// What was run, for the line below: `3420 runs of 19 scenarios under 3 judges`.
 pub(super) fn ran(report: &CampaignReport, summary: &Summary<'_>) -> String {
-    let recorded = report.outcomes.iter().all(|o| !o.truth.recovery_known);
+    let recorded = report.outcomes.iter().all(|o| o.plane == PlaneKind::Recorded);
     let (one, many) = if recorded { ("incident", "incidents") } else { ("scenario", "scenarios") };
     format!(
         "{} of {} under {}, seed {}",

@@ -13,7 +13,10 @@ use super::series::series;
 use super::story::{Story, story};
 use super::summary::{ScenarioSummary, Summary, course_words};
 use super::words::{self, NOTHING};
-use super::{advice, chart, headline, table};
+use super::{advice, chart, headline, replayed, table};
+use crate::domain::entry::Entry;
+use crate::domain::time::MonoTime;
+use crate::domain::truth::TruthEntry;
 use crate::score::{ExpectationStatus, RunOutcome, score_entries};
 
 /// The templates, in the binary. All but the style sheet are escaped as HTML.
@@ -83,6 +86,7 @@ struct Section {
     unmet: Vec<String>,
     picture: String,
     recorded: bool,
+    assumptions: Vec<String>,
     story: Story,
     advice: Vec<String>,
 }
@@ -226,6 +230,7 @@ fn section(index: usize, shown: &Shown, limits: Limits) -> Result<Section, Repor
         figures: figures(&outcome, shown.users_harmed_untouched),
         unmet: met.map(|met| met.unmet.iter().map(ToString::to_string).collect()).unwrap_or_default(),
         recorded: !outcome.truth.recovery_known,
+        assumptions: assumptions(&shown.entries, outcome.truth.onset),
         advice: advice::advice(&outcome, &story),
         shows: outcome.shows,
         judge: outcome.judge,
@@ -234,6 +239,36 @@ fn section(index: usize, shown: &Shown, limits: Limits) -> Result<Section, Repor
         picture,
         story,
     })
+}
+
+/// How a recording was replayed, what that assumes and where its limits are.
+fn assumptions(entries: &[Entry], onset: Option<MonoTime>) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut sensitivity = Vec::new();
+    for entry in entries {
+        match entry {
+            Entry::Header(header) => words.extend(header.assumptions.iter().cloned()),
+            Entry::Truth(_, TruthEntry::Sensitivity(found)) => sensitivity.push(*found),
+            Entry::Truth(_, TruthEntry::Extrapolated(from)) => {
+                words.push(format!("extrapolated from {from} on"));
+            }
+            Entry::Truth(
+                _,
+                TruthEntry::Known(_)
+                | TruthEntry::Tick(_)
+                | TruthEntry::Reached(_)
+                | TruthEntry::Effect(_)
+                | TruthEntry::EngineLost
+                | TruthEntry::Left(_),
+            )
+            | Entry::Input(..)
+            | Entry::Woken(_)
+            | Entry::Journal(..)
+            | Entry::End(_) => {}
+        }
+    }
+    words.extend(replayed::sensitivity(onset, &sensitivity));
+    words
 }
 
 const fn plane(outcome: &RunOutcome) -> &'static str {

@@ -91,7 +91,14 @@ pub(super) fn series(entries: &[Entry], limits: Limits) -> Series {
             Entry::Input(..)
             | Entry::Woken(_)
             | Entry::Journal(..)
-            | Entry::Truth(_, TruthEntry::Effect(_) | TruthEntry::EngineLost | TruthEntry::Left(_)) => {}
+            | Entry::Truth(
+                _,
+                TruthEntry::Effect(_)
+                | TruthEntry::EngineLost
+                | TruthEntry::Left(_)
+                | TruthEntry::Sensitivity(_)
+                | TruthEntry::Extrapolated(_),
+            ) => {}
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 s.interval = truth.scrape.as_secs_f64() / 60.0;
                 s.marks.extend(truth.onset.map(|onset| Mark { at: minute(onset), word: "onset" }));

@@ -111,7 +111,14 @@ pub(super) fn story(entries: &[Entry], deployed: MonoTime) -> Story {
             Entry::Header(_)
             | Entry::Input(..)
             | Entry::Woken(_)
-            | Entry::Truth(_, TruthEntry::Tick(_) | TruthEntry::Effect(_) | TruthEntry::Left(_)) => {}
+            | Entry::Truth(
+                _,
+                TruthEntry::Tick(_)
+                | TruthEntry::Effect(_)
+                | TruthEntry::Left(_)
+                | TruthEntry::Sensitivity(_)
+                | TruthEntry::Extrapolated(_),
+            ) => {}
         }
     }
     for facts in RecordFacts::of(entries).executions {

@@ -48,7 +48,7 @@ fn read_one(source: &Source, root: Node, name: &str, family: &str) -> Result<Sce
     if problems.is_empty() { Ok(scenario) } else { Err(problems) }
 }
 
-/// A file with draws: the scenario is the one with every draw in its middle.
+/// A file with draws: the scenario is the typical one.
 fn read_family(source: &Source, root: &Node, name: &str, family: &str) -> Result<Scenario, Vec<Problem>> {
     let draws = document::fit::<vary::Draws>(source, root.at(&[Step::Field("vary")]).clone())?;
     let places = vary::places(source, root, &draws.value)?;

@@ -42,7 +42,7 @@ pub enum Rule {
     EmptyRange = 47,
     /// The run's folder or selection holds a scenario.
     NothingSelected = 48,
-    /// What is drawn is a place of the file that may be, and stands nowhere else.
+    /// What is drawn is a place of the file that may be.
     CannotVary = 49,
 }
 

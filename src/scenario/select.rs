@@ -10,9 +10,10 @@ use super::rule::Rule;
 use crate::policy::document::source::{UNREADABLE, unplaced};
 use crate::policy::document::{FileKind, Problems, Source};
 
+/// Everything below `scenarios/`: the scenarios by family, and the recordings.
 #[derive(RustEmbed)]
 #[folder = "scenarios/"]
-struct Shipped;
+pub(super) struct Shipped;
 
 /// Folders below the one that is asked for; scenarios live one level down.
 const DEPTH_MAX: usize = 6;
@@ -41,7 +42,8 @@ pub fn load_all(paths: &[PathBuf]) -> Result<Vec<Scenario>, Problems> {
 
 /// The scenarios that the binary carries, by family and name.
 pub fn shipped() -> Result<Vec<Scenario>, Problems> {
-    let mut names: Vec<String> = Shipped::iter().map(String::from).collect();
+    let mut names: Vec<String> =
+        Shipped::iter().map(String::from).filter(|name| is_scenario(Path::new(name))).collect();
     names.sort();
     collect(names.iter().filter_map(|name| {
         let file = Shipped::get(name)?;
@@ -80,11 +82,16 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Pro
             if depth < DEPTH_MAX {
                 walk(&path, depth + 1, found)?;
             }
-        } else if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        } else if is_scenario(&path) {
             found.push(path);
         }
     }
     Ok(())
+}
+
+/// Whether a file is a scenario, by its ending.
+fn is_scenario(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
 }
 
 fn whole(path: &Path, number: u16, message: String, hint: &str) -> Problems {

@@ -1,8 +1,9 @@
 //! Parameters that each seed draws anew: one file is a family of incidents.
 //!
 //! `vary` names places in the file by dotted paths and says what may stand there. A draw depends on the run's seed and
-//! the place only, so that adding one moves no other. A scenario is checked with every draw at each of its ends, the
-//! others in their middle, and with some seeds; what is wrong is reported at the draw. What decides names, times and
+//! the place only, so that adding one moves no other. A value that also stands in its place is the typical one, for whoever
+//! does not draw. A scenario is checked with every draw in its middle and at each of its ends, the others as they are
+//! typically; what is wrong is reported at the draw. What decides names, times and
 //! series of a run is not drawn: runs of one scenario stay comparable.
 
 use std::borrow::Cow;
@@ -50,7 +51,7 @@ pub type Draws = BTreeMap<String, Draw>;
 /// A family of scenarios: a file with places that are drawn.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Family {
-    /// The file with every draw in its middle.
+    /// The file with something in every place.
     file: Json,
     places: Vec<Place>,
 }
@@ -105,7 +106,7 @@ impl Family {
     fn file_with(&self, drawn: &BTreeMap<String, Json>) -> serde_json::Result<ScenarioFile> {
         let mut file = self.file.clone();
         for (path, value) in drawn {
-            *file.pointer_mut(&format!("/{}", path.replace('.', "/"))).expect("the middle stands there") =
+            *file.pointer_mut(&format!("/{}", path.replace('.', "/"))).expect("something stands there") =
                 value.clone();
         }
         serde_json::from_value(file)
@@ -182,14 +183,6 @@ pub(super) fn places(source: &Source, root: &Node, draws: &Draws) -> Result<Vec<
             );
             continue;
         }
-        if root.has(&path.split('.').collect::<Vec<_>>()) {
-            fail(
-                Rule::CannotVary,
-                format!("`{path}` is drawn, but also stands in the file"),
-                "keep one of the two",
-            );
-            continue;
-        }
         match ends(draw) {
             Ok(draw) => places.push(Place { path: path.clone(), draw }),
             Err((rule, message, hint)) => fail(rule, format!("`{path}`: {message}"), hint),
@@ -198,7 +191,8 @@ pub(super) fn places(source: &Source, root: &Node, draws: &Draws) -> Result<Vec<
     if problems.is_empty() { Ok(places) } else { Err(problems) }
 }
 
-/// The file's tree with every draw in its middle, and then one after the other at each of its other probes.
+/// The file's tree with what stands in the places of the draws, or else their middles; then one draw after the other at
+/// each of its probes.
 pub(super) fn probes(source: &Source, root: &Node, places: &[Place]) -> Result<Vec<Node>, Vec<Problem>> {
     let mut middle = root.clone();
     let mut problems = Vec::new();
@@ -211,7 +205,7 @@ pub(super) fn probes(source: &Source, root: &Node, places: &[Place]) -> Result<V
     }
     let mut trees = vec![middle.clone()];
     for place in places {
-        for value in &place.probes()[1..] {
+        for value in &place.probes() {
             let mut tree = middle.clone();
             put(source, &mut tree, root, place, value).map_err(|problem| vec![problem])?;
             trees.push(tree);

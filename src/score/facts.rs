@@ -129,6 +129,8 @@ impl Fold {
                 | TruthEntry::Tick(_)
                 | TruthEntry::Effect(_)
                 | TruthEntry::EngineLost
+                | TruthEntry::Sensitivity(_)
+                | TruthEntry::Extrapolated(_)
                 | TruthEntry::Left(_),
             ) => {}
         }

@@ -98,7 +98,14 @@ impl Scorer {
             Entry::Header(header) => self.header = Some(header.clone()),
             Entry::Input(_, input) => self.never.input(input),
             Entry::Woken(_)
-            | Entry::Truth(_, TruthEntry::Effect(_) | TruthEntry::EngineLost | TruthEntry::Left(_)) => {}
+            | Entry::Truth(
+                _,
+                TruthEntry::Effect(_)
+                | TruthEntry::EngineLost
+                | TruthEntry::Left(_)
+                | TruthEntry::Sensitivity(_)
+                | TruthEntry::Extrapolated(_),
+            ) => {}
             Entry::Journal(at, entry) => self.journal(*at, entry),
             Entry::Truth(_, TruthEntry::Known(truth)) => {
                 let scrapes = truth.watch.0 / truth.scrape.0.max(1);

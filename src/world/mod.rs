@@ -59,6 +59,7 @@ use crate::domain::execution::StepOutcome;
 use crate::domain::id::Attempt;
 use crate::domain::service::{Deploy, RolloutState};
 
+pub(crate) use draw::Draw;
 pub use series::{SeriesDef, SeriesKind};
 pub use simulation::World;
 

@@ -94,8 +94,8 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(length(max = 100))]
     pub people: Vec<PersonEntry>,
-    /// What each seed draws anew, by place: a dotted path such as `traffic.rps` or `incident.0.surge.factor`. What is
-    /// drawn does not stand in its place too. Names and times of the run cannot be drawn.
+    /// What each seed draws anew, by place: a dotted path such as `traffic.rps` or `incident.0.surge.factor`. A value
+    /// that stands in its place too is the typical one. Names and times of the run cannot be drawn.
     #[serde(default)]
     pub vary: Draws,
     /// What you hold to be true. Derived when absent; a contradiction with the rest of the file is an error.

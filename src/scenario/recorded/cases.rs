@@ -7,8 +7,10 @@ use std::path::{Component, Path};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::table::{self, Table};
+use super::table::{self, Place, Table};
 use super::{Recorded, RecordedCase, Rule};
+use crate::domain::event::DecisionKind;
+use crate::domain::expectation::{Expectation, Never};
 use crate::domain::id::ServiceId;
 use crate::domain::time::{Millis, MonoTime};
 use crate::policy::document::source::YAML_BYTES_MAX;
@@ -99,9 +101,67 @@ struct CaseEntry {
     /// What the fault reached.
     #[serde(default)]
     affected: Option<String>,
-    /// Remarks, for people.
+    /// Remarks, for people: what it shows.
     #[serde(default)]
     notes: Option<String>,
+    /// What did harm beside the change, if anything.
+    #[serde(default)]
+    cause: Option<Outside>,
+    /// When the record's own rollback took the candidate's traffic, seconds from the table's start.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1e9))]
+    rolled_back_s: Option<f64>,
+    /// How fast damage decays that outlives the version, seconds; 0 if the service keeps none.
+    #[serde(default = "residual")]
+    #[schemars(range(min = 0.0, max = 1e6))]
+    residual_s: f64,
+    /// The file that tells how it was made, beside the list.
+    #[serde(default)]
+    provenance: Option<String>,
+    /// What is expected of a policy.
+    #[serde(default)]
+    expect: Option<Expect>,
+}
+
+/// What did harm beside the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Outside {
+    /// Something outside of the deploy.
+    External,
+}
+
+/// What is expected of a policy. A recording is played once, so this holds for that run.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    /// Any of these final decisions.
+    #[schemars(length(min = 1))]
+    decision: Vec<DecisionKind>,
+    /// What must not happen.
+    #[serde(default)]
+    never: Vec<Never>,
+}
+
+impl Expect {
+    fn expectation(&self) -> Expectation {
+        Expectation {
+            decision: self.decision.clone(),
+            target: None,
+            strategy: None,
+            time_to_detect_max: None,
+            time_to_mitigate_max: None,
+            never: self.never.clone(),
+            // One run of a record that cannot be drawn again: its interval says nothing, so none is asked for.
+            share_min: 1.0,
+            lower_min: 0.0,
+        }
+    }
+}
+
+/// Decision science, section 6: where nobody knows, one minute.
+fn residual() -> f64 {
+    60.0
 }
 
 fn no_fault() -> String {
@@ -119,14 +179,19 @@ enum Label {
 }
 
 /// Reads one source: its list and every table in it.
-pub(super) fn read(folder: &Path) -> Result<Recorded, Problems> {
+pub(super) fn read_folder(folder: &Path) -> Result<Recorded, Problems> {
     let source = Source::open(FileKind::Recorded, &folder.join(LIST), YAML_BYTES_MAX)?;
-    let document = document::read::<CasesFile>(&source).map_err(|list| source.fail(list))?;
-    let mut reader = Reader { source: &source, document: &document, problems: Vec::new() };
+    read(&source, &|file| Place::File(folder.join(file)))
+}
+
+/// The same from a list and a way to its tables.
+pub(super) fn read(source: &Source, place: &dyn Fn(&str) -> Place) -> Result<Recorded, Problems> {
+    let document = document::read::<CasesFile>(source).map_err(|list| source.fail(list))?;
+    let mut reader = Reader { source, document: &document, problems: Vec::new() };
     let mut recorded = Recorded::default();
     reader.list();
     for n in 0..document.value.cases.len() {
-        if let Some(case) = reader.case(n, folder) {
+        if let Some(case) = reader.case(n, place) {
             recorded.cases.push(case);
         }
     }
@@ -174,7 +239,7 @@ impl Reader<'_> {
         }
     }
 
-    fn case(&mut self, n: usize, folder: &Path) -> Option<RecordedCase> {
+    fn case(&mut self, n: usize, place: &dyn Fn(&str) -> Place) -> Option<RecordedCase> {
         let document = self.document;
         let entry = &document.value.cases[n];
         let field = |name| [Step::Field("cases"), Step::Item(n), Step::Field(name)];
@@ -198,9 +263,9 @@ impl Reader<'_> {
             self.problems.push(found);
             return None;
         }
-        let path = folder.join(&entry.file);
+        let place = place(&entry.file);
         let period = millis(entry.sampling_period_s).max(1);
-        let table = match table::check(&path, Millis(period)) {
+        let table = match table::check(&place, Millis(period)) {
             Ok(table) => table,
             Err(problems) => {
                 self.problems.extend(problems);
@@ -214,7 +279,9 @@ impl Reader<'_> {
             id: entry.id.clone(),
             source: document.value.source.to_string(),
             family: entry.fault_type.clone(),
+            shows: entry.notes.clone().unwrap_or_default(),
             bad: entry.label == Label::Bad,
+            external: entry.cause == Some(Outside::External),
             change,
             onset: entry.onset_s.map(|s| MonoTime(millis(s))),
             service: entry.service.clone(),
@@ -226,7 +293,10 @@ impl Reader<'_> {
             licence: entry.licence.clone().unwrap_or_else(|| document.value.licence.clone()),
             origin: document.value.origin.clone(),
             columns: table.columns,
-            path,
+            rolled_back: entry.rolled_back_s.map(|s| MonoTime(millis(s))),
+            residual: Millis(millis(entry.residual_s)),
+            expect: entry.expect.as_ref().map(Expect::expectation),
+            place,
         })
     }
 
@@ -236,7 +306,11 @@ impl Reader<'_> {
         let entry = &document.value.cases[n];
         let field = |name| [Step::Field("cases"), Step::Item(n), Step::Field(name)];
         let (first, last) = (table.first.as_secs_f64(), table.last.as_secs_f64());
-        for (name, at) in [("change_s", Some(entry.change_s)), ("onset_s", entry.onset_s)] {
+        for (name, at) in [
+            ("change_s", Some(entry.change_s)),
+            ("onset_s", entry.onset_s),
+            ("rolled_back_s", entry.rolled_back_s),
+        ] {
             let Some(at) = at.filter(|at| !(first..last).contains(at)) else { continue };
             let message = format!("`{name}` must lie within the record from {first} s to {last} s, got {at}");
             let found = self.problem(Rule::OutsideRecord, &field(name), message);

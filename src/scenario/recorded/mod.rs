@@ -9,14 +9,17 @@
 //! frame; id, family, label, notes and onset are for scoring alone. A recording cannot react: what would have
 //! followed another decision is unknown here, so its truth says that recovery cannot be told.
 
+mod arms;
 mod cases;
 mod frames;
+mod shipped;
 mod table;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 
+use crate::domain::expectation::Expectation;
 use crate::domain::id::{ServiceId, VersionId};
 use crate::domain::signal::CustomSignal;
 use crate::domain::time::{Millis, MonoTime};
@@ -24,8 +27,9 @@ use crate::domain::truth::{Cause, Truth};
 use crate::policy::document::source::{UNREADABLE, unplaced};
 use crate::policy::document::{FileKind, Problem, Problems};
 
-pub use frames::Frames;
-pub use table::{CSV_BYTES_MAX, Columns};
+pub use frames::{Frames, together};
+pub use shipped::shipped;
+pub use table::{CSV_BYTES_MAX, Columns, Place};
 
 /// Rules of recorded files beyond their shape, with their stable numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +76,12 @@ pub struct RecordedCase {
     pub source: String,
     /// The kind of fault, `none` for healthy ones.
     pub family: String,
-    /// Whether experts say that users were harmed.
+    /// What it shows, in a sentence; empty if the list does not say.
+    pub shows: String,
+    /// Whether experts say that users were harmed by the change.
     pub bad: bool,
+    /// Whether something outside did harm.
+    pub external: bool,
     /// When the change went live.
     pub change: MonoTime,
     /// First harm; none without any.
@@ -96,8 +104,15 @@ pub struct RecordedCase {
     pub origin: String,
     /// What the columns are.
     pub columns: Columns,
+    /// When the record's own rollback took the candidate's traffic, if there was one. From then on nothing is known
+    /// of the candidate.
+    pub rolled_back: Option<MonoTime>,
+    /// How fast damage decays that outlives the version: the time constant, zero if there is none.
+    pub residual: Millis,
+    /// What is expected of a policy.
+    pub expect: Option<Expectation>,
     /// The table.
-    pub path: PathBuf,
+    pub place: Place,
 }
 
 impl RecordedCase {
@@ -107,11 +122,15 @@ impl RecordedCase {
     /// unknown.
     pub fn truth(&self) -> Truth {
         Truth {
-            cause: if self.bad { Cause::Candidate } else { Cause::None },
+            cause: match (self.bad, self.external) {
+                (true, _) => Cause::Candidate,
+                (false, true) => Cause::External,
+                (false, false) => Cause::None,
+            },
             bad_version: if self.bad { VersionId::new("changed").ok() } else { None },
             onset: self.onset,
             rollback_helps: self.bad,
-            concurrent_baseline: false,
+            concurrent_baseline: self.columns.has_arms(),
             deployed: self.change,
             watch: self.watch,
             scrape: self.period,
@@ -145,7 +164,7 @@ pub fn read(folder: &Path) -> Result<Recorded, Problems> {
     let mut recorded = Recorded::default();
     let mut problems = Problems::new(Vec::new(), Vec::new());
     for source in sources {
-        match cases::read(&source) {
+        match cases::read_folder(&source) {
             Ok(found) => {
                 recorded.cases.extend(found.cases);
                 recorded.warnings.extend(found.warnings);

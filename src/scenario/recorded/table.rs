@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::io::{Cursor, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use csv::ByteRecord;
 
 use super::Rule;
+use super::arms::{self, ArmColumn, ArmName};
 use crate::domain::signal::{CustomSignal, Worse};
 use crate::domain::time::{Millis, MonoTime};
 use crate::policy::document::node::shortened;
@@ -44,6 +47,10 @@ pub(super) enum Column {
     Cpu,
     /// Its memory use, percent of the limit.
     Memory,
+    /// Share of traffic that the candidate is configured to get, `0..=1`.
+    Share,
+    /// A count or gauge of one arm.
+    Arm(ArmName, ArmColumn),
     /// Anything else: the next user-defined signal.
     Custom,
 }
@@ -57,6 +64,22 @@ pub struct Columns {
     pub custom: Vec<CustomSignal>,
     /// Whether requests and errors can be counted.
     pub(super) counts: bool,
+    /// Whether both arms are recorded apart.
+    pub(super) arms: bool,
+    /// Whether the candidate's share is.
+    pub(super) share: bool,
+}
+
+impl Columns {
+    /// Whether stable and candidate are recorded apart.
+    pub const fn has_arms(&self) -> bool {
+        self.arms
+    }
+
+    /// Whether the candidate's share of traffic is recorded.
+    pub const fn has_share(&self) -> bool {
+        self.share
+    }
 }
 
 /// What one pass over a table found.
@@ -71,8 +94,38 @@ pub(super) struct Table {
 /// A row's numbers by column; none for an empty field.
 pub(super) type Row = Vec<Option<f64>>;
 
+/// Where a table's bytes are.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// In a file.
+    File(PathBuf),
+    /// In the binary, under this name.
+    Shipped(String, Arc<[u8]>),
+}
+
+impl Place {
+    /// What it is called in messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Shipped(name, _) => name.clone(),
+        }
+    }
+}
+
+/// A table's bytes as a stream.
+pub(super) type Bytes = Box<dyn Read + Send>;
+
 /// Opens a table for reading row by row.
-pub(super) fn open(path: &Path) -> Result<csv::Reader<File>, Problem> {
+pub(super) fn open(place: &Place) -> Result<csv::Reader<Bytes>, Problem> {
+    let bytes: Bytes = match place {
+        Place::File(path) => Box::new(file(path)?),
+        Place::Shipped(_, bytes) => Box::new(Cursor::new(bytes.clone())),
+    };
+    Ok(csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bytes))
+}
+
+fn file(path: &Path) -> Result<File, Problem> {
     let name = path.display().to_string();
     let fail = |number, message| unplaced(FileKind::Recorded, number, &name, message);
     let missing =
@@ -86,13 +139,13 @@ pub(super) fn open(path: &Path) -> Result<csv::Reader<File>, Problem> {
         let message = format!("table has {} bytes, at most {CSV_BYTES_MAX} are read", about.len());
         return Err(fail(TOO_LARGE, message));
     }
-    Ok(csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file))
+    Ok(file)
 }
 
 /// Checks a whole table.
-pub(super) fn check(path: &Path, period: Millis) -> Result<Table, Vec<Problem>> {
-    let mut reader = open(path).map_err(|problem| vec![problem])?;
-    let mut pass = Pass { name: path.display().to_string(), problems: Vec::new() };
+pub(super) fn check(place: &Place, period: Millis) -> Result<Table, Vec<Problem>> {
+    let mut reader = open(place).map_err(|problem| vec![problem])?;
+    let mut pass = Pass { name: place.name(), problems: Vec::new() };
     let mut record = ByteRecord::new();
     let mut columns = None;
     let mut row = Row::new();
@@ -218,6 +271,15 @@ impl Pass {
         }
         let has = |kind| columns.kinds.contains(&kind);
         columns.counts = has(Column::ErrorRatio) && has(Column::Throughput);
+        columns.share = has(Column::Share);
+        columns.arms = columns.share
+            && [ArmName::Stable, ArmName::Candidate].iter().all(|arm| {
+                [ArmColumn::Requests, ArmColumn::Errors].iter().all(|column| has(Column::Arm(*arm, *column)))
+            });
+        if !columns.arms && columns.kinds.iter().any(|kind| matches!(kind, Column::Arm(..))) {
+            let message = "arms need `candidate_share`, and `requests` and `errors` of both";
+            self.report(record, 0, Rule::MissingColumn as u16, message.to_owned());
+        }
         columns
     }
 
@@ -247,10 +309,11 @@ impl Pass {
                 }
                 continue;
             };
-            let ratio = *kind == Column::ErrorRatio
+            let ratio = matches!(kind, Column::ErrorRatio | Column::Share)
                 || signal.is_some_and(|signal| base(&signal.name).ends_with("__error_rate"));
             if ratio && !(0.0..=1.0).contains(&value) {
-                let message = format!("an error rate must be between 0 and 1, got {value}");
+                let what = if *kind == Column::Share { "a share" } else { "an error rate" };
+                let message = format!("{what} must be between 0 and 1, got {value}");
                 let problem = self.report(record, n, Rule::RatioRange as u16, message);
                 if value > 1.0 && value <= 100.0 {
                     problem.hint = Some(format!("write `{}`; a ratio is not a percentage", value / 100.0));
@@ -287,7 +350,8 @@ fn kind(name: &str) -> Column {
         "requests_per_second" => Column::Throughput,
         "cpu_percent" => Column::Cpu,
         "memory_percent" => Column::Memory,
-        _ => Column::Custom,
+        "candidate_share" => Column::Share,
+        _ => arms::column(name).map_or(Column::Custom, |(arm, column)| Column::Arm(arm, column)),
     }
 }
 

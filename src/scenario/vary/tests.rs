@@ -101,10 +101,20 @@ fn both_ends_are_checked_where_they_stand() {
 }
 
 #[test]
+fn what_stands_in_the_place_is_the_typical_value() {
+    let family = good("  incident.bad_version.latency_factor: { uniform: [2.0, 4.0] }");
+    let factor = |scenario: &Scenario| match scenario.incident.as_slice() {
+        [WorldEvent::BadVersion(bad)] => bad.latency_factor,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(factor(&family), 1.2);
+    assert!((2.0..=4.0).contains(&factor(&family.for_seed(Seed(5)))));
+}
+
+#[test]
 fn what_cannot_be_drawn_is_named() {
     refused("  service: { one_of: [a, b] }", 7, "`service` cannot be drawn");
     refused("  timing.scrape: { one_of: [15s, 30s] }", 7, "cannot be drawn");
-    refused("  incident.bad_version.latency_factor: { uniform: [1.0, 2.0] }", 7, "also stands in the file");
     refused("  incident.bad_version.latency_factor.more: { uniform: [1.0, 2.0] }", 7, "leads nowhere");
     refused("  traffic.rps: { uniform: [5.0, 1.0] }", 7, "below the second");
     refused("  traffic.rps: { uniform: [5.0, 1m] }", 7, "two numbers or two lengths");
