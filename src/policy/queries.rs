@@ -37,7 +37,7 @@ pub const REVENUE_IMPACT: &str = r#"clamp_min(sum(increase(http_requests_total{s
 pub const COMPLAINTS_PER_HOUR: &str = r#"3600 * sum(rate(complaints_total{service="$service"}[15m]))"#;
 
 /// Share of calls to dependencies that succeed.
-pub const DEPENDENCY_HEALTH: &str = r#"sum(rate(dependency_requests_total{service="$service",code="2xx"}[2m])) / sum(rate(dependency_requests_total{service="$service"}[2m]))"#;
+pub const DEPENDENCY_HEALTH: &str = r#"sum(rate(dependency_requests_total{service="$service",code="2xx"}[1m])) / sum(rate(dependency_requests_total{service="$service"}[1m]))"#;
 
 /// Open security findings.
 pub const SECURITY_FINDINGS: &str = r#"max(security_findings{service="$service"})"#;

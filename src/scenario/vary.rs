@@ -197,8 +197,10 @@ pub(super) fn probes(source: &Source, root: &Node, places: &[Place]) -> Result<V
     let mut middle = root.clone();
     let mut problems = Vec::new();
     for place in places {
-        put(source, &mut middle, root, place, &place.probes()[0])
-            .unwrap_or_else(|problem| problems.push(problem));
+        if !root.has(&place.path.split('.').collect::<Vec<_>>()) {
+            put(source, &mut middle, root, place, &place.probes()[0])
+                .unwrap_or_else(|problem| problems.push(problem));
+        }
     }
     if !problems.is_empty() {
         return Err(problems);

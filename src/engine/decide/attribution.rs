@@ -8,6 +8,9 @@
 //!    before the deploy: the incident is older than the deploy.
 //! 3. An outside cause is plain (dependency out, traffic surge), and a control, if there is one, does not show
 //!    the candidate to be worse: muted, for a bounded time, and never for a candidate that is down entirely.
+//! 4. There is no control, calls of the dependency fail more often than usual, and no more requests fail than they do: the
+//!    dependency explains it, for as long as that holds. Where they have only just begun to, the window that they are
+//!    measured over is waited for first. A person is called meanwhile, as for every outside cause.
 //!
 //! None of them excuses a candidate that got worse by more than its control did, in the additive or in the ratio form of
 //! difference in differences ([`did`](super::did)): under an outage that both share, the one shows what the other dilutes.
@@ -40,6 +43,19 @@ const MARGIN_ABSOLUTE: f64 = 0.005;
 /// ... or less than this part of the other's own level, the tolerance of Kayenta's judge.
 const MARGIN_RELATIVE: f64 = 0.25;
 
+/// A dependency ails when so many more of its calls fail than usual, as a share.
+const AILING_BY: f64 = 0.03;
+
+/// What a dependency does is in the window of its health after so long: the default query's minute.
+const AILING: Millis = Millis::from_secs(60);
+
+/// Weight of a frame in what is usual of a dependency: about the last quarter of an hour at a scrape every 15 s.
+const USUAL_WEIGHT: f64 = 1.0 / 60.0;
+
+/// What else may fail, as a share of requests, where the dependency explains the rest; also for windows that do not
+/// quite cover each other.
+const MARGIN_EXPLAINED: f64 = 0.05;
+
 /// From this share of failed requests on, an arm is down.
 const DOWN: f64 = 0.9;
 
@@ -59,6 +75,11 @@ pub(crate) enum Blame {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outside {
     last_seen: Option<MonoTime>,
+    /// Share of calls of the dependency that went well, when last measured.
+    health: Option<f64>,
+    /// The same as it usually is, and since when it has been below that.
+    usual_health: Option<f64>,
+    ailing_since: Option<MonoTime>,
     muted_since: Option<MonoTime>,
     /// What candidate and control counted at the same time since the deploy.
     paired: [Counts; 2],
@@ -71,16 +92,16 @@ impl Outside {
         if let Some(pair) = pair(sample) {
             self.paired = [self.paired[0].plus(pair[0]), self.paired[1].plus(pair[1])];
         }
-        let out = frame
-            .signals
-            .get(SignalKind::DependencyHealth)
-            .usable()
-            .is_some_and(|health| health < dependency_health_min);
+        self.health = frame.signals.get(SignalKind::DependencyHealth).usable();
+        let out = self.health.is_some_and(|health| health < dependency_health_min);
+        self.watch_dependency(frame.at);
         let counted = || {
             let seconds = frame.interval.as_secs_f64();
             sample.total().filter(|_| seconds > 0.0).map(|c| c.requests() as f64 / seconds)
         };
-        let rate = frame.signals.get(SignalKind::Throughput).usable().or_else(counted);
+        // The signal's window lags behind a surge that the counts show at once.
+        let signal = frame.signals.get(SignalKind::Throughput).usable();
+        let rate = signal.into_iter().chain(counted()).max_by(f64::total_cmp);
         let surge =
             rate.zip(history.requests_per_sec()).is_some_and(|(now, before)| now > before * surge_factor_max);
         if out || surge {
@@ -124,6 +145,10 @@ impl Outside {
         if alone && verdict.reference == Reference::Limit && no_worse(verdict, ring, |_| before) {
             return Blame::Outside;
         }
+        if alone && self.ailing_since.is_some_and(|since| now.since(since) <= AILING || self.explained(ring))
+        {
+            return Blame::Outside;
+        }
         if !self.plain(now) || candidate_down(ring) || shown_worse(ring) {
             return Blame::Deploy;
         }
@@ -133,6 +158,25 @@ impl Outside {
 }
 
 impl Outside {
+    /// Takes note of the dependency's health: what is usual, slowly, and since when it is worse.
+    fn watch_dependency(&mut self, now: MonoTime) {
+        let Some(health) = self.health else { return };
+        let usual = *self.usual_health.get_or_insert(health);
+        if health < usual - AILING_BY {
+            self.ailing_since.get_or_insert(now);
+        } else {
+            self.ailing_since = None;
+            self.usual_health = Some(usual + (health - usual) * USUAL_WEIGHT);
+        }
+    }
+
+    /// Whether no more of the candidate's newest requests failed than calls of the dependency did: a request fails by at
+    /// most one of them.
+    fn explained(&self, ring: &Ring) -> bool {
+        let failed = ring.sum(SPANS[0], |s| s.candidate.counts()).failed().ratio();
+        failed.zip(self.health).is_some_and(|(failed, health)| failed < 1.0 - health + MARGIN_EXPLAINED)
+    }
+
     /// Whether the candidate got worse by more than its control did, with confidence, against what both were like since
     /// the deploy and before the newest frames.
     fn parted(&self, ring: &Ring) -> bool {
@@ -257,6 +301,9 @@ mod tests {
         }
         let mut outside = Outside::default();
         let mut last = Blame::Deploy;
+        let mut well = Frame::default();
+        well.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(1.0, 100));
+        outside.observe(&well, &Sample::default(), &History::default(), rule);
         for minute in 0..=minutes {
             let at = MonoTime::ZERO + Millis::from_mins(minute);
             let mut frame = Frame { at, ..Frame::default() };
@@ -301,15 +348,29 @@ mod tests {
 
     #[test]
     fn a_plain_outside_cause_mutes_for_a_bounded_time() {
-        let case = Case { outside: true, ..CASE };
+        // The dependency fails half of its calls, and explains no more than that.
+        let case = Case { outside: true, candidate: (3000, 2100), ..CASE };
+        // A minute until its window tells, and five in which it is muted.
         assert_eq!(blame_after(&case, 0), Blame::Outside);
-        assert_eq!(blame_after(&case, 5), Blame::Outside);
-        assert_eq!(blame_after(&case, 6), Blame::Deploy);
+        assert_eq!(blame_after(&case, 7), Blame::Outside);
+        assert_eq!(blame_after(&case, 8), Blame::Deploy);
     }
 
     #[test]
-    fn a_candidate_that_is_down_is_never_muted() {
-        check(&Case { candidate: DEAD, outside: true, ..CASE }, Blame::Deploy);
+    fn what_the_dependency_explains_is_not_the_deploys_however_long_it_lasts() {
+        for (failed, expected) in [(600, Blame::Outside), (1640, Blame::Outside), (1660, Blame::Deploy)] {
+            let case = Case { outside: true, candidate: (3000, failed), ..CASE };
+            assert_eq!(blame_after(&case, 30), expected, "{failed} of 3000");
+        }
+        let compared = Case { outside: true, control: Some(HEALTHY), ..CASE };
+        assert_eq!(blame_after(&compared, 30), Blame::Deploy, "the control says better");
+    }
+
+    #[test]
+    fn a_candidate_that_is_down_is_not_muted_for_long() {
+        let case = Case { candidate: DEAD, outside: true, ..CASE };
+        assert_eq!(blame_after(&case, 1), Blame::Outside, "the dependency has just begun to fail");
+        assert_eq!(blame_after(&case, 2), Blame::Deploy);
     }
 
     /// Healthy for half an hour, then as the case says, with a dependency that plainly fails.

@@ -30,6 +30,7 @@ impl EDetector {
         candidate: &ArmIncrements,
         control: &ArmIncrements,
         pods: &[PodIncrements],
+        interval_s: f64,
     ) {
         let p = &self.params;
         let cold = self.watch.warmth.cold;
@@ -40,7 +41,8 @@ impl EDetector {
         };
         let conversion =
             Margin { ratio: p.conversion_margin * exp(WARMUP_CONVERSION * cold), noise: fixed.conversion };
-        let shift = p.latency_margin + p.warmup_latency * cold;
+        let load = self.past.busier(candidate, control, interval_s).unwrap_or(0.0);
+        let shift = p.latency_margin + p.warmup_latency * cold + load;
         let pair = Pair {
             candidate: failed(candidate.errors, candidate.requests),
             control: failed(control.errors, control.requests),
@@ -180,7 +182,8 @@ impl EDetector {
                 }
                 let limit = exp(self.threshold(frame.interval));
                 let control = self.leaves.sound(control, &frame.pods, limit);
-                self.compare_arms(&fixed, candidate, &control, &frame.pods);
+                let interval_s = frame.interval.as_secs_f64();
+                self.compare_arms(&fixed, candidate, &control, &frame.pods, interval_s);
                 let seconds = frame.interval.as_secs_f64();
                 self.past.learn_from_control(&control, seconds, &self.params);
                 Seen::Compared(Reference::ConcurrentArm)

@@ -189,6 +189,19 @@ impl Past {
             .then(|| self.cpu * load_per_pod(candidate, interval_s) / self.load)
     }
 
+    /// By how much the old version would be slower with the candidate's load per pod than with the control's, as a shift of
+    /// log latency, at least 0: a canary that is given fewer pods than its share of the traffic is slower for that alone.
+    /// None where processor use was not recorded.
+    pub(super) fn busier(
+        &self,
+        candidate: &ArmIncrements,
+        control: &ArmIncrements,
+        interval_s: f64,
+    ) -> Option<f64> {
+        let idle = |arm| self.utilisation(arm, interval_s).map(|u| 1.0 - u.min(UTILISATION_MAX));
+        Some(log(idle(control)? / idle(candidate)?).max(0.0))
+    }
+
     /// By how much the old version would be slower, as a shift of log latency, at this utilisation: response
     /// times go with `1 / (1 - u)`, as in the queue with one server (Kleinrock 1975). Services with many workers
     /// slow down later than that: the allowance errs on their side.

@@ -129,8 +129,8 @@ fn a_slower_candidate_fails_for_latency() {
     assert_eq!((last.class, last.primary), (Fail, Some(SignalKind::LatencyP99)));
     let frame = Frame { at: MonoTime(49 * MINUTE), interval: Millis(MINUTE), ..Frame::default() };
     let evidence = bed.judge.evidence(&frame);
-    let expected = "requests over 115 ms: 11900 of 17000 (70.0 %) on the candidate against 4760 of 17000 (28.0 %) on \
-                    the control, in the last 17m; ";
+    let expected = "requests over 115 ms: 11200 of 16000 (70.0 %) on the candidate against 4480 of 16000 (28.0 %) on \
+                    the control, in the last 16m; ";
     assert!(evidence.words.starts_with(expected), "{}", evidence.words);
     assert_eq!(evidence.factors[0].signal, "share_over_115ms");
 }
@@ -278,13 +278,13 @@ fn new_pods_are_cold_and_restarted_ones_are_not() {
     let mut warmth = Warmth::default();
     warmth.note(2);
     assert_eq!(warmth.cold, 1.0);
-    for _ in 0..20 {
+    for _ in 0..30 {
         warmth.warm(Millis::from_mins(1), &params);
     }
     assert!(warmth.cold < 1e-6);
     warmth.note(4);
     assert!((warmth.cold - 0.5).abs() < 1e-6);
-    warmth.warm(Millis::from_mins(20), &params);
+    warmth.warm(Millis::from_mins(30), &params);
     warmth.note(1);
     warmth.note(4);
     assert!(warmth.cold < 1e-6, "a crash loop buys no patience");
