@@ -14,7 +14,7 @@ fn one(
     instance: &str,
     start: &str,
     extra: Option<(&str, &str)>,
-    values: Value,
+    values: &Value,
 ) -> Value {
     let mut metric =
         json!({"__name__": name, "version": version, "instance": instance, "start": start, "job": "rig"});
@@ -25,9 +25,10 @@ fn one(
 }
 
 fn answer() -> Vec<u8> {
-    let requests =
-        |version, instance, start, values| one("http_requests_total", version, instance, start, None, values);
-    let ready = |version, instance, values| one("ready", version, instance, "0", None, values);
+    let requests = |version, instance, start, values| {
+        one("http_requests_total", version, instance, start, None, &values)
+    };
+    let ready = |version, instance, values| one("ready", version, instance, "0", None, &values);
     let result = vec![
         // Stable: two pods, one of which is not scraped after 1004.
         requests(
@@ -45,7 +46,7 @@ fn answer() -> Vec<u8> {
             "a",
             "0",
             None,
-            json!([[999.5, "1"], [1001.5, "1"], [1003.5, "4"]]),
+            &json!([[999.5, "1"], [1001.5, "1"], [1003.5, "4"]]),
         ),
         one(
             "http_request_duration_seconds_bucket",
@@ -53,7 +54,7 @@ fn answer() -> Vec<u8> {
             "a",
             "0",
             Some(("le", "0.005")),
-            json!([[999.5, "90"], [1001.5, "97"], [1003.5, "107"], [1005.5, "110"]]),
+            &json!([[999.5, "90"], [1001.5, "97"], [1003.5, "107"], [1005.5, "110"]]),
         ),
         one(
             "http_request_duration_seconds_bucket",
@@ -61,14 +62,14 @@ fn answer() -> Vec<u8> {
             "a",
             "0",
             Some(("le", "0.01")),
-            json!([[999.5, "100"], [1001.5, "110"], [1003.5, "125"], [1005.5, "130"]]),
+            &json!([[999.5, "100"], [1001.5, "110"], [1003.5, "125"], [1005.5, "130"]]),
         ),
         // Candidate: born at 1003, dies and comes again as another series.
         requests("candidate", "c", "0", json!([[1003.5, "4"]])),
         requests("candidate", "d", "1", json!([[1005.5, "3"]])),
         ready("candidate", "c", json!([[1003.5, "1"]])),
         ready("candidate", "d", json!([[1005.5, "1"]])),
-        one("router_unanswered_total", "candidate", "r", "", None, json!([[1003.5, "0"], [1005.5, "2"]])),
+        one("router_unanswered_total", "candidate", "r", "", None, &json!([[1003.5, "0"], [1005.5, "2"]])),
         json!({
             "metric": {"__name__": "router_candidate_share"},
             "values": [[1001.5, "0"], [1003.5, "0.1"], [1005.5, "0.1"]],
@@ -99,16 +100,16 @@ fn a_saved_answer_becomes_frames_with_exact_counts() {
         .map(|frame| frame.expect("streams"))
         .collect();
     let stable: Vec<_> =
-        frames.iter().flat_map(|f| f.stable).map(|a| (a.requests, a.errors, a.pods_ready)).collect();
+        frames.iter().filter_map(|f| f.stable).map(|a| (a.requests, a.errors, a.pods_ready)).collect();
     assert_eq!(stable, [(12, 0, 2), (15, 3, 1), (5, 0, 1)]);
     let fast: Vec<_> =
-        frames.iter().flat_map(|f| f.stable).map(|a| a.latency_buckets[..3].to_vec()).collect();
+        frames.iter().filter_map(|f| f.stable).map(|a| a.latency_buckets[..3].to_vec()).collect();
     assert_eq!(fast, [[7, 3, 0], [10, 5, 0], [3, 2, 0]]);
     let candidate: Vec<_> =
         frames.iter().map(|f| f.candidate.map(|a| (a.requests, a.errors, a.restarts))).collect();
     // The second pod's three requests, and two that nobody answered.
     assert_eq!(candidate, [None, Some((4, 0, 0)), Some((5, 2, 1))]);
-    assert!(frames.iter().flat_map(|f| f.candidate).all(|arm| arm.quality == Quality::Fresh));
+    assert!(frames.iter().filter_map(|f| f.candidate).all(|arm| arm.quality == Quality::Fresh));
     assert_eq!(frames.iter().map(|f| f.rollout.candidate_share).collect::<Vec<_>>(), [0.0, 0.1, 0.1]);
 }
 

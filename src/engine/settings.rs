@@ -316,7 +316,7 @@ impl Default for Settings {
             },
             attribution: Attribution::On {
                 dependency_health_min: 0.8,
-                surge_factor_max: 1.8,
+                surge_factor_max: 1.6,
                 mute_max: Millis::from_mins(5),
             },
             target: TargetRule { healthy_min: Millis::from_mins(60) },

@@ -1,6 +1,7 @@
 //! From a file to a checked scenario.
 
 use std::path::Path;
+use std::sync::LazyLock;
 
 use super::check;
 use super::file::{self, Event, FaultEntry, Harm, Rollout, ScenarioFile};
@@ -41,7 +42,7 @@ pub fn parse(source: &Source, name: &str, family: &str) -> Result<Scenario, Prob
 }
 
 fn read_one(source: &Source, root: Node, name: &str, family: &str) -> Result<Scenario, Vec<Problem>> {
-    let document = document::fit::<ScenarioFile>(source, root)?;
+    let document = document::fit_to::<ScenarioFile>(source, root, &SCHEMA)?;
     let mut scenario = build(&document.value, name, family, first_comment(&source.text));
     scenario.text = Some(source.text.as_str().into());
     let problems = check::check(source, &document, &scenario);
@@ -65,8 +66,11 @@ fn read_family(source: &Source, root: &Node, name: &str, family: &str) -> Result
 
 /// The JSON Schema of scenario files, for editors.
 pub fn schema() -> serde_json::Value {
-    schemars::schema_for!(ScenarioFile).to_value()
+    SCHEMA.clone()
 }
+
+/// Made once: a campaign reads hundreds of trees.
+static SCHEMA: LazyLock<serde_json::Value> = LazyLock::new(|| schemars::schema_for!(ScenarioFile).to_value());
 
 /// The first paragraph of comment lines, as a sentence.
 fn first_comment(text: &str) -> String {

@@ -209,16 +209,12 @@ pub struct SeedsExpectation {
     /// Runs of which a part cannot be told.
     pub unknown: u64,
     /// Runs that do not count: a rollback is expected, but no detector could have told the harm within the watch.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub infeasible: u64,
     /// How many runs failed which part.
     pub unmet: BTreeMap<String, u64>,
     /// The first run that did not meet it, by seed index.
     pub first_unmet: Option<u64>,
-}
-
-const fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 /// Whether a rollback is expected that nothing could have led to: the harm is too small to be told within the watch.

@@ -11,6 +11,10 @@
 //! 4. There is no control, calls of the dependency fail more often than usual, and no more requests fail than they do: the
 //!    dependency explains it, for as long as that holds. Where they have only just begun to, the window that they are
 //!    measured over is waited for first. A person is called meanwhile, as for every outside cause.
+//! 5. There is no control and traffic surges: more load is slower and sheds requests on any version. As long as it lasts,
+//!    unless the candidate is down entirely.
+//! 6. An outside cause explained what failed it, and it is not shown to be worse now than before the deploy: a judge that
+//!    remembers does not make it the deploy's fault afterwards.
 //!
 //! None of them excuses a candidate that got worse by more than its control did, in the additive or in the ratio form of
 //! difference in differences ([`did`](super::did)): under an outage that both share, the one shows what the other dilutes.
@@ -80,6 +84,10 @@ pub(crate) struct Outside {
     /// The same as it usually is, and since when it has been below that.
     usual_health: Option<f64>,
     ailing_since: Option<MonoTime>,
+    ailed_last: Option<MonoTime>,
+    surged_last: Option<MonoTime>,
+    /// Whether an outside cause explained the failure that the judge has not taken back since.
+    excused: bool,
     muted_since: Option<MonoTime>,
     /// What candidate and control counted at the same time since the deploy.
     paired: [Counts; 2],
@@ -104,6 +112,9 @@ impl Outside {
         let rate = signal.into_iter().chain(counted()).max_by(f64::total_cmp);
         let surge =
             rate.zip(history.requests_per_sec()).is_some_and(|(now, before)| now > before * surge_factor_max);
+        if surge {
+            self.surged_last = Some(frame.at);
+        }
         if out || surge {
             self.last_seen = Some(frame.at);
         }
@@ -111,6 +122,7 @@ impl Outside {
 
     /// The candidate is well again: once no outside cause is plain, the next one is muted afresh.
     pub(crate) fn clear(&mut self, now: MonoTime) {
+        self.excused = false;
         if !self.plain(now) {
             self.muted_since = None;
         }
@@ -145,8 +157,8 @@ impl Outside {
         if alone && verdict.reference == Reference::Limit && no_worse(verdict, ring, |_| before) {
             return Blame::Outside;
         }
-        if alone && self.ailing_since.is_some_and(|since| now.since(since) <= AILING || self.explained(ring))
-        {
+        if alone && (self.comes_from_outside(now, ring) || (self.excused && !worse_than(ring, before))) {
+            self.excused = true;
             return Blame::Outside;
         }
         if !self.plain(now) || candidate_down(ring) || shown_worse(ring) {
@@ -158,12 +170,22 @@ impl Outside {
 }
 
 impl Outside {
+    /// Whether a dependency or a surge explains the candidate's failures, where no control can tell.
+    fn comes_from_outside(&self, now: MonoTime, ring: &Ring) -> bool {
+        let lately = |seen: Option<MonoTime>| seen.is_some_and(|seen| now.since(seen) <= LINGER);
+        let begins = self.ailing_since.is_some_and(|since| now.since(since) <= AILING);
+        let ends = self.excused && self.ailing_since.is_none() && lately(self.ailed_last);
+        let explained = self.ailing_since.is_some() && self.explained(ring);
+        begins || ends || explained || (lately(self.surged_last) && !candidate_down(ring))
+    }
+
     /// Takes note of the dependency's health: what is usual, slowly, and since when it is worse.
     fn watch_dependency(&mut self, now: MonoTime) {
         let Some(health) = self.health else { return };
         let usual = *self.usual_health.get_or_insert(health);
         if health < usual - AILING_BY {
             self.ailing_since.get_or_insert(now);
+            self.ailed_last = Some(now);
         } else {
             self.ailing_since = None;
             self.usual_health = Some(usual + (health - usual) * USUAL_WEIGHT);
@@ -244,6 +266,13 @@ fn shown_worse(ring: &Ring) -> bool {
         let control = ring.sum(span, |s| s.control.counts());
         worse(ring.sum(span, |s| s.candidate.counts()), control).is_some_and(|d| d.lower > MARGIN_ABSOLUTE)
     })
+}
+
+/// Whether the candidate is worse now than the service was before the deploy, with confidence. Now is the short span: the
+/// long one still holds what the outside cause did when it is over.
+fn worse_than(ring: &Ring, before: Counts) -> bool {
+    let candidate = ring.sum(SPANS[0], |s| s.candidate.counts());
+    worse(candidate, before).is_some_and(|d| d.lower > MARGIN_ABSOLUTE)
 }
 
 /// Whether the candidate answers hardly anything well, and its control, if any, does.
@@ -367,6 +396,30 @@ mod tests {
     }
 
     #[test]
+    fn what_was_excused_must_be_worse_again() {
+        let rule = Settings::default().attribution;
+        let (mut ring, mut outside) = (Ring::default(), Outside::default());
+        let mut blame = |second: u64, health: f64, candidate: (u64, u64)| {
+            let at = MonoTime::ZERO + Millis::from_secs(second);
+            let mut frame = Frame { at, ..Frame::default() };
+            frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(health, 100));
+            let sample = Sample { candidate: Reading::Counted(counts(candidate)), ..Sample::default() };
+            ring.push(sample);
+            outside.observe(&frame, &sample, &History::default(), rule);
+            outside.blame(at, rule, &verdict(Reference::History), &ring, counts(HEALTHY))
+        };
+        blame(0, 1.0, HEALTHY);
+        for frame in 1..60 {
+            assert_eq!(blame(15 * frame, 0.7, ILL), Blame::Outside, "explained, frame {frame}");
+        }
+        for frame in 60..100 {
+            assert_eq!(blame(15 * frame, 1.0, HEALTHY), Blame::Outside, "over, frame {frame}");
+        }
+        let again: Vec<Blame> = (100..110).map(|frame| blame(15 * frame, 1.0, ILL)).collect();
+        assert_eq!(again.last(), Some(&Blame::Deploy), "ill without any cause outside");
+    }
+
+    #[test]
     fn a_candidate_that_is_down_is_not_muted_for_long() {
         let case = Case { candidate: DEAD, outside: true, ..CASE };
         assert_eq!(blame_after(&case, 1), Blame::Outside, "the dependency has just begun to fail");
@@ -420,7 +473,7 @@ mod tests {
             ..Default::default()
         };
         history.learn(&Frame { stable: Some(arm), interval: Millis::from_secs(15), ..Frame::default() });
-        for (rate, seen) in [(180.0, false), (180.1, true)] {
+        for (rate, seen) in [(160.0, false), (160.1, true)] {
             let mut outside = Outside::default();
             let mut frame = Frame::default();
             frame.signals.set(SignalKind::Throughput, SignalSample::fresh(rate, 1));

@@ -51,8 +51,16 @@ pub fn fit<T: DeserializeOwned + schemars::JsonSchema>(
     source: &Source,
     root: Node,
 ) -> Result<Document<T>, Vec<Problem>> {
-    let schema = schemars::schema_for!(T);
-    let problems = shape::check(source, &root, schema.as_value());
+    fit_to(source, root, schemars::schema_for!(T).as_value())
+}
+
+/// The same with the type's JSON Schema at hand: making it takes longer than reading a file does.
+pub fn fit_to<T: DeserializeOwned>(
+    source: &Source,
+    root: Node,
+    schema: &serde_json::Value,
+) -> Result<Document<T>, Vec<Problem>> {
+    let problems = shape::check(source, &root, schema);
     if !problems.is_empty() {
         return Err(problems);
     }

@@ -115,7 +115,7 @@ pub struct OutsideCauses {
 
 impl Default for OutsideCauses {
     fn default() -> Self {
-        Self { dependency_health_min: 0.8, surge_factor_max: 1.8, mute_max: Length::mins(5) }
+        Self { dependency_health_min: 0.8, surge_factor_max: 1.6, mute_max: Length::mins(5) }
     }
 }
 
