@@ -89,7 +89,7 @@ fn a_saved_answer_becomes_frames_with_exact_counts() {
         "source": "rig", "licence": "MIT", "origin": "a test",
         "cases": [{
             "id": "one", "attribution": "a test", "file": "one.csv", "label": "good", "service": "checkout",
-            "change_s": 2.5, "onset_s": null, "horizon_s": 3, "sampling_period_s": 2, "residual_s": 0,
+            "change_s": 2.5, "onset_s": null, "horizon_s": 4, "sampling_period_s": 2, "residual_s": 0,
         }],
     });
     std::fs::write(folder.path().join("cases.json"), list.to_string()).expect("written");
