@@ -259,29 +259,15 @@ impl Recording {
     }
 
     fn start_step(&mut self, attempt: Attempt, action: &StepAction) {
-        let outcome = match action {
-            StepAction::ShiftTraffic { to, to_share, .. } => {
-                let (changed, _) = versions();
-                let share = if *to == changed { to_share.get() } else { 1.0 - to_share.get() };
+        let outcome = match Possible::of(action) {
+            Possible::Share(share) => {
                 if self.routed.iter().all(|(_, known, _)| *known != attempt) {
                     self.routed.push_back((self.now + ROUTER, attempt, share));
                 }
                 return;
             }
-            // Pods of both versions are those of the record, and nobody hears what is said in it.
-            StepAction::ScaleVersion { .. }
-            | StepAction::UpdateServiceDiscovery { .. }
-            | StepAction::Notify { .. } => StepOutcome::Succeeded,
-            StepAction::ValidateStandby { .. }
-            | StepAction::SwitchTraffic { .. }
-            | StepAction::VerifyTraffic { .. }
-            | StepAction::RevertSchema { .. }
-            | StepAction::VerifySchema { .. }
-            | StepAction::RevertInfrastructure { .. }
-            | StepAction::VerifyInfrastructure { .. }
-            | StepAction::DisableFlags { .. }
-            | StepAction::VerifyFlags { .. }
-            | StepAction::WatchHealth { .. } => {
+            Possible::AsItIs => StepOutcome::Succeeded,
+            Possible::Not => {
                 StepOutcome::Failed(FailureReason::Refused("a recording has no such thing".to_owned()))
             }
         };
@@ -290,15 +276,35 @@ impl Recording {
 
     /// Whether traffic goes as a step wants it; of all else a recording shows what was asked for.
     fn read_step(&self, action: &StepAction) -> EffectState {
+        match Possible::of(action) {
+            Possible::Share(share) if self.shares != Shares::Set(share) => EffectState::NotApplied,
+            Possible::Share(_) | Possible::AsItIs => EffectState::Applied,
+            Possible::Not => EffectState::NotApplied,
+        }
+    }
+}
+
+/// What a step can do in a recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Possible {
+    /// Give the candidate this share of the traffic.
+    Share(f64),
+    /// Nothing: pods of both versions are those of the record, and nobody hears what is said in it.
+    AsItIs,
+    /// The recording has no such thing.
+    Not,
+}
+
+impl Possible {
+    fn of(action: &StepAction) -> Self {
         match action {
             StepAction::ShiftTraffic { to, to_share, .. } => {
                 let (changed, _) = versions();
-                let share = if *to == changed { to_share.get() } else { 1.0 - to_share.get() };
-                if self.shares == Shares::Set(share) { EffectState::Applied } else { EffectState::NotApplied }
+                Self::Share(if *to == changed { to_share.get() } else { 1.0 - to_share.get() })
             }
             StepAction::ScaleVersion { .. }
             | StepAction::UpdateServiceDiscovery { .. }
-            | StepAction::Notify { .. } => EffectState::Applied,
+            | StepAction::Notify { .. } => Self::AsItIs,
             StepAction::ValidateStandby { .. }
             | StepAction::SwitchTraffic { .. }
             | StepAction::VerifyTraffic { .. }
@@ -308,7 +314,7 @@ impl Recording {
             | StepAction::VerifyInfrastructure { .. }
             | StepAction::DisableFlags { .. }
             | StepAction::VerifyFlags { .. }
-            | StepAction::WatchHealth { .. } => EffectState::NotApplied,
+            | StepAction::WatchHealth { .. } => Self::Not,
         }
     }
 }
