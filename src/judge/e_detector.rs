@@ -40,6 +40,8 @@ mod statistics;
 mod streams;
 mod tally;
 
+use std::sync::LazyLock;
+
 use libm::{exp, log};
 
 use crate::domain::frame::Frame;
@@ -53,8 +55,8 @@ pub use params::Params;
 use super::inputs::{InputsSeen, fresh};
 use super::{Judge, Need, Needs};
 use history::{BODY_SLOW, Past};
-use leave::{Counts, Leaves, Weakest};
-use statistics::{LogE, PairLaw, Trial, correlation, long_run};
+use leave::{Against, Counts, Leaves, Step, Weakest};
+use statistics::{EValues, LogE, NO_NEWS, PairLaw, Ratios, Trial, correlation, e_values, long_run};
 use streams::{BODY, CONVERSION, COUNTED, CPU, ERRORS, MEMORY, STREAMS, Streams, TAIL};
 use tally::{Counted, Held, Tally};
 
@@ -128,11 +130,11 @@ struct Gate {
 }
 
 /// Alternatives, as multiples of the null's ratio: from just beyond the margin to total failure.
-const ERROR_RATIOS: LogE = [1.6, 2.5, 5.0, 12.0, 40.0, 150.0];
-const TAIL_RATIOS: LogE = [1.3, 1.8, 3.0, 6.0, 12.0, 30.0];
-const BODY_RATIOS: LogE = [1.15, 1.3, 1.6, 2.0, 2.6, 3.4];
+static ERROR_RATIOS: LazyLock<Ratios> = LazyLock::new(|| Ratios::new([1.6, 2.5, 5.0, 12.0, 40.0, 150.0]));
+static TAIL_RATIOS: LazyLock<Ratios> = LazyLock::new(|| Ratios::new([1.3, 1.8, 3.0, 6.0, 12.0, 30.0]));
+static BODY_RATIOS: LazyLock<Ratios> = LazyLock::new(|| Ratios::new([1.15, 1.3, 1.6, 2.0, 2.6, 3.4]));
 /// The control's conversion as a multiple of the candidate's.
-const CONVERSION_RATIOS: LogE = [1.1, 1.25, 1.5, 2.0, 4.0, 12.0];
+static CONVERSION_RATIOS: LazyLock<Ratios> = LazyLock::new(|| Ratios::new([1.1, 1.25, 1.5, 2.0, 4.0, 12.0]));
 /// Alternatives for log p99, in standard deviations beyond the margin.
 const P99_SHIFTS: LogE = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0];
 /// A single p99 counts for at most this many standard deviations: one spike is not a shift.
@@ -143,6 +145,8 @@ const FRAMES_MIN: f64 = 12.0;
 const CONTROL_SHARE_MIN: f64 = 0.01;
 /// Pods are cold above this share of new ones; a minute and a half at the default time constant.
 const OVERRUN_COLD: f64 = 0.2;
+/// Share of the threshold from which it matters what evidence hangs on.
+const MATTERS: f64 = 0.5;
 /// Requests that a fresh candidate should have had before having had none is odd (DS, counter resets).
 const EXPECTED_MIN: f64 = 30.0;
 
@@ -248,24 +252,26 @@ const SLOPE_SHIFT: f64 = 0.2;
 const RATIO_MIN: f64 = 1.1;
 
 impl EDetector {
-    fn take_pair(&mut self, stream: usize, pair: &Pair<'_>, margin: Margin, ratios: &LogE) {
+    fn take_pair(&mut self, stream: usize, pair: &Pair<'_>, margin: Margin, ratios: &'static Ratios) {
         let law = PairLaw::new(margin.ratio, margin.noise, ratios);
         self.take(stream, pair, &law);
     }
 
     /// The other way round: the control has more of what is good.
-    fn take_good(&mut self, stream: usize, pair: &Pair<'_>, margin: Margin, ratios: &LogE) {
+    fn take_good(&mut self, stream: usize, pair: &Pair<'_>, margin: Margin, ratios: &'static Ratios) {
         self.take(stream, pair, &PairLaw::new(margin.ratio, margin.noise, ratios).reversed());
     }
 
     fn take(&mut self, stream: usize, pair: &Pair<'_>, law: &PairLaw) {
         let (candidate, control) = (pair.candidate, pair.control);
-        self.count(stream, candidate, Held::Control(control), pair.pods, pair.of_pod);
-        if candidate.hits + control.hits > 0.0 {
-            let log_e = law.log_e(candidate, control);
-            self.watch.step(stream, &log_e);
-            self.leaves.step_pair(stream, pair, law, &log_e);
-        }
+        let begins = self.watch.count(stream, candidate, Held::Control(control));
+        let (against, whole) = if candidate.hits + control.hits > 0.0 {
+            (Against::Control(control, *law), self.watch.step(stream, &law.log_e(candidate, control)))
+        } else {
+            (Against::Nothing, NO_NEWS)
+        };
+        let step = Step { stream, whole, candidate, against, begins };
+        self.leaves.step(&step, pair.pods, pair.of_pod);
     }
 
     /// `past` is the share before the deploy, `trial` the candidate's count.
@@ -274,56 +280,53 @@ impl EDetector {
         stream: usize,
         trial: Trial,
         past: f64,
-        ratios: &LogE,
+        ratios: &'static Ratios,
         pods: &[PodIncrements],
         of_pod: Counts<'_>,
     ) {
         let candidate = Counted { hits: trial.hits, requests: trial.trials };
-        self.count(stream, candidate, Held::Past(past), pods, of_pod);
-        let law = |counted: Counted| {
-            let trial = Trial { hits: counted.hits, trials: counted.requests, ..trial };
-            trial.log_e(|k| trial.null * ratios[k])
-        };
-        let log_e = law(candidate);
-        self.watch.step(stream, &log_e);
-        self.leaves.step_past(stream, pods, of_pod, candidate, law, &log_e);
+        let begins = self.watch.count(stream, candidate, Held::Past(past));
+        let whole = self.watch.step(stream, &trial.log_e_of_ratios(ratios));
+        let step = Step { stream, whole, candidate, against: Against::Past(trial, ratios), begins };
+        self.leaves.step(&step, pods, of_pod);
     }
 
-    /// Takes the evidence of a stream that is not counted pod by pod.
-    fn take_gauge(&mut self, stream: usize, log_e: &LogE) {
-        self.watch.streams.step(stream, log_e);
-        self.leaves.step_all(stream, log_e);
-    }
-
-    fn count(
-        &mut self,
-        stream: usize,
-        candidate: Counted,
-        held: Held,
-        pods: &[PodIncrements],
-        of_pod: Counts<'_>,
-    ) {
-        let tally = &mut self.watch.tallies[stream];
-        if tally.begin(self.watch.frame_from) {
-            self.leaves.begin_run(stream);
-        }
-        tally.count(candidate, held);
-        self.leaves.count(stream, pods, of_pod);
+    /// Takes the evidence of a stream that does not tell pods apart.
+    fn take_whole(&mut self, stream: usize, log_e: &LogE) {
+        let whole = e_values(log_e);
+        self.watch.streams.multiply(stream, &whole);
+        let candidate = Counted::default();
+        let step = Step { stream, whole, candidate, against: Against::Other, begins: false };
+        self.leaves.step(&step, &[], &|_| candidate);
     }
 
     /// Sums up what the frame came to.
-    fn sum_up(&mut self) {
+    fn sum_up(&mut self, threshold: f64) {
+        let floor = MATTERS * threshold;
         let whole = self.watch.streams.mean();
         self.watch.whole = log(whole.max(1.0));
-        self.watch.weakest = self.leaves.weakest(whole);
-        self.watch.score = self.watch.weakest.map_or(self.watch.whole, |weakest| weakest.score());
+        self.watch.weakest = self.leaves.weakest(whole, exp(floor));
+        // What is worth no look at the pods is not taken back when one is had.
+        let least = self.watch.weakest.map_or(self.watch.whole, |weakest| weakest.score().max(floor));
+        self.watch.score = least.min(self.watch.whole);
     }
 }
 
 impl Watch {
-    fn step(&mut self, stream: usize, log_e: &LogE) {
-        self.streams.step(stream, log_e);
+    /// Takes a frame's counts of a stream; whether a new run of it began.
+    fn count(&mut self, stream: usize, candidate: Counted, held: Held) -> bool {
+        let tally = &mut self.tallies[stream];
+        let begins = tally.begin(self.frame_from);
+        tally.count(candidate, held);
+        begins
+    }
+
+    /// Takes a frame's evidence in a stream that is counted; gives it as e-values.
+    fn step(&mut self, stream: usize, log_e: &LogE) -> EValues {
+        let e = e_values(log_e);
+        self.streams.multiply(stream, &e);
         self.tallies[stream].step(log_e);
+        e
     }
 }
 
@@ -384,7 +387,7 @@ impl Judge for EDetector {
         };
         if let Seen::Compared(reference) = seen {
             self.watch.reference = Some(reference);
-            self.sum_up();
+            self.sum_up(threshold);
         }
         let score = self.watch.score;
         let judged =

@@ -2,9 +2,9 @@
 //!
 //! The version's own counts are drawn first, from streams that know nothing of pods, so that they stay what they are with
 //! or without a view per pod; each request then falls to a pod in proportion to what the pod was given. Requests
-//! and response times are split exactly (multinomial, bucket by bucket). Failures and conversions fall to a
-//! pod in proportion to its requests, with replacement and never more than it has: exact while few fail. Sums are
-//! exact always.
+//! and response times are split bucket by bucket (multinomial; parts of hundreds by their normal law). Failures and
+//! conversions fall to a pod in proportion to its requests, with replacement and never more than it has: as good as exact while
+//! few fail. Sums are exact always.
 
 use super::draw::Draw;
 use super::scrape::Counts;
@@ -115,23 +115,22 @@ impl Splitter {
     /// Splits the `n` requests of a bucket. `mass` is the sum of the weights; none if all pods weigh the same.
     fn spread_requests(&mut self, draw: &mut Draw, bucket: usize, n: u64, mass: Option<f64>) {
         let pods = self.parts.len();
-        let (mut left, mut mass_left) = (n, mass.unwrap_or(pods as f64));
         if mass.is_none() && n <= PICKS_PER_POD * pods as u64 {
-            for _ in 0..n {
-                let pick = (draw.uniform() * pods as f64) as usize;
-                let part = &mut self.parts[pick.min(pods - 1)];
+            draw.pick(n, pods as u32, |pick| {
+                let part = &mut self.parts[pick];
                 part.requests += 1;
                 part.buckets[bucket] += 1;
-            }
+            });
             return;
         }
+        let (mut left, mut mass_left) = (n, mass.unwrap_or(pods as f64));
         let last = self.weights.iter().rposition(|&w| w > 0.0).unwrap_or(0);
         for (i, (part, &weight)) in self.parts.iter_mut().zip(&self.weights).enumerate() {
             if left == 0 {
                 break;
             }
             let weight = if mass.is_some() { weight } else { 1.0 };
-            let here = if i == last { left } else { draw.binomial(left, weight / mass_left) };
+            let here = if i == last { left } else { draw.binomial_part(left, weight / mass_left) };
             part.requests += here;
             part.buckets[bucket] += here;
             left -= here;
@@ -145,11 +144,14 @@ impl Splitter {
         let mut left = n.min(room);
         for part in &mut self.parts {
             let (here, count) = of(part);
-            if left == 0 || here == 0 {
+            if left == 0 {
+                return;
+            }
+            if here == 0 {
                 continue;
             }
             let must = left.saturating_sub(room - here);
-            let drawn = draw.binomial(left, here as f64 / room as f64);
+            let drawn = draw.binomial_part(left, here as f64 / room as f64);
             let took = drawn.clamp(must, here.min(left));
             *count += took;
             (left, room) = (left - took, room - here);
@@ -158,7 +160,7 @@ impl Splitter {
 }
 
 /// Up to so many requests of a bucket per pod are dealt out one by one: that is quicker than a binomial each.
-const PICKS_PER_POD: u64 = 4;
+const PICKS_PER_POD: u64 = 10;
 
 #[cfg(test)]
 mod tests {

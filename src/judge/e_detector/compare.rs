@@ -61,7 +61,7 @@ impl EDetector {
         if !(candidate.has_latency_buckets() && control.has_latency_buckets()) {
             return;
         }
-        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &TAIL_RATIOS), (BODY, BODY_SLOW, &BODY_RATIOS)] {
+        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &*TAIL_RATIOS), (BODY, BODY_SLOW, &*BODY_RATIOS)] {
             let Some(cut) = self.past.cut(target) else { continue };
             let slope = self.slope(cut);
             let margin = Margin {
@@ -97,7 +97,7 @@ impl EDetector {
             return;
         }
         let shift = self.past_latency_margin(frame, Some(candidate));
-        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &TAIL_RATIOS), (BODY, BODY_SLOW, &BODY_RATIOS)] {
+        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &*TAIL_RATIOS), (BODY, BODY_SLOW, &*BODY_RATIOS)] {
             let Some(cut) = self.past.cut(target) else { continue };
             let slope = self.slope(cut);
             let noise = slope * slope * fixed.latency.against_past;
@@ -134,8 +134,8 @@ impl EDetector {
         let margin = self.past_latency_margin(frame, None);
         let z = ((log(p99_ms) - past.centre - margin) / past.spread).min(P99_WINSOR);
         let log_e = gauge_log_e(z, past.correlation);
-        self.watch.step(BODY, &log_e);
-        self.leaves.step_all(BODY, &log_e);
+        self.watch.tallies[BODY].step(&log_e);
+        self.take_whole(BODY, &log_e);
     }
 
     /// What this frame can be compared with, having compared it; none if it says nothing.

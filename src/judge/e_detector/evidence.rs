@@ -9,14 +9,14 @@ use crate::domain::verdict::{Evidence, Factor};
 use crate::judge::words;
 
 use super::gauges::dearer;
+use super::leave::Weakest;
 use super::tally::Tally;
-use super::{BODY, Blind, CONVERSION, CPU, EDetector, ERRORS, MEMORY, STREAMS, TAIL, fresh, signal_of};
+use super::{
+    BODY, Blind, CONVERSION, CPU, EDetector, ERRORS, MATTERS, MEMORY, STREAMS, TAIL, fresh, signal_of,
+};
 
 /// Share of the score from which a stream is worth a person's time.
 const LEADS: f64 = 0.1;
-
-/// Share of the limit from which what a pod adds is worth it too.
-const MATTERS: f64 = 0.3;
 
 pub(super) fn of(judge: &EDetector, frame: &Frame) -> Evidence {
     let watch = &judge.watch;
@@ -40,7 +40,8 @@ pub(super) fn of(judge: &EDetector, frame: &Frame) -> Evidence {
     let mut sentences: Vec<String> = watch.blind.map(|blind| why(blind).to_owned()).into_iter().collect();
     sentences.extend(found.iter().map(|(_, fact)| fact.clone()));
     let (score, threshold) = (watch.score, judge.threshold(frame.interval));
-    if let Some((pod, words)) = hanging(judge, threshold) {
+    if let Some((weakest, words)) = hanging(judge, threshold) {
+        let (pod, score) = (weakest.pod, weakest.score());
         sentences.push(words);
         sentences.push(format!("evidence without pod {pod}: {score:.1} of the {threshold:.1} nats needed"));
     } else {
@@ -50,10 +51,10 @@ pub(super) fn of(judge: &EDetector, frame: &Frame) -> Evidence {
 }
 
 /// The pod that the evidence hangs on, where that matters: there is some, and not without the pod.
-fn hanging(judge: &EDetector, threshold: f64) -> Option<(u32, String)> {
+fn hanging(judge: &EDetector, threshold: f64) -> Option<(Weakest, String)> {
     let watch = &judge.watch;
     let weakest = watch.weakest?;
-    if watch.whole < MATTERS * threshold || watch.whole - watch.score < MATTERS * threshold {
+    if watch.whole - weakest.score() < MATTERS * threshold {
         return None;
     }
     let arm = match weakest.arm {
@@ -71,7 +72,7 @@ fn hanging(judge: &EDetector, threshold: f64) -> Option<(u32, String)> {
     let fact = fact.unwrap_or_default();
     let words =
         format!("it hangs on pod {} of the {arm}{fact}: {:.1} nats with it", weakest.pod, watch.whole);
-    Some((weakest.pod, words))
+    Some((weakest, words))
 }
 
 /// A stream's name as a factor, candidate's and reference's value, and both in words.

@@ -42,7 +42,7 @@ impl EDetector {
         }
         let Some(cpu) = dearer(candidate, control) else { return memory };
         let margin = log(self.params.cpu_margin) + self.params.warmup_latency * self.watch.warmth.cold;
-        self.take_gauge(
+        self.take_whole(
             CPU,
             &gauge_log_e(((cpu - margin) / CPU_NOISE).min(WINSOR), self.gauge_correlation()),
         );
@@ -60,7 +60,7 @@ impl EDetector {
     /// `normal` is what a healthy release may have.
     fn take_memory(&mut self, memory: f64, normal: f64) {
         let z = ((memory - normal.max(self.params.memory_harmless)) / MEMORY_NOISE).min(WINSOR);
-        self.take_gauge(MEMORY, &gauge_log_e(z, self.gauge_correlation()));
+        self.take_whole(MEMORY, &gauge_log_e(z, self.gauge_correlation()));
     }
 
     fn gauge_correlation(&self) -> f64 {

@@ -15,21 +15,24 @@
 //! evidence. An arm that is one pod alone is not left out: nothing would remain, and one bad pod cannot be told from
 //! a bad version there. A pod without a statistic of its own yet begins with that of the whole.
 //!
+//! **Evidence without a pod is worked out when it can matter**: once that of all pods is worth [`Leaves::weakest`]'s floor.
+//! Until then what each pod counted is put down, and nothing is computed; the result is the same as if it had been.
+//!
 //! **A control pod that is shown to be ill is no control.** It would hide what the candidate does. Each control pod is
-//! held against the others of its arm by the same detectors, and is left out of the control while its statistic,
-//! as it stood *before* the frame, is above the limit. Since that is known before the frame is counted, what is then counted
-//! is still an e-value.
+//! held against the others of its arm by a detector with one alternative per stream, and is left out of the control while
+//! its statistic, as it stood *before* the frame, is above the limit. Since that is known before the frame is counted,
+//! what is then counted is still an e-value.
 //!
 //! Never: a claim about a pod that is not listed. Frames without pods leave all this out.
 
-use libm::log;
+use libm::{exp, log};
 
 use crate::domain::frame::{ArmIncrements, Frame};
 use crate::domain::pod::{PodArm, PodIncrements};
 
-use super::statistics::{Detector, LogE, PairLaw};
+use super::statistics::{EValues, PairLaw, Ratios, STATISTIC_MAX, Trial, e_values};
 use super::tally::Counted;
-use super::{COUNTED, Pair, Streams};
+use super::{COUNTED, STREAMS, Streams};
 
 /// Pods that are followed at most; of more, those that were gone longest are forgotten, and then new ones are not
 /// followed. In an arm of hundreds of pods one of them moves little.
@@ -38,11 +41,19 @@ const PODS_MAX: usize = 256;
 const CONTROL_PODS_MIN: usize = 3;
 /// Pods for which there is room from the beginning.
 const ROOM: usize = 64;
+/// Steps that are put down at most before they are worked out: an hour and a half of frames, 0.5 MB and more with pods.
+const STEPS_MAX: usize = 360 * STREAMS;
+/// The alternative a control pod is tested against, of each stream's: neither the least nor total failure.
+const OWN_ALTERNATIVE: usize = 1;
 
 /// All pods of one watch.
 #[derive(Clone, Debug)]
 pub(super) struct Leaves {
     list: Vec<Leaf>,
+    /// What has not been worked out yet.
+    put_down: Vec<PutDown>,
+    /// What each followed pod counted in these, step by step.
+    notes: Vec<Option<Note>>,
     frame: u64,
     on: bool,
 }
@@ -55,11 +66,52 @@ struct Leaf {
     /// Where it is in the frame being judged; none if it is not listed, or left out of the control.
     place: Option<usize>,
     seen: u64,
+    /// The first step put down that it takes part in.
+    first: usize,
     without: Streams,
     /// The pod itself against the others of its arm; control pods only.
-    own: [Detector; COUNTED],
+    own: [f64; COUNTED],
     /// What it counted in the present run of each stream.
     counted: [Counted; COUNTED],
+}
+
+/// One stream's step in one frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) stream: usize,
+    /// The evidence of all pods.
+    pub(super) whole: EValues,
+    pub(super) candidate: Counted,
+    pub(super) against: Against,
+    /// Whether a new run of the stream began.
+    pub(super) begins: bool,
+}
+
+/// What the candidate was held against.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Against {
+    /// The control, counted at the same time.
+    Control(Counted, PairLaw),
+    /// Its past, in a trial of the whole candidate.
+    Past(Trial, &'static Ratios),
+    /// Something that does not tell pods apart.
+    Other,
+    /// Nothing: there were no hits.
+    Nothing,
+}
+
+/// A step, where its notes begin and how many they are.
+#[derive(Clone, Copy, Debug)]
+struct PutDown {
+    step: Step,
+    notes: [usize; 2],
+}
+
+/// What a pod counted of a stream in a frame.
+#[derive(Clone, Copy, Debug)]
+struct Note {
+    hits: u32,
+    requests: u32,
 }
 
 /// The pod whose absence takes most.
@@ -77,12 +129,15 @@ pub(super) type Counts<'a> = &'a dyn Fn(&PodIncrements) -> Counted;
 impl Leaves {
     /// None yet; when not `on`, none ever.
     pub(super) fn new(on: bool) -> Self {
-        Self { list: Vec::with_capacity(if on { ROOM } else { 0 }), frame: 0, on }
+        let room = if on { ROOM } else { 0 };
+        Self { list: Vec::with_capacity(room), put_down: Vec::new(), notes: Vec::new(), frame: 0, on }
     }
 
     /// Forgets all pods.
     pub(super) fn clear(&mut self) {
         self.list.clear();
+        self.put_down.clear();
+        self.notes.clear();
         self.frame = 0;
     }
 
@@ -121,8 +176,9 @@ impl Leaves {
             pod: pod.pod,
             place: None,
             seen: self.frame,
+            first: self.put_down.len(),
             without: *whole,
-            own: [Detector::default(); COUNTED],
+            own: [0.0; COUNTED],
             counted: [Counted::default(); COUNTED],
         };
         if self.list.len() < PODS_MAX {
@@ -150,7 +206,7 @@ impl Leaves {
         let mut listed = self.list.iter().filter(of_control).count();
         for leaf in self.list.iter_mut().filter(|leaf| leaf.arm != PodArm::Candidate) {
             let Some(pod) = leaf.place.map(|place| &pods[place]) else { continue };
-            let own = leaf.own.iter().map(Detector::mean).sum::<f64>() / COUNTED as f64;
+            let own = leaf.own.iter().sum::<f64>() / COUNTED as f64;
             if listed < CONTROL_PODS_MIN || own < limit || pod.requests >= sound.requests {
                 continue;
             }
@@ -161,68 +217,55 @@ impl Leaves {
         sound
     }
 
-    /// A new run of a stream begins.
-    pub(super) fn begin_run(&mut self, stream: usize) {
-        for leaf in &mut self.list {
-            leaf.counted[stream] = Counted::default();
+    /// Puts down a step, and what `counts` finds in each of the `pods`. Control pods are held against the others of their
+    /// arm at once.
+    pub(super) fn step(&mut self, step: &Step, pods: &[PodIncrements], counts: Counts<'_>) {
+        if self.list.is_empty() {
+            return;
         }
-    }
-
-    /// Takes note of what each pod counted in a stream.
-    pub(super) fn count(&mut self, stream: usize, pods: &[PodIncrements], counts: Counts<'_>) {
-        for leaf in &mut self.list {
-            if let Some(place) = leaf.place {
-                leaf.counted[stream].add(counts(&pods[place]));
+        let at = self.notes.len();
+        if !matches!(step.against, Against::Other) {
+            let note = |leaf: &Leaf| leaf.place.map(|place| Note::from(counts(&pods[place])));
+            self.notes.extend(self.list.iter().map(note));
+        }
+        if let Against::Control(control, law) = &step.against {
+            for (leaf, note) in self.list.iter_mut().zip(&self.notes[at..]) {
+                let Some(pod) = note.filter(|_| leaf.arm != PodArm::Candidate).map(Counted::from) else {
+                    continue;
+                };
+                if let Some(rest) = control.less(pod) {
+                    let l = law.log_e_of(OWN_ALTERNATIVE, pod, rest);
+                    let own = &mut leaf.own[step.stream];
+                    *own = ((1.0 + *own) * exp(l)).min(STATISTIC_MAX);
+                }
             }
         }
-    }
-
-    /// Steps one stream of every pod's statistic, both arms having been counted at the same time; `whole` is their
-    /// evidence.
-    pub(super) fn step_pair(&mut self, stream: usize, pair: &Pair<'_>, law: &PairLaw, whole: &LogE) {
-        let (candidate, control) = (pair.candidate, pair.control);
-        for leaf in &mut self.list {
-            let Some(pod) = leaf.place.map(|place| (pair.of_pod)(&pair.pods[place])) else {
-                leaf.without.step(stream, whole);
-                continue;
-            };
-            let log_e = match leaf.arm {
-                PodArm::Candidate => candidate.less(pod).map(|rest| law.log_e(rest, control)),
-                PodArm::Baseline | PodArm::Stable => control.less(pod).map(|rest| {
-                    leaf.own[stream].step(&law.log_e(pod, rest));
-                    law.log_e(candidate, rest)
-                }),
-            };
-            leaf.without.step(stream, log_e.as_ref().unwrap_or(whole));
+        self.put_down.push(PutDown { step: *step, notes: [at, self.notes.len() - at] });
+        if self.put_down.len() >= STEPS_MAX {
+            self.work_out();
         }
     }
 
-    /// The same where the candidate alone was counted: `law` gives the evidence of hits and trials.
-    pub(super) fn step_past(
-        &mut self,
-        stream: usize,
-        pods: &[PodIncrements],
-        counts: Counts<'_>,
-        candidate: Counted,
-        law: impl Fn(Counted) -> LogE,
-        whole: &LogE,
-    ) {
-        for leaf in &mut self.list {
-            let place = leaf.place.filter(|_| leaf.arm == PodArm::Candidate);
-            let rest = place.and_then(|place| candidate.less(counts(&pods[place])));
-            leaf.without.step(stream, rest.map(&law).as_ref().unwrap_or(whole));
+    /// Works out all that was put down.
+    fn work_out(&mut self) {
+        for (i, leaf) in self.list.iter_mut().enumerate() {
+            for PutDown { step, notes: [at, notes] } in &self.put_down[leaf.first..] {
+                let note = (i < *notes).then(|| self.notes[at + i]).flatten();
+                leaf.step(step, note.map(Counted::from));
+            }
+            leaf.first = 0;
         }
+        self.put_down.clear();
+        self.notes.clear();
     }
 
-    /// Steps a stream that does not tell pods apart.
-    pub(super) fn step_all(&mut self, stream: usize, whole: &LogE) {
-        for leaf in &mut self.list {
-            leaf.without.step(stream, whole);
+    /// The pod without which least remains, if less remains without it than of the `whole` averaged statistic; none
+    /// is looked for while that is below `floor`.
+    pub(super) fn weakest(&mut self, whole: f64, floor: f64) -> Option<Weakest> {
+        if whole < floor {
+            return None;
         }
-    }
-
-    /// The pod without which least remains, if less remains without it than of the whole.
-    pub(super) fn weakest(&self, whole: f64) -> Option<Weakest> {
+        self.work_out();
         let mut weakest: Option<Weakest> = None;
         for leaf in &self.list {
             let mean = leaf.without.mean();
@@ -233,10 +276,50 @@ impl Leaves {
         weakest
     }
 
-    /// What a pod counted in a stream's present run.
+    /// What a pod counted in a stream's present run, as far as it was worked out.
     pub(super) fn counted(&self, of: Weakest, stream: usize) -> Counted {
         let found = self.list.iter().find(|leaf| leaf.arm == of.arm && leaf.pod == of.pod);
         found.and_then(|leaf| leaf.counted.get(stream).copied()).unwrap_or_default()
+    }
+}
+
+impl Leaf {
+    /// Works out one step, in which it counted `pod`.
+    fn step(&mut self, step: &Step, pod: Option<Counted>) {
+        if let Some(counted) = self.counted.get_mut(step.stream) {
+            if step.begins {
+                *counted = Counted::default();
+            }
+            counted.add(pod.unwrap_or_default());
+        }
+        let without = match step.against {
+            Against::Nothing => return,
+            Against::Control(control, law) => pod.and_then(|pod| match self.arm {
+                PodArm::Candidate => step.candidate.less(pod).map(|rest| law.log_e(rest, control)),
+                PodArm::Baseline | PodArm::Stable => {
+                    control.less(pod).map(|rest| law.log_e(step.candidate, rest))
+                }
+            }),
+            Against::Past(trial, ratios) => {
+                let pod = pod.filter(|_| self.arm == PodArm::Candidate);
+                let rest = pod.and_then(|pod| step.candidate.less(pod));
+                rest.map(|rest| trial.of(rest).log_e_of_ratios(ratios))
+            }
+            Against::Other => None,
+        };
+        self.without.multiply(step.stream, &without.map_or(step.whole, |log_e| e_values(&log_e)));
+    }
+}
+
+impl From<Counted> for Note {
+    fn from(counted: Counted) -> Self {
+        Self { hits: counted.hits as u32, requests: counted.requests as u32 }
+    }
+}
+
+impl From<Note> for Counted {
+    fn from(note: Note) -> Self {
+        Self { hits: f64::from(note.hits), requests: f64::from(note.requests) }
     }
 }
 

@@ -12,10 +12,16 @@ pub(super) const ALTERNATIVES: usize = 6;
 /// One log e-value per alternative.
 pub(super) type LogE = [f64; ALTERNATIVES];
 
+/// One e-value per alternative.
+pub(super) type EValues = [f64; ALTERNATIVES];
+
+/// E-values of a frame that says nothing.
+pub(super) const NO_NEWS: EValues = [1.0; ALTERNATIVES];
+
 /// The null is refuted by no frame alone beyond this: keeps products finite, and lowering an e-value keeps it one.
 const LOG_E_MAX: f64 = 60.0;
 /// Cap of one Shiryaev-Roberts statistic, for the same reasons.
-const STATISTIC_MAX: f64 = 1e100;
+pub(super) const STATISTIC_MAX: f64 = 1e100;
 /// A share that is not told from certainty.
 const CERTAIN: f64 = 0.999;
 
@@ -30,15 +36,34 @@ pub(super) struct Detector {
 
 impl Detector {
     /// Takes one frame's evidence.
-    pub(super) fn step(&mut self, log_e: &LogE) {
-        for (statistic, &l) in self.statistics.iter_mut().zip(log_e) {
-            *statistic = ((1.0 + *statistic) * exp(l.min(LOG_E_MAX))).min(STATISTIC_MAX);
+    pub(super) fn multiply(&mut self, e: &EValues) {
+        for (statistic, &e) in self.statistics.iter_mut().zip(e) {
+            *statistic = ((1.0 + *statistic) * e).min(STATISTIC_MAX);
         }
     }
 
     /// Average over the alternatives: the mixture's statistic.
     pub(super) fn mean(&self) -> f64 {
         self.statistics.iter().sum::<f64>() / ALTERNATIVES as f64
+    }
+}
+
+/// E-values of their logarithms.
+pub(super) fn e_values(log_e: &LogE) -> EValues {
+    log_e.map(|l| exp(l.min(LOG_E_MAX)))
+}
+
+/// Alternatives, as multiples of the null's ratio.
+#[derive(Debug)]
+pub(super) struct Ratios {
+    of: LogE,
+    ln: LogE,
+}
+
+impl Ratios {
+    /// With these, all above one.
+    pub(super) fn new(of: LogE) -> Self {
+        Self { of, ln: of.map(log) }
     }
 }
 
@@ -79,6 +104,16 @@ impl Trial {
         }
         log_e
     }
+
+    /// The same against the null's multiples.
+    pub(super) fn log_e_of_ratios(&self, ratios: &Ratios) -> LogE {
+        self.log_e(|k| self.null * ratios.of[k])
+    }
+
+    /// The same question about other counts.
+    pub(super) fn of(self, counted: Counted) -> Self {
+        Self { hits: counted.hits, trials: counted.requests, ..self }
+    }
 }
 
 /// How two arms are compared in one frame: the null's ratio, and the alternatives beyond it. The same evidence as
@@ -87,16 +122,15 @@ impl Trial {
 pub(super) struct PairLaw {
     margin: f64,
     noise: f64,
-    ratios: LogE,
-    ln_ratios: LogE,
+    ratios: &'static Ratios,
     /// Whether what is counted is good, so that the control may not have more of it.
     reversed: bool,
 }
 
 impl PairLaw {
     /// Null `margin`, alternatives `margin` times each of `ratios`, and noise as in [`Trial`].
-    pub(super) fn new(margin: f64, noise: f64, ratios: &LogE) -> Self {
-        Self { margin, noise, ratios: *ratios, ln_ratios: ratios.map(log), reversed: false }
+    pub(super) fn new(margin: f64, noise: f64, ratios: &'static Ratios) -> Self {
+        Self { margin, noise, ratios, reversed: false }
     }
 
     /// The same for what is good: the ratios are the control's to the candidate's.
@@ -107,23 +141,57 @@ impl PairLaw {
     /// Log e-values of a candidate's counts against its control's. With `D_k = n1 rho r_k + n0` the alternative's share
     /// over the null's is `r_k D_0 / D_k`, and that of the control `D_0 / D_k`.
     pub(super) fn log_e(&self, candidate: Counted, control: Counted) -> LogE {
-        let (candidate, control) = if self.reversed { (control, candidate) } else { (candidate, control) };
         let mut log_e = [0.0; ALTERNATIVES];
+        if let Some(counts) = self.weigh(candidate, control) {
+            for (k, l) in log_e.iter_mut().enumerate() {
+                *l = counts.log_e(self.ratios.of[k], self.ratios.ln[k]);
+            }
+        }
+        log_e
+    }
+
+    /// The one against alternative `k`.
+    pub(super) fn log_e_of(&self, k: usize, candidate: Counted, control: Counted) -> f64 {
+        let counts = self.weigh(candidate, control);
+        counts.map_or(0.0, |counts| counts.log_e(self.ratios.of[k], self.ratios.ln[k]).min(LOG_E_MAX))
+    }
+
+    /// What all alternatives need of the counts; none if they say nothing.
+    fn weigh(&self, candidate: Counted, control: Counted) -> Option<Weighed> {
+        let (candidate, control) = if self.reversed { (control, candidate) } else { (candidate, control) };
         let total = candidate.hits + control.hits;
         let (weight, other) = (candidate.requests * self.margin, control.requests);
         let whole = weight + other;
         if total <= 0.0 || weight <= 0.0 || weight >= CERTAIN * whole {
-            return log_e;
+            return None;
         }
         let v = whole * whole / (total * weight * other);
-        let w = v / (v + self.noise);
-        for ((l, ratio), ln_ratio) in log_e.iter_mut().zip(&self.ratios).zip(&self.ln_ratios) {
-            // A share beyond certainty is taken for certainty.
-            let most = CERTAIN / (1.0 - CERTAIN) * other / weight;
-            let (ratio, ln_ratio) = if *ratio > most { (most, log(most)) } else { (*ratio, *ln_ratio) };
-            *l = w * (candidate.hits * ln_ratio - total * log((weight * ratio + other) / whole));
-        }
-        log_e
+        Some(Weighed { hits: candidate.hits, total, weight, other, whole, tempered: v / (v + self.noise) })
+    }
+}
+
+/// Counts of both arms, as [`PairLaw`] holds them against each other.
+struct Weighed {
+    /// The candidate's.
+    hits: f64,
+    /// Of both arms.
+    total: f64,
+    /// The candidate's requests times the margin.
+    weight: f64,
+    /// The control's requests.
+    other: f64,
+    whole: f64,
+    /// The share of the evidence that the noise leaves.
+    tempered: f64,
+}
+
+impl Weighed {
+    /// A share beyond certainty is taken for certainty.
+    fn log_e(&self, ratio: f64, ln_ratio: f64) -> f64 {
+        let most = CERTAIN / (1.0 - CERTAIN) * self.other / self.weight;
+        let (ratio, ln_ratio) = if ratio > most { (most, log(most)) } else { (ratio, ln_ratio) };
+        self.tempered
+            * (self.hits * ln_ratio - self.total * log((self.weight * ratio + self.other) / self.whole))
     }
 }
 
@@ -196,6 +264,8 @@ impl Dispersion {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
 
     /// Probability of `k` of `n` at share `p`.
@@ -247,7 +317,7 @@ mod tests {
 
     #[test]
     fn a_pair_says_what_its_trial_says() {
-        let ratios = [1.6, 2.5, 5.0, 12.0, 40.0, 150.0];
+        static RATIOS: LazyLock<Ratios> = LazyLock::new(|| Ratios::new([1.6, 2.5, 5.0, 12.0, 40.0, 150.0]));
         for (n1, n0, x1, x0) in [
             (100.0, 900.0, 3.0, 20.0),
             (100.0, 900.0, 0.0, 20.0),
@@ -257,15 +327,15 @@ mod tests {
         ] {
             for (margin, noise) in [(1.25, 0.0), (1.25, 0.3), (4.0, 2.0)] {
                 let trial = Trial { hits: x1, trials: x1 + x0, null: candidate_share(n1, n0, margin), noise };
-                let expected = trial.log_e(|k| candidate_share(n1, n0, margin * ratios[k]));
+                let expected = trial.log_e(|k| candidate_share(n1, n0, margin * RATIOS.of[k]));
                 let side = |hits, requests| Counted { hits, requests };
-                let found = PairLaw::new(margin, noise, &ratios).log_e(side(x1, n1), side(x0, n0));
+                let found = PairLaw::new(margin, noise, &RATIOS).log_e(side(x1, n1), side(x0, n0));
                 for (a, b) in expected.iter().zip(found) {
                     assert!((a - b).abs() <= 1e-9 * (1.0 + a.abs()), "{expected:?} {found:?}");
                 }
             }
         }
-        let law = PairLaw::new(1.25, 0.0, &ratios);
+        let law = PairLaw::new(1.25, 0.0, &RATIOS);
         let nothing = Counted::default();
         let some = Counted { hits: 3.0, requests: 10.0 };
         for (a, b) in [(nothing, nothing), (some, nothing), (nothing, some)] {
@@ -296,14 +366,14 @@ mod tests {
     fn detectors_stay_finite_and_count_frames_without_news() {
         let mut detector = Detector::default();
         for _ in 0..10 {
-            detector.step(&[0.0; ALTERNATIVES]);
+            detector.multiply(&NO_NEWS);
         }
         assert_eq!(detector.mean(), 10.0);
         for _ in 0..10 {
-            detector.step(&[1e6; ALTERNATIVES]);
+            detector.multiply(&e_values(&[1e6; ALTERNATIVES]));
         }
         assert!(detector.mean().is_finite());
-        detector.step(&[-1e6; ALTERNATIVES]);
+        detector.multiply(&e_values(&[-1e6; ALTERNATIVES]));
         assert_eq!(detector.mean(), 0.0);
     }
 

@@ -1,6 +1,6 @@
 //! The streams of evidence, and their weighted average.
 
-use super::statistics::{Detector, LogE};
+use super::statistics::{Detector, EValues};
 
 /// Failed requests.
 pub(super) const ERRORS: usize = 0;
@@ -30,8 +30,8 @@ pub(super) struct Streams([Detector; STREAMS]);
 
 impl Streams {
     /// Takes a frame's evidence in one stream.
-    pub(super) fn step(&mut self, stream: usize, log_e: &LogE) {
-        self.0[stream].step(log_e);
+    pub(super) fn multiply(&mut self, stream: usize, e: &EValues) {
+        self.0[stream].multiply(e);
     }
 
     /// What a stream adds to the average.
@@ -52,16 +52,16 @@ impl Streams {
 
 #[cfg(test)]
 mod tests {
-    use super::super::statistics::ALTERNATIVES;
+    use super::super::statistics::NO_NEWS;
     use super::*;
 
     #[test]
     fn weights_sum_to_one_and_the_greatest_part_leads() {
         assert!((WEIGHTS.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         let mut streams = Streams::default();
-        streams.step(CPU, &[0.0; ALTERNATIVES]);
+        streams.multiply(CPU, &NO_NEWS);
         assert_eq!(streams.leading(), CPU);
-        streams.step(ERRORS, &[0.0; ALTERNATIVES]);
+        streams.multiply(ERRORS, &NO_NEWS);
         assert_eq!(streams.leading(), ERRORS);
         assert!((streams.mean() - (WEIGHTS[CPU] + WEIGHTS[ERRORS])).abs() < 1e-12);
     }

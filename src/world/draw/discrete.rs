@@ -1,5 +1,7 @@
 //! Counts: Poisson, binomial, negative binomial, multinomial.
 
+use rand_core::Rng;
+
 use super::Draw;
 
 impl Draw {
@@ -134,6 +136,35 @@ impl Draw {
         }
     }
 
+    /// About what [`Draw::binomial`] gives, for splitting a whole whose sum is exact anyway: from a variance of 9 on the normal
+    /// quantile, corrected for skewness (Cornish and Fisher, Revue de l'Institut International de Statistique 5 (1938) 307).
+    /// Mean and variance are kept to a hundredth of the standard deviation. One uniform and monotone in it, and several times as quick.
+    pub(crate) fn binomial_part(&mut self, n: u64, p: f64) -> u64 {
+        let trials = n as f64;
+        let variance = trials * p * (1.0 - p);
+        if variance.is_nan() || variance < NORMAL_FROM {
+            return self.binomial(n, p);
+        }
+        let z = self.normal();
+        let skewed = libm::sqrt(variance) * z + (1.0 - 2.0 * p) * (z * z - 1.0) / 6.0;
+        ((trials * p + skewed + 0.5).max(0.0) as u64).min(n)
+    }
+
+    /// Gives `n` picks of one of `among`, each as likely (Lemire, ACM TOMACS 29 (2019) 3, without its rejection: a pick is
+    /// off its probability by `among / 2^32` of it at most).
+    #[inline]
+    pub(crate) fn pick(&mut self, n: u64, among: u32, mut picked: impl FnMut(usize)) {
+        let of = |bits: u64| ((bits * u64::from(among)) >> 32) as usize;
+        for _ in 0..n / 2 {
+            let bits = self.0.next_u64();
+            picked(of(bits >> 32));
+            picked(of(bits & u64::from(u32::MAX)));
+        }
+        if n % 2 == 1 {
+            picked(of(self.0.next_u64() >> 32));
+        }
+    }
+
     /// Negative binomial with this mean and variance `mean + mean^2 / k`: a Poisson count of gamma mean.
     #[cfg_attr(not(test), expect(dead_code, reason = "demand is over-dispersed by its own noise already"))]
     pub(crate) fn negative_binomial(&mut self, mean: f64, k: f64) -> u64 {
@@ -182,6 +213,9 @@ const STIRLING_TAILS: [f64; 10] = [
     0.009_255_462_182_712_73,
     0.008_330_563_433_362_87,
 ];
+
+/// Least variance for which a binomial is taken for a normal.
+const NORMAL_FROM: f64 = 9.0;
 
 /// Both rejection algorithms are proven from a mean of 10 on.
 const INVERSION_BELOW: f64 = 10.0;
@@ -241,6 +275,32 @@ mod tests {
                     + (trials - k) * libm::log1p(-p)
             };
             check_law("binomial", |d| d.binomial(u64::from(n), p), law);
+        }
+    }
+
+    #[test]
+    fn parts_have_the_moments_of_binomials() {
+        for (n, p) in [(90_u64, 0.125), (60, 0.5), (4000, 0.01), (900, 0.95), (100_000, 0.3), (7, 0.2)] {
+            let (mean, variance) = (n as f64 * p, n as f64 * p * (1.0 - p));
+            let sd = libm::sqrt(variance);
+            let mut d = draw("part");
+            let z: Vec<f64> = (0..100_000).map(|_| (d.binomial_part(n, p) as f64 - mean) / sd).collect();
+            let moment = |power: i32| z.iter().map(|z| z.powi(power)).sum::<f64>() / z.len() as f64;
+            assert!(moment(1).abs() < 0.013, "{n} {p}: mean off by {} sd", moment(1));
+            assert!((moment(2) - 1.0).abs() < 0.03, "{n} {p}: variance {}", moment(2));
+            let skewness = (1.0 - 2.0 * p) / sd;
+            assert!((moment(3) - skewness).abs() < 0.05, "{n} {p}: skewness {} of {skewness}", moment(3));
+        }
+    }
+
+    #[test]
+    fn picks_are_equally_likely_and_as_many_as_asked_for() {
+        for n in [0_u64, 1, 30_001] {
+            let mut counts = [0_u64; 3];
+            draw("pick").pick(n, 3, |pick| counts[pick] += 1);
+            assert_eq!(counts.iter().sum::<u64>(), n);
+            let expected = n as f64 / 3.0;
+            assert!(counts.iter().all(|&c| (c as f64 - expected).abs() <= 1.0 + 4.0 * libm::sqrt(expected)));
         }
     }
 
