@@ -27,8 +27,7 @@
 //! **Missing data**: no control or candidate scrape, no evidence, and no pass either. A candidate whose scrapes are
 //! missing while its control's are there is the engine's missing-data rule to answer.
 //!
-//! It never learns from the candidate, and leaves out complaints (which come without a version, and late), conversion
-//! without a control, and interference between the arms (a candidate that poisons a shared database looks healthy next to a control that it made as sick).
+//! It never learns from the candidate, and leaves out complaints (which come without a version, and late) and interference between the arms (a candidate that poisons a shared database looks healthy next to a control that it made as sick).
 
 mod compare;
 mod evidence;
@@ -103,6 +102,8 @@ struct Fixed {
     latency: Noise,
     /// Of one arm's conversion against the other's.
     conversion: f64,
+    /// Of the service's conversion against its past.
+    conversion_against_past: f64,
     p99: Option<history::P99>,
 }
 
@@ -135,6 +136,8 @@ static TAIL_RATIOS: LazyLock<Ratios> = LazyLock::new(|| Ratios::new([1.3, 1.8, 3
 static BODY_RATIOS: LazyLock<Ratios> = LazyLock::new(|| Ratios::new([1.15, 1.3, 1.6, 2.0, 2.6, 3.4]));
 /// The control's conversion as a multiple of the candidate's.
 static CONVERSION_RATIOS: LazyLock<Ratios> = LazyLock::new(|| Ratios::new([1.1, 1.25, 1.5, 2.0, 4.0, 12.0]));
+/// Noise of conversion that a service's arms share, on the log scale.
+const CONVERSION_SHARED_NOISE: f64 = 0.05;
 /// Alternatives for log p99, in standard deviations beyond the margin.
 const P99_SHIFTS: LogE = [0.5, 1.0, 1.5, 2.0, 3.0, 4.0];
 /// A single p99 counts for at most this many standard deviations: one spike is not a shift.
@@ -189,11 +192,13 @@ impl EDetector {
             body.lasting /= slope * slope;
             body.passing /= slope * slope;
         }
+        let conversion = long_run(p.conversion_arm_noise * p.conversion_arm_noise, dt, p.arm_correlation_s);
         Fixed {
             errors: noise(p.error_arm_noise, p.error_shared_noise, self.past.error_noise(phi)),
             latency: noise(p.latency_arm_noise, p.latency_shared_noise, body),
-            conversion: 2.0
-                * long_run(p.conversion_arm_noise * p.conversion_arm_noise, dt, p.arm_correlation_s),
+            conversion: 2.0 * conversion,
+            conversion_against_past: conversion
+                + long_run(CONVERSION_SHARED_NOISE * CONVERSION_SHARED_NOISE, dt, p.shared_correlation_s),
             p99: self.past.p99(dt, p),
         }
     }

@@ -47,6 +47,9 @@ const MARGIN_ABSOLUTE: f64 = 0.005;
 /// ... or less than this part of the other's own level, the tolerance of Kayenta's judge.
 const MARGIN_RELATIVE: f64 = 0.25;
 
+/// The part of its own level by which what a service does differs from hour to hour.
+const HOURS_DIFFER: f64 = 0.5;
+
 /// A dependency ails when so many more of its calls fail than usual, as a share.
 const AILING_BY: f64 = 0.03;
 
@@ -153,11 +156,13 @@ impl Outside {
         if no_worse(verdict, ring, |span| ring.sum(span, control)) {
             return Blame::Outside;
         }
-        let alone = ring.sum(SPANS[1], control).requests() == 0;
+        let alone = ring.sum(SPANS[0], control).requests() == 0;
         if alone && verdict.reference == Reference::Limit && no_worse(verdict, ring, |_| before) {
             return Blame::Outside;
         }
-        if alone && (self.comes_from_outside(now, ring) || (self.excused && !worse_than(ring, before))) {
+        if alone
+            && (self.comes_from_outside(now, ring) || (self.excused && !worse_than(verdict, ring, before)))
+        {
             self.excused = true;
             return Blame::Outside;
         }
@@ -268,11 +273,18 @@ fn shown_worse(ring: &Ring) -> bool {
     })
 }
 
-/// Whether the candidate is worse now than the service was before the deploy, with confidence. Now is the short span: the
-/// long one still holds what the outside cause did when it is over.
-fn worse_than(ring: &Ring, before: Counts) -> bool {
-    let candidate = ring.sum(SPANS[0], |s| s.candidate.counts());
-    worse(candidate, before).is_some_and(|d| d.lower > MARGIN_ABSOLUTE)
+/// Whether the candidate is worse now than the service was before the deploy, in what the verdict is about, with confidence
+/// and by more than hours differ. Now is the short span: the long one still holds what the outside cause did when it is over.
+/// Slow requests follow the load, and do not count where failures are the matter.
+fn worse_than(verdict: &Verdict, ring: &Ring, before: Counts) -> bool {
+    let now = ring.sum(SPANS[0], |s| s.candidate.counts());
+    let exceeds = |now: Share, before: Share| {
+        let level = before.ratio().unwrap_or(0.0);
+        Difference::between(now, before)
+            .is_some_and(|d| d.lower > (level * HOURS_DIFFER).max(MARGIN_ABSOLUTE))
+    };
+    exceeds(now.failed(), before.failed())
+        || (verdict.primary != Some(SignalKind::ErrorRatio) && exceeds(now.slow(), before.slow()))
 }
 
 /// Whether the candidate answers hardly anything well, and its control, if any, does.

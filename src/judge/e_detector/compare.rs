@@ -5,6 +5,7 @@ use libm::{exp, log};
 use super::gauges::gauge_log_e;
 use super::history::{self, BODY_SLOW, Cut, TAIL_SLOW, slow_requests, throughput};
 use super::statistics::Trial;
+use super::tally::Held;
 use super::{
     BODY, BODY_RATIOS, Blind, CONTROL_SHARE_MIN, CONVERSION, CONVERSION_RATIOS, Counted, EDetector,
     ERROR_RATIOS, ERRORS, EXPECTED_MIN, Fixed, Margin, OVERRUN_COLD, P99_WINSOR, Pair, RATIO_MIN,
@@ -93,6 +94,7 @@ impl EDetector {
         let pods = &frame.pods;
         self.take_trial(ERRORS, trial, past, &ERROR_RATIOS, pods, &|pod| failed(pod.errors, pod.requests));
         self.compare_memory_with_past(candidate);
+        self.compare_conversion_with_past(fixed, candidate);
         if !candidate.has_latency_buckets() {
             return;
         }
@@ -110,6 +112,29 @@ impl EDetector {
                 slow(&pod.latency_buckets, pod.requests, cut)
             });
         }
+    }
+
+    /// The same of conversion. What did not convert is what is counted, since the evidence is for more of it; pods are not
+    /// told apart.
+    fn compare_conversion_with_past(&mut self, fixed: &Fixed, candidate: &ArmIncrements) {
+        let Some(usual) = self.past.conversion_ratio() else { return };
+        let counted = converted(candidate.conversions, candidate.requests, candidate.errors);
+        let noise = fixed.conversion_against_past;
+        let margin = self.params.history_conversion_margin
+            * exp(WARMUP_CONVERSION * self.watch.warmth.cold)
+            * self.past.doubt(self.past.conversions(), noise);
+        let least = usual / margin;
+        // Noise is of the log of the share that converts, and so, in log odds, of the one that does not.
+        let trial = Trial {
+            hits: counted.requests - counted.hits,
+            trials: counted.requests,
+            null: 1.0 - least,
+            noise,
+        };
+        self.watch.count(CONVERSION, counted, Held::Past(usual));
+        let log_e = trial.log_e(|k| 1.0 - least / CONVERSION_RATIOS.of(k));
+        self.watch.tallies[CONVERSION].step(&log_e);
+        self.take_whole(CONVERSION, &log_e);
     }
 
     /// The shift of log latency that is not held against a candidate when only the past can be compared with.

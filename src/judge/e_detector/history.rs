@@ -16,6 +16,7 @@ use super::statistics::{Dispersion, Learned, correlation};
 pub(super) struct Past {
     requests: f64,
     errors: f64,
+    conversions: f64,
     timed: f64,
     buckets: [f64; LATENCY_BUCKETS],
     /// Frames behind the sums, likewise discounted.
@@ -41,6 +42,11 @@ const PRIOR_ERRORS: f64 = 0.5;
 const PRIOR_REQUESTS: f64 = 250.0;
 /// Frames before residuals are trusted to show noise rather than a wrong mean.
 const FRAMES_BEFORE_NOISE: f64 = 8.0;
+/// How much more than that a busier arm may be slowed down: loads are known to a few parts in a hundred, which is much
+/// where little is idle.
+const LOAD_SLACK: f64 = 1.25;
+/// Conversions before their share is known.
+const CONVERSIONS_MIN: f64 = 30.0;
 /// Timed requests before their histogram is used.
 const TIMED_MIN: f64 = 100.0;
 /// Timed requests that make a histogram which needs no help from a deploy's control.
@@ -51,6 +57,7 @@ impl Default for Past {
         Self {
             requests: 0.0,
             errors: 0.0,
+            conversions: 0.0,
             timed: 0.0,
             buckets: [0.0; LATENCY_BUCKETS],
             frames: 0.0,
@@ -119,6 +126,7 @@ impl Past {
         self.frames = self.frames * keep + 1.0;
         self.requests = self.requests * keep + f64::from(arm.requests);
         self.errors = self.errors * keep + f64::from(arm.errors);
+        self.conversions = self.conversions * keep + f64::from(arm.conversions);
     }
 
     fn learn_latency(&mut self, arm: &ArmIncrements) {
@@ -166,6 +174,17 @@ impl Past {
         self.errors
     }
 
+    /// Conversions behind [`Past::conversion_ratio`].
+    pub(super) fn conversions(&self) -> f64 {
+        self.conversions
+    }
+
+    /// Share of good answers that converted, if enough did to tell.
+    pub(super) fn conversion_ratio(&self) -> Option<f64> {
+        let good = self.requests - self.errors;
+        (self.conversions >= CONVERSIONS_MIN && good > 0.0).then(|| self.conversions / good)
+    }
+
     /// Timed requests behind the histogram.
     pub(super) fn timed(&self) -> f64 {
         self.timed
@@ -199,7 +218,7 @@ impl Past {
         interval_s: f64,
     ) -> Option<f64> {
         let idle = |arm| self.utilisation(arm, interval_s).map(|u| 1.0 - u.min(UTILISATION_MAX));
-        Some(log(idle(control)? / idle(candidate)?).max(0.0))
+        Some(LOAD_SLACK * log(idle(control)? / idle(candidate)?).max(0.0))
     }
 
     /// By how much the old version would be slower, as a shift of log latency, at this utilisation: response

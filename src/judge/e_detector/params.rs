@@ -45,6 +45,9 @@ pub struct Params {
     pub memory_harmless: f64,
     /// The same difference against the past, where nothing tells what else changed; default 0.15.
     pub history_memory_margin: f64,
+    /// Compared with history, the ratio of its conversion to the candidate's that may be anyone's, `1..=10`; default 1.3: what
+    /// people want changes with the hour.
+    pub history_conversion_margin: f64,
     /// Ratio of processor time per request that a healthy release may take, `1..=100`; default 1.5. Wide: what it costs is
     /// nobody's pain, and pods at little load spend most on being there.
     pub cpu_margin: f64,
@@ -108,6 +111,7 @@ impl Default for Params {
             memory_margin: 0.04,
             memory_harmless: 0.72,
             history_memory_margin: 0.15,
+            history_conversion_margin: 1.3,
             cpu_margin: 1.5,
             error_arm_noise: 0.10,
             latency_arm_noise: 0.02,
@@ -147,6 +151,7 @@ impl Params {
             ("memory_margin", self.memory_margin, 0.0, 1.0),
             ("memory_harmless", self.memory_harmless, 0.0, 1.0),
             ("history_memory_margin", self.history_memory_margin, 0.0, 1.0),
+            ("history_conversion_margin", self.history_conversion_margin, 1.0, 10.0),
             ("cpu_margin", self.cpu_margin, 1.0, 100.0),
             ("error_arm_noise", self.error_arm_noise, 0.0, 2.0),
             ("latency_arm_noise", self.latency_arm_noise, 0.0, 2.0),

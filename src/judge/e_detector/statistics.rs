@@ -65,6 +65,11 @@ impl Ratios {
     pub(super) fn new(of: LogE) -> Self {
         Self { of, ln: of.map(log) }
     }
+
+    /// That of alternative `k`.
+    pub(super) fn of(&self, k: usize) -> f64 {
+        self.of[k]
+    }
 }
 
 /// A count out of a total whose share is held against a null.
