@@ -66,7 +66,7 @@ fn decided(truth: &TruthSummary, decisions: &Decisions) -> Class {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outcome::{Bound, Feasible};
+    use super::super::outcome::{Arms, Bound, Feasible};
     use super::*;
     use crate::domain::engine_io::JournalEntry;
     use crate::domain::entry::Entry;
@@ -82,6 +82,7 @@ mod tests {
             bad: matches!(cause, Cause::Candidate | Cause::Flag | Cause::Infrastructure),
             rollback_helps: true,
             concurrent_baseline: true,
+            arms: Arms::Concurrent,
             recovery_known: true,
             deployed: MonoTime(10),
             onset: Some(MonoTime(20)),

@@ -9,6 +9,7 @@
 
 mod bound;
 mod classify;
+mod cost;
 mod elapsed;
 mod execution;
 mod expect;
@@ -23,6 +24,7 @@ mod watchers;
 
 pub use bound::{ALPHA, BoundSum, KNOWN_ONSET_NATS, constant_bound, gamma};
 pub use classify::Class;
+pub use cost::{BadWeights, CostParts, CostWeights};
 pub use elapsed::Elapsed;
 pub use execution::{AttemptFacts, ExecutionFacts, Executions, Refusal};
 pub use expect::{ExpectationStatus, RunExpectation, SeedsExpectation, Unmet, over_seeds};
@@ -32,6 +34,7 @@ pub use fold::{ScoreError, Scorer, score_entries, score_record};
 pub use interval::{Share, Z_95};
 pub use metrics::Metrics;
 pub use outcome::{
-    BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO, TruthSummary,
+    Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO,
+    TruthSummary,
 };
 pub use survival::{Observation, Quantile, quantile};
