@@ -65,7 +65,7 @@ impl Campaign<'_> {
         wishes: &[(RunKey, Option<Wish>)],
         policies: &[Policy; Severity::ALL.len()],
         done: &(impl Fn() + Sync),
-    ) -> Result<Vec<((usize, u64), Option<CostParts>)>, CampaignError> {
+    ) -> Result<Vec<Costed>, CampaignError> {
         let Some((first, _)) = wishes.first() else { return Ok(Vec::new()) };
         let Subject::Scenario(scenario) = self.subjects[first.subject] else { return Ok(Vec::new()) };
         // Compiled once for all seeds, and only for severities that occur.
@@ -107,6 +107,9 @@ impl Campaign<'_> {
         self.scored(key, &entries)
     }
 }
+
+/// Subject and seed, and what the oracle cost there.
+type Costed = ((usize, u64), Option<CostParts>);
 
 /// A rollback that an oracle asks for.
 #[derive(Clone, Copy, Debug)]

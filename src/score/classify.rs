@@ -141,7 +141,7 @@ mod tests {
             .collect();
         let untold = super::super::score_entries(&silent).expect("whole");
         assert_eq!(untold.class, Class::Inconclusive);
-        let figures = super::super::Figures::of([&untold]);
+        let figures = super::super::Figures::of([&untold], &super::super::CostWeights::default());
         assert_eq!((figures.caught.n, figures.false_rollbacks.n), (0, 0));
         assert_eq!(figures.confusion.inconclusive_bad + figures.confusion.inconclusive_good, 1);
     }

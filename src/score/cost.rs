@@ -155,6 +155,8 @@ impl CostParts {
 /// Adds up harm, scrape by scrape.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct HarmMeter {
+    /// Whether the last frame told of security or compliance findings.
+    pub(super) findings: bool,
     harmed: [f64; Severity::ALL.len()],
 }
 

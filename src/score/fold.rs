@@ -19,7 +19,8 @@ use crate::domain::service::RolloutKind;
 use crate::domain::signal::SignalKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Milestone, Truth, TruthEntry, TruthTick};
-use crate::domain::verdict::VerdictClass;
+use crate::domain::units::Ratio;
+use crate::domain::verdict::{Verdict, VerdictClass};
 use crate::record::RecordError;
 
 /// Why a record cannot be scored.
@@ -83,14 +84,14 @@ pub struct Scorer {
     plans: Vec<(ExecutionId, Strategy)>,
     paused: bool,
     resumed: bool,
+    /// Most evidence of a verdict beyond the judge's limit, from the deploy to the first rollback.
+    evidence: Option<f64>,
     /// Whether any verdict was more than inconclusive.
     conclusive: bool,
     mitigated: Option<MonoTime>,
     recovered: Option<MonoTime>,
     harm: Harm,
     meter: HarmMeter,
-    /// Whether the last frame told of security or compliance findings.
-    findings: bool,
     /// How the deploy goes to 100 %.
     rollout: Option<RolloutKind>,
     /// Requests before the deploy, and seconds.
@@ -143,7 +144,8 @@ impl Scorer {
             Input::Deployed(deploy) => drop(self.rollout.get_or_insert(deploy.kind)),
             Input::Collected { frame, .. } => {
                 let found = |kind| frame.signals.get(kind).usable().is_some_and(|findings| findings > 0.0);
-                self.findings = found(SignalKind::SecurityFindings) || found(SignalKind::ComplianceFindings);
+                self.meter.findings =
+                    found(SignalKind::SecurityFindings) || found(SignalKind::ComplianceFindings);
             }
             Input::Inventory(_)
             | Input::RolloutChanged { .. }
@@ -185,6 +187,7 @@ impl Scorer {
             },
             JournalEntry::Judged { verdict, .. } => {
                 self.conclusive |= verdict.class != VerdictClass::Inconclusive;
+                self.judged(at, verdict);
             }
             JournalEntry::Outcome { .. }
             | JournalEntry::Validated { .. }
@@ -196,6 +199,21 @@ impl Scorer {
             | JournalEntry::Page { .. }
             | JournalEntry::Resumed { .. } => {}
         }
+    }
+
+    fn judged(&mut self, at: MonoTime, verdict: &Verdict) {
+        let watched = |truth: &Truth| at > truth.deployed && at <= truth.deployed + truth.watch;
+        if self.decisions.roll_back.is_none() && self.truth.as_ref().is_some_and(watched) {
+            let beyond = verdict.score - verdict.threshold;
+            self.evidence = Some(self.evidence.map_or(beyond, |most| most.max(beyond)));
+        }
+    }
+
+    /// Evidence is the logarithm of an e-value, and the limit that of the watch over α: so the level that it reached is α
+    /// times e to what the limit exceeds it by.
+    fn alarm_level(&self, header: &RunHeader) -> Option<f64> {
+        let alpha = header.policy.get("judge")?.get("e_detector")?.get("alpha")?.as_f64()?;
+        Some((alpha * libm::exp(-self.evidence?)).min(1.0))
     }
 
     fn decided(&mut self, at: MonoTime, decision: &Decision) {
@@ -212,6 +230,7 @@ impl Scorer {
                 self.never.roll_back();
                 self.rollback.get_or_insert_with(|| RollbackSummary {
                     trigger: event.trigger,
+                    attribution: event.attribution.map(Ratio::get),
                     severity: event.severity,
                     target: event.target.clone(),
                     planned: None,
@@ -255,7 +274,8 @@ impl Scorer {
     /// Share of users harmed in a scrape interval, by whatever.
     fn harmed_share(&self, truth: &Truth, tick: &TruthTick) -> f64 {
         let felt = if tick.demand > 0.0 { (tick.harmed + tick.harmed_external) / tick.demand } else { 0.0 };
-        let exposed = self.findings && truth.is_bad() && truth.onset.is_some_and(|onset| tick.at > onset);
+        let exposed =
+            self.meter.findings && truth.is_bad() && truth.onset.is_some_and(|onset| tick.at > onset);
         felt.max(if exposed { tick.candidate_share } else { 0.0 }).clamp(0.0, 1.0)
     }
 
@@ -274,6 +294,7 @@ impl Scorer {
         let caught = summary.bad
             && (class == Class::TruePositive || (class == Class::Escalated && escalation_is_right));
         let detected_at = self.detected_at(&summary);
+        let alarm_level = self.alarm_level(&header);
         let mut outcome = RunOutcome {
             plane: header.plane,
             judge: header.judge,
@@ -297,6 +318,7 @@ impl Scorer {
             decisions: self.decisions,
             rollback: self.rollback,
             resumed: self.resumed,
+            alarm_level,
             never_broken: self.never.finish(),
             expect: header.expect,
             met: None,

@@ -8,6 +8,7 @@
 //! All sums run in the order of the record or of the outcomes given, so that they are the same on every machine.
 
 mod bound;
+mod calibration;
 mod classify;
 mod cost;
 mod elapsed;
@@ -19,10 +20,12 @@ mod fold;
 mod interval;
 mod metrics;
 mod outcome;
+mod resample;
 mod survival;
 mod watchers;
 
 pub use bound::{ALPHA, BoundSum, KNOWN_ONSET_NATS, constant_bound, gamma};
+pub use calibration::{AlarmRow, Calibration, ReliabilityRow};
 pub use classify::Class;
 pub use cost::{BadWeights, CostParts, CostWeights};
 pub use elapsed::Elapsed;
@@ -37,4 +40,5 @@ pub use outcome::{
     Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO,
     TruthSummary,
 };
+pub use resample::Estimate;
 pub use survival::{Observation, Quantile, quantile};

@@ -77,6 +77,10 @@ pub struct RunOutcome {
     /// not known.
     #[serde(default)]
     pub rate_rps: Option<f64>,
+    /// The least share of good deploys that may have as much evidence against them as this run had at most, if what its judge
+    /// states holds; none where it states no such thing. Counted from the deploy to the first rollback or the end of the watch.
+    #[serde(default)]
+    pub alarm_level: Option<f64>,
     /// Every [`Never`] that happened, whether or not the scenario forbids it.
     pub never_broken: Vec<Never>,
     /// What the scenario expects.
@@ -128,8 +132,8 @@ pub enum Arms {
 impl fmt::Display for Arms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Concurrent => "with baseline",
-            Self::Past => "without baseline",
+            Self::Concurrent => "concurrent",
+            Self::Past => "past only",
         })
     }
 }
@@ -184,6 +188,9 @@ impl Decisions {
 pub struct RollbackSummary {
     /// What set it off.
     pub trigger: Trigger,
+    /// How sure the engine was that the candidate is worse than its control, `0..=1`; none where it does not state it.
+    #[serde(default)]
+    pub attribution: Option<f64>,
     /// How bad the engine took it to be.
     pub severity: Severity,
     /// Where it went.
