@@ -13,7 +13,7 @@ const NAMES: [&str; 4] =
 fn play(jobs: usize) -> Vec<RunOutcome> {
     let all = shipped().expect("they load");
     let named = |name: &&str| all.iter().find(|s| s.name == **name).expect("it is shipped");
-    let scenarios: Vec<&Scenario> = NAMES.iter().map(|name| named(&name)).collect();
+    let scenarios: Vec<&Scenario> = NAMES.iter().map(named).collect();
     let policy = default_policy().expect("it loads");
     let campaign = Campaign {
         subjects: scenarios.into_iter().map(Subject::Scenario).collect(),
