@@ -9,6 +9,7 @@ use backspin::judge::{JudgeParams, e_detector, flagger, weighted};
 use backspin::plane::{RunId, direct};
 use backspin::policy::default_policy;
 use backspin::scenario::shipped;
+use backspin::score::{RunOutcome, score_entries};
 use backspin::world::World;
 
 /// Scenarios whose world does all it can: pods come and go, a router shifts, a dependency fails, memory leaks.
@@ -50,6 +51,20 @@ fn no_judge_allocates_per_frame() {
         assert!(judged > 120);
         assert_eq!(info.count_total, 0, "{} over {judged} frames", judge.name());
     }
+}
+
+#[test]
+fn of_a_run_that_was_scored_two_kilobytes_remain() {
+    let policy = default_policy().expect("it loads");
+    let all = shipped().expect("they load");
+    let scenario = all.iter().find(|s| s.name == NAMES[0]).expect("it is shipped");
+    let id = RunId { campaign_seed: 1, seed_index: 0 };
+    let entries = direct::run(scenario, &policy, id).expect("it can be played");
+    let outcome = score_entries(&entries).expect("a whole run");
+    let mut kept = None;
+    let info = allocation_counter::measure(|| kept = Some(outcome.clone()));
+    let bytes = size_of::<RunOutcome>() as u64 + info.bytes_current.unsigned_abs();
+    assert!(kept.is_some() && bytes <= 2048, "{bytes} bytes");
 }
 
 #[test]

@@ -164,7 +164,8 @@ fn a_missed_expectation_names_the_command_that_explains_it() {
 fn results_go_to_stdout_progress_to_stderr_and_neither_is_coloured() {
     let folder = folder();
     let ran = run_in(&folder, &["run", "mine.yaml", "--seeds", "2"]);
-    assert!(ran.err.starts_with("playing 1 scenario × 2 seeds: 6 runs\n"), "{}", ran.err);
+    // Three judges and the oracle.
+    assert!(ran.err.starts_with("playing 1 scenario × 2 seeds: 8 runs\n"), "{}", ran.err);
     assert!(!ran.out.contains("playing"), "{}", ran.out);
     changed(&folder, "typo.yaml", "hang_ratio", "hang_ratoi");
     let failed = run_in(&folder, &["run", "typo.yaml"]);
@@ -449,4 +450,42 @@ fn a_plan_is_shown_without_being_carried_out() {
     refuses(&folder, &["plan", "healthy/plain-canary", "--at", "9m"], 5, &["the deploy has not begun"]);
     refuses(&folder, &["plan", "strategy/standby-up", "--at", "9h"], 2, &["lies beyond the run", "30m"]);
     refuses(&folder, &["plan", "mine.yaml", "--strategy", "hope"], 2, &["the seven are immediate, gradual"]);
+}
+
+#[test]
+fn figures_are_grouped_priced_and_written_for_other_programs() {
+    let folder = folder();
+    let play = ["run", "errors/five-points", "healthy/plain-canary", "--seeds", "4", "--by", "rate"];
+    let ran = run_in(&folder, &play);
+    assert_eq!(ran.code, 4, "{}", ran.err);
+    assert!(ran.err.contains("32 runs"), "the oracle's runs are not counted: {}", ran.err);
+    let rows: Vec<&str> = ran.out.lines().filter(|line| line.contains("/s ")).collect();
+    assert!(rows.len() > 1, "{}", ran.out);
+    assert!(ran.out.contains("a needless rollback is 550"), "{}", ran.out);
+    let csv = fs::read_to_string(folder.path().join("reports/latest/figures.csv")).expect("there");
+    let fields: Vec<usize> = csv.lines().map(|line| line.split(',').count()).collect();
+    assert!(fields.iter().all(|&n| n == fields[0]) && fields.len() > 12, "{csv}");
+    let markdown = fs::read_to_string(folder.path().join("reports/latest/figures.md")).expect("there");
+    for heading in
+        ["# 2 scenarios × 4 seeds", "## Judges", "## By arms", "## False alarms that e_detector states"]
+    {
+        assert!(markdown.contains(heading), "{markdown}");
+    }
+    let priced = ["run", "healthy/plain-canary", "--seeds", "2", "--cost", "needless=20", "--no-oracle"];
+    let ran = run_in(&folder, &priced);
+    assert!(ran.err.contains(": 6 runs") && !ran.out.contains("regret:"), "{}{}", ran.err, ran.out);
+    refuses(&folder, &["run", "--by", "judge"], 2, &["family, rate or arms"]);
+    refuses(&folder, &["run", "--cost", "needles=3"], 2, &["there is no price `needles`"]);
+}
+
+#[test]
+fn what_a_seed_drew_is_told() {
+    let folder = folder();
+    let ran = run_in(&folder, &["explain", "errors/five-points", "--seed-index", "2"]);
+    assert!(ran.out.contains("drawn by this seed: incident.bad_version.onset = "), "{}", ran.out);
+    let json = run_in(&folder, &["explain", "errors/five-points", "--seed-index", "2", "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json.out).expect("json");
+    assert!(json["drawn"]["traffic.rps"].is_number(), "{}", json["drawn"]);
+    let ran = run_in(&folder, &["explain", "healthy/plain-canary"]);
+    assert!(!ran.out.contains("drawn by this seed"), "{}", ran.out);
 }

@@ -16,7 +16,7 @@ use backspin::domain::plan::Strategy::{
 };
 use backspin::domain::truth::TruthEntry;
 use backspin::plane::RunId;
-use backspin::plane::direct::{Prepared, harm_untouched};
+use backspin::plane::direct::Prepared;
 use backspin::policy::default_policy;
 use backspin::scenario;
 use backspin::scenario::model::Scenario;
@@ -103,8 +103,11 @@ impl Compared {
         let scenario = load(name);
         let outcomes: BTreeMap<_, _> =
             Strategy::ALL.into_iter().map(|strategy| (strategy, insisted(&scenario, strategy))).collect();
+        let policy = default_policy().expect("it loads");
+        let prepared = Prepared::new(&scenario, &policy).expect("it can be played");
         let untouched = (0..SEEDS)
-            .map(|seed_index| harm_untouched(&scenario, RunId { campaign_seed: 20_260_105, seed_index }))
+            .map(|seed_index| prepared.untouched(RunId { campaign_seed: 20_260_105, seed_index }))
+            .map(|entries| score_entries(&entries).expect("a whole run").harm.users)
             .sum();
         println!("{name}: {untouched:.0} users if nobody acts");
         for (strategy, outcome) in &outcomes {

@@ -6,7 +6,6 @@ use rayon::prelude::*;
 
 use super::{Campaign, CampaignError, RunKey, Subject};
 use crate::domain::entry::Entry;
-use crate::plane::{self, RunId};
 use crate::score::{Class, RunOutcome};
 
 /// A run with its full record.
@@ -44,10 +43,7 @@ pub fn chosen(campaign: &Campaign<'_>, outcomes: &[RunOutcome]) -> Result<Vec<Ch
         .into_par_iter()
         .map(|key| {
             let users_harmed_untouched = match campaign.subjects[key.subject] {
-                Subject::Scenario(scenario) => {
-                    let id = RunId { campaign_seed: campaign.seed, seed_index: key.seed_index };
-                    Some(plane::direct::harm_untouched(scenario, id))
-                }
+                Subject::Scenario(scenario) => Some(campaign.untouched(&key, scenario)?.harm.users),
                 Subject::Recorded(_) => None,
             };
             Ok(ChosenRun { entries: campaign.record(&key)?, users_harmed_untouched })

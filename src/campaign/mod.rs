@@ -11,6 +11,7 @@ pub mod what_if;
 
 mod act;
 mod choose;
+mod oracle;
 mod paired;
 
 pub use act::{Act, Acted};
@@ -123,24 +124,30 @@ impl Campaign<'_> {
 
     /// Plays everything and scores each run; `done` is told after each, from any thread.
     pub fn play(&self, done: impl Fn(&RunKey) + Sync) -> Result<Vec<RunOutcome>, CampaignError> {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(self.jobs)
-            .build()
-            .map_err(|source| CampaignError::Threads { jobs: self.jobs, source })?;
         let keys = self.keys();
-        pool.install(|| {
+        self.pool()?.install(|| {
             let stages = self.stages()?;
             keys.par_iter()
                 .map(|key| {
                     let stage = &stages[key.subject * self.policies.len() + key.policy];
                     let entries = self.played(key, stage.play(self.run_id(key)))?;
-                    let outcome = score_entries(&entries)
-                        .map_err(|source| CampaignError::Score { subject: self.name(key), source });
+                    let outcome = self.scored(key, &entries);
                     done(key);
                     outcome
                 })
                 .collect()
         })
+    }
+
+    fn pool(&self) -> Result<rayon::ThreadPool, CampaignError> {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(self.jobs)
+            .build()
+            .map_err(|source| CampaignError::Threads { jobs: self.jobs, source })
+    }
+
+    fn scored(&self, key: &RunKey, entries: &[Entry]) -> Result<RunOutcome, CampaignError> {
+        score_entries(entries).map_err(|source| CampaignError::Score { subject: self.name(key), source })
     }
 
     /// Every subject with every policy, made ready once for all seeds: by subject, then policy.

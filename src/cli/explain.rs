@@ -9,10 +9,10 @@ use super::diagnose::{Failure, bad_input, environment, fault};
 use super::exit::Code;
 use super::explain_text::text;
 use super::record::{Record, is_record, unreadable};
-use super::select::{One, PolicyArgs, SeedArgs, subject};
+use super::select::{One, OneRunArgs, subject};
 use super::{Format, out, width};
 use crate::campaign::explain::{Explained, Happened, Scrape, explain};
-use crate::campaign::{Campaign, CampaignError, RunKey, Subject};
+use crate::campaign::{CampaignError, Subject};
 use crate::plane::DriveError;
 
 /// Tells, scrape by scrape, what the judge saw and what the engine made of it.
@@ -24,19 +24,11 @@ pub(super) struct ExplainArgs {
     /// Every scrape and every factor; by default only those where something changed.
     #[arg(long)]
     all: bool,
-    /// Which of the scenario's seeds.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    seed_index: u64,
     /// Keep the run's journal in this new folder, durable and chained, as an engine in a real cluster keeps it.
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
     #[command(flatten)]
-    seed: SeedArgs,
-    #[command(flatten)]
-    policy: PolicyArgs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    run: OneRunArgs,
 }
 
 pub(super) fn cannot_play(error: CampaignError) -> Failure {
@@ -65,17 +57,11 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Code, Failure> {
         explained
     } else {
         let one = subject(&args.what)?;
-        let campaign = Campaign {
-            subjects: vec![match &one {
-                One::Scenario(scenario) => Subject::Scenario(scenario),
-                One::Recorded(case) => Subject::Recorded(case),
-            }],
-            policies: vec![args.policy.own()?],
-            seed: args.seed.seed,
-            seeds: args.seed_index + 1,
-            jobs: 1,
+        let subject = match &one {
+            One::Scenario(scenario) => Subject::Scenario(scenario),
+            One::Recorded(case) => Subject::Recorded(case),
         };
-        let key = RunKey { subject: 0, policy: 0, seed_index: args.seed_index };
+        let (campaign, key) = args.run.campaign(subject, args.run.policy.own()?);
         let played = match &args.journal {
             Some(folder) => campaign.journaled(&key, folder),
             None => campaign.record(&key),
@@ -83,7 +69,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<Code, Failure> {
         let record = played.map_err(cannot_play)?;
         explain(record.into_iter().map(Ok)).map_err(fault)?
     };
-    match args.format {
+    match args.run.format {
         Format::Text => out(&text(&explained, args.all, width().into())),
         Format::Json => out(&json(&explained)),
     }
@@ -129,6 +115,7 @@ fn json(explained: &Explained) -> String {
         "judge": explained.header.judge,
         "seed": explained.header.campaign_seed,
         "seed_index": explained.header.seed_index,
+        "drawn": explained.header.drawn,
         "deployed_ms": explained.deployed.0,
         "stream": stream,
         "assumptions": explained.header.assumptions,

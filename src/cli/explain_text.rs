@@ -34,6 +34,11 @@ pub(super) fn text(explained: &Explained, all: bool, width: usize) -> String {
     teller.lines.join("\n")
 }
 
+/// A value as it would stand in a scenario's file.
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 struct Teller<'a> {
     explained: &'a Explained,
     all: bool,
@@ -55,6 +60,16 @@ impl Teller<'_> {
         ));
         if !header.shows.is_empty() {
             self.lines.push(wrapped(&header.shows, self.width, "", ""));
+        }
+        if !header.drawn.is_empty() {
+            let drawn: Vec<String> =
+                header.drawn.iter().map(|(place, value)| format!("{place} = {}", plain(value))).collect();
+            self.lines.push(wrapped(
+                &format!("drawn by this seed: {}", drawn.join(", ")),
+                self.width,
+                "",
+                "  ",
+            ));
         }
         for words in &header.assumptions {
             self.lines.push(wrapped(words, self.width, "- ", "  "));

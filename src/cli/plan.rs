@@ -6,10 +6,10 @@ use clap::Args;
 use super::diagnose::{Failure, bad_input, fault, impossible};
 use super::exit::Code;
 use super::explain::cannot_play;
-use super::select::{One, PolicyArgs, SeedArgs, subject};
+use super::select::{One, OneRunArgs, subject};
 use super::{Format, out, width};
+use crate::campaign::Subject;
 use crate::campaign::plan::{NoPlan, Planned, planned};
-use crate::campaign::{Campaign, RunKey, Subject};
 use crate::domain::plan::Strategy;
 use crate::domain::time::{Millis, MonoTime};
 use crate::report::{PLAN_VERSION, plan_text};
@@ -34,16 +34,8 @@ pub(super) struct PlanArgs {
     /// engine makes by itself, when it does.
     #[arg(long, value_name = "TIME", value_parser = length)]
     at: Option<Millis>,
-    /// Which of the scenario's seeds.
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    seed_index: u64,
     #[command(flatten)]
-    seed: SeedArgs,
-    #[command(flatten)]
-    policy: PolicyArgs,
-    /// How to print.
-    #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    run: OneRunArgs,
 }
 
 /// As in a scenario's `expect`; hyphens will do.
@@ -71,7 +63,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<Code, Failure> {
             ));
         }
     };
-    let mut policy = args.policy.own()?;
+    let mut policy = args.run.policy.own()?;
     policy.settings.planning.strategy = args.strategy.or(policy.settings.planning.strategy);
     let end = scenario.timing.end();
     let at = args.at.map(|at| MonoTime::ZERO + at);
@@ -79,14 +71,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<Code, Failure> {
         let beyond = anyhow!("`--at` lies beyond the run: {late} is after its end at {end}");
         return Err(bad_input(beyond, &format!("the deploy begins at {}", scenario.deploy.at)));
     }
-    let campaign = Campaign {
-        subjects: vec![Subject::Scenario(&scenario)],
-        policies: vec![policy],
-        seed: args.seed.seed,
-        seeds: args.seed_index + 1,
-        jobs: 1,
-    };
-    let key = RunKey { subject: 0, policy: 0, seed_index: args.seed_index };
+    let (campaign, key) = args.run.campaign(Subject::Scenario(&scenario), policy);
     let entries = campaign.record(&key).map_err(cannot_play)?;
     let made = match planned(&entries, at).map_err(fault)? {
         Ok(made) => made,
@@ -106,7 +91,7 @@ pub(super) fn run(args: &PlanArgs) -> Result<Code, Failure> {
         let hint = format!("without `--strategy` the plan is: {}", made.plan.strategy);
         return Err(impossible(anyhow!("{wanted} cannot be planned: {why}"), &hint));
     }
-    match args.format {
+    match args.run.format {
         Format::Text => out(&plan_text(&made.plan, made.at, made.deployed, width().into())),
         Format::Json => out(&json(&made)),
     }

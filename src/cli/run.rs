@@ -14,9 +14,9 @@ use super::{Format, out, width};
 use crate::campaign::{Campaign, CampaignError, Subject, chosen};
 use crate::judge::JudgeParams;
 use crate::policy::{JudgeName, Policy};
-use crate::report::{self, CampaignReport, Commands, Limits, ReportError, Shown, SourceCredit, table};
+use crate::report::{self, By, CampaignReport, Commands, Limits, ReportError, Shown, SourceCredit, table};
 use crate::scenario::recorded::{self, Recorded, RecordedCase};
-use crate::score::{ExpectationStatus, RunOutcome, over_seeds};
+use crate::score::{CostWeights, ExpectationStatus, RunOutcome, over_seeds};
 
 /// Enough for "in at least 95 % of seeds, lower bound at least 90 %" with two seeds missed: 58 of 60 is too few,
 /// 59 of 60 is enough.
@@ -43,6 +43,17 @@ pub(super) struct RunArgs {
     /// Where the report goes.
     #[arg(long, default_value = "reports/latest", value_name = "DIR")]
     out: PathBuf,
+    /// What the tables group runs by, for all judges: family, rate (decades of requests per second) or arms (with or without a
+    /// concurrent baseline); by default scenarios under the policy's judge.
+    #[arg(long, value_name = "WHAT")]
+    by: Option<By>,
+    /// Do not play the oracle that regret is measured against: one run more per scenario and seed, for all judges.
+    #[arg(long)]
+    no_oracle: bool,
+    /// Prices in minutes of one user of a thousand, as `needless=500,rollback=50,failed=5000`; also of a minute by severity:
+    /// low, medium, high, critical.
+    #[arg(long, value_name = "PRICES", default_value_t)]
+    cost: CostWeights,
     /// How to print; `json` prints the report's figures.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -131,8 +142,12 @@ fn play(
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let jobs = args.jobs.map_or_else(cores, usize::from);
     let campaign = Campaign { subjects, policies, seed: args.seed.seed, seeds: args.seeds, jobs };
-    let progress = Progress::start(&extra.title, campaign.keys().len());
-    let outcomes = campaign.play(|_| progress.step()).map_err(cannot_play)?;
+    let oracles = if args.no_oracle { 0 } else { campaign.oracle_runs() };
+    let progress = Progress::start(&extra.title, campaign.keys().len() + oracles);
+    let mut outcomes = campaign.play(|_| progress.step()).map_err(cannot_play)?;
+    if !args.no_oracle {
+        campaign.compare_with_oracle(&mut outcomes, || progress.step()).map_err(cannot_play)?;
+    }
     let chosen = chosen(&campaign, &outcomes).map_err(cannot_play)?;
     let shown = chosen
         .into_iter()
@@ -146,6 +161,7 @@ fn play(
         policy_judge: name(&campaign.policies[0]),
         judges: campaign.policies.iter().map(name).collect(),
         outcomes,
+        weights: args.cost,
         limits: limits(&campaign.policies),
         shown,
         warnings: Vec::new(),
@@ -155,7 +171,7 @@ fn play(
     let written = report::write(&args.out, &report).map_err(cannot_write)?;
     match args.format {
         Format::Text => {
-            out(&table::text(&report, width()));
+            out(&table::text(&report, args.by, width()));
             out(&format!("\nreport: {}", written.html.display()));
         }
         Format::Json => {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::anyhow;
 use clap::Args;
 
+use super::Format;
 use super::diagnose::{Failure, bad_input, counted};
+use crate::campaign::{Campaign, RunKey, Subject};
 use crate::policy::document::nearest::nearest;
 use crate::policy::{self, JudgeName, Policy};
 use crate::scenario::model::Scenario;
@@ -74,6 +76,35 @@ impl PolicyArgs {
             }
         }
         Ok(policies)
+    }
+}
+
+/// One run of a scenario, and how it is printed.
+#[derive(Debug, Args)]
+pub(super) struct OneRunArgs {
+    /// Which of the scenario's seeds.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    seed_index: u64,
+    #[command(flatten)]
+    seed: SeedArgs,
+    #[command(flatten)]
+    pub(super) policy: PolicyArgs,
+    /// How to print.
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) format: Format,
+}
+
+impl OneRunArgs {
+    /// A campaign that holds the run, and its key there.
+    pub(super) fn campaign<'a>(&self, subject: Subject<'a>, policy: Policy) -> (Campaign<'a>, RunKey) {
+        let campaign = Campaign {
+            subjects: vec![subject],
+            policies: vec![policy],
+            seed: self.seed.seed,
+            seeds: self.seed_index + 1,
+            jobs: 1,
+        };
+        (campaign, RunKey { subject: 0, policy: 0, seed_index: self.seed_index })
     }
 }
 

@@ -68,6 +68,10 @@ pub struct RunHeader {
     /// What this run's seed drew of the scenario, by place in its file; empty unless the file draws.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub drawn: BTreeMap<String, serde_json::Value>,
+    /// Mean requests per second that the scenario states for this seed; none where nothing states it (a recording) and in
+    /// records of older builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_rps: Option<f64>,
     /// Of a recording: how it is replayed, what that assumes and where its limits are, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub assumptions: Vec<String>,

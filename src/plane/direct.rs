@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-use crate::domain::engine_io::{ApprovalAnswer, Input, Output};
+use crate::domain::engine_io::{ApprovalAnswer, Command, Input, Output};
 use crate::domain::entry::{Entry, PlaneKind};
 use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
 use crate::domain::frame::Frame;
@@ -57,8 +57,43 @@ impl<'a> Prepared<'a> {
     /// The same, where the engine's process dies at these points besides those that the scenario plans, and is
     /// started again on its journal.
     pub fn run_with_crashes(&self, id: RunId, crashes: &[Crash]) -> Vec<Entry> {
+        self.recorded(id, crashes, None)
+    }
+
+    /// The same, where a person asks for a rollback at this moment, as anybody may (SPEC 2.6).
+    pub fn run_commanded(&self, id: RunId, at: MonoTime) -> Vec<Entry> {
+        self.recorded(id, &[], Some(at))
+    }
+
+    /// The world of one seed without an engine: what would have been seen, and what would have been so.
+    pub fn untouched(&self, id: RunId) -> Vec<Entry> {
+        let seed = id.seed(self.scenario.draw);
+        let scenario = &*self.scenario.for_seed(seed);
         let mut recorder = Recorder::new(self.header(id));
-        let last = self.drive(id, crashes, &mut recorder).expect("memory takes everything");
+        let mut around = DirectWorld::new(scenario, self.windows.clone(), seed);
+        let end = scenario.timing.end();
+        let mut at = MonoTime::ZERO;
+        loop {
+            while let Some(truth) = around.poll_truth() {
+                recorder.push(Entry::Truth(at, truth));
+            }
+            while let Some(input) = around.poll_input() {
+                recorder.push(Entry::Input(at, input));
+            }
+            at = at + scenario.timing.scrape;
+            if at > end {
+                break;
+            }
+            around.advance_to(at);
+            around.carry_out(Output::Collect { service: around.service.clone() });
+        }
+        recorder.end(end);
+        recorder.into_entries()
+    }
+
+    fn recorded(&self, id: RunId, crashes: &[Crash], command: Option<MonoTime>) -> Vec<Entry> {
+        let mut recorder = Recorder::new(self.header(id));
+        let last = self.drive(id, crashes, command, &mut recorder).expect("memory takes everything");
         recorder.end(last);
         recorder.into_entries()
     }
@@ -71,7 +106,7 @@ impl<'a> Prepared<'a> {
         folder: &Path,
     ) -> Result<Vec<Entry>, DriveError> {
         let mut ledger = Durable::create(folder, &self.header(id))?;
-        let last = self.drive(id, crashes, &mut ledger)?;
+        let last = self.drive(id, crashes, None, &mut ledger)?;
         Ok(ledger.end(last)?.into_entries())
     }
 
@@ -87,11 +122,18 @@ impl<'a> Prepared<'a> {
         header(&scenario, self.policy, id, PlaneKind::Direct, WALL_START)
     }
 
-    fn drive(&self, id: RunId, crashes: &[Crash], ledger: &mut dyn Ledger) -> Result<MonoTime, DriveError> {
+    fn drive(
+        &self,
+        id: RunId,
+        crashes: &[Crash],
+        command: Option<MonoTime>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<MonoTime, DriveError> {
         let Self { scenario, policy, windows } = self;
         let seed = id.seed(scenario.draw);
         let scenario = &*scenario.for_seed(seed);
         let mut around = DirectWorld::new(scenario, windows.clone(), seed);
+        around.command = command;
         let end = scenario.timing.end();
         let mut planned = connection::crashes(&scenario.faults);
         planned.extend_from_slice(crashes);
@@ -130,6 +172,8 @@ struct DirectWorld {
     /// Answers that people are thinking about, by when they come and in which order they were asked for.
     answers: BTreeMap<(MonoTime, u64), ApprovalAnswer>,
     asked: u64,
+    /// When a person asks for a rollback, if one will.
+    command: Option<MonoTime>,
     inputs: VecDeque<Input>,
     truths: VecDeque<TruthEntry>,
 }
@@ -150,6 +194,7 @@ impl DirectWorld {
             people: scenario.people.clone(),
             answers: BTreeMap::new(),
             asked: 0,
+            command: None,
             inputs,
             truths,
             world,
@@ -206,6 +251,16 @@ impl Surroundings for DirectWorld {
         while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= now) {
             self.inputs.push_back(Input::ApprovalAnswered(entry.remove()));
         }
+        if self.command.take_if(|at| *at <= now).is_some() {
+            self.inputs.push_back(Input::Commanded {
+                command: Command::RollBack {
+                    service: self.service.clone(),
+                    target: None,
+                    reason: "it does harm".to_owned(),
+                },
+                by: ActorId::new("operator").expect("letters are a valid name"),
+            });
+        }
         if now >= self.next_scrape {
             self.scrape();
         }
@@ -214,7 +269,7 @@ impl Surroundings for DirectWorld {
     fn next_moment(&self) -> Option<MonoTime> {
         let answer = self.answers.keys().next().map(|(at, _)| *at);
         let next = self.world.next_event().min(self.next_scrape);
-        Some(answer.map_or(next, |answer| answer.min(next)))
+        [answer, self.command].into_iter().flatten().chain([next]).min()
     }
 
     fn poll_input(&mut self) -> Option<Input> {
@@ -277,22 +332,4 @@ impl Surroundings for DirectWorld {
     fn emergency(&mut self, _words: &str) {
         self.world.page(EMERGENCY);
     }
-}
-
-/// Expected users harmed by the deploy if nobody had acted: the same world on the same seed, without an engine.
-pub fn harm_untouched(scenario: &Scenario, id: RunId) -> f64 {
-    let seed = id.seed(scenario.draw);
-    let scenario = &*scenario.for_seed(seed);
-    let mut world = World::new(scenario, seed);
-    let mut harmed = 0.0;
-    let mut frame = Frame::default();
-    let mut at = MonoTime::ZERO + scenario.timing.scrape;
-    while at <= scenario.timing.end() {
-        world.advance_to(at);
-        while world.poll_event().is_some() {}
-        world.scrape_into(&mut frame);
-        harmed += world.take_truth_tick().harmed;
-        at = at + scenario.timing.scrape;
-    }
-    harmed
 }

@@ -47,6 +47,7 @@ pub(super) fn header(
         expect: scenario.expect.clone(),
         scenario_text: scenario.text.clone(),
         drawn: scenario.drawn.clone(),
+        rate_rps: Some(scenario.traffic.rate_rps),
         assumptions: Vec::new(),
     }
 }

@@ -124,6 +124,7 @@ impl Sample {
             expect: self.expect.clone(),
             scenario_text: None,
             drawn: std::collections::BTreeMap::new(),
+            rate_rps: None,
             assumptions: Vec::new(),
         }
     }

@@ -82,6 +82,9 @@ pub enum ReportError {
     /// The figures cannot be written as JSON.
     #[error("`report.json` cannot be encoded")]
     Json(#[source] serde_json::Error),
+    /// The figures cannot be written as CSV.
+    #[error("`figures.csv` cannot be encoded")]
+    Csv(#[source] csv::Error),
 }
 
 impl ReportError {

@@ -9,7 +9,7 @@ use crate::score::ExpectationStatus;
 /// What the policy's judge made of it, in one sentence.
 pub(super) fn headline(report: &CampaignReport, summary: &Summary<'_>) -> String {
     let judge = &report.policy_judge;
-    let Some(figures) = summary.by_judge.get(judge.as_str()) else {
+    let Some(figures) = summary.of_judge(judge) else {
         return format!("No run was played under the policy's judge {judge}.");
     };
     let caught = match figures.caught.value() {

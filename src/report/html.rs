@@ -6,6 +6,7 @@ use minijinja::{AutoEscape, Environment, Value};
 use serde::Serialize;
 
 use super::error::ReportError;
+use super::figure_tables::{self, FigureTables};
 use super::matrix::{MatrixRow, matrix};
 use super::model::{CampaignReport, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
 use super::notice::{Notice, notices};
@@ -38,6 +39,7 @@ struct Page<'a> {
     sources: &'a [SourceCredit],
     families: &'a [&'a str],
     matrix: Vec<MatrixRow>,
+    figures: FigureTables,
     reference_shown: bool,
     reference_why: &'static str,
     scenarios: Vec<ScenarioRow>,
@@ -113,6 +115,7 @@ pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<S
         sources: &report.sources,
         families: &summary.families,
         matrix: matrix(summary),
+        figures: figure_tables::of(report, summary),
         reference_shown: summary.judges.contains(&REFERENCE_JUDGE),
         reference_why: REFERENCE_WHY,
         many: scenarios.len() > LISTED_MAX,

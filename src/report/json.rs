@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::group::By;
 use super::headline;
 use super::model::{CampaignReport, REFERENCE_JUDGE, SourceCredit};
 use super::notice::{Notice, notices};
 use super::summary::Summary;
-use crate::score::{ALPHA, BUDGET_PERIOD_HOURS, Figures, RunOutcome, SLO, SeedsExpectation};
+use crate::score::{
+    ALPHA, BUDGET_PERIOD_HOURS, Calibration, CostWeights, Figures, RunOutcome, SLO, SeedsExpectation,
+};
 
 /// The version of `report.json`.
 pub const REPORT_VERSION: u32 = 1;
@@ -39,6 +42,10 @@ struct Assumptions {
     slo: f64,
     budget_period_hours: f64,
     interval: &'static str,
+    /// Of medians and means.
+    interval_without_formula: &'static str,
+    /// In minutes of one user of a thousand.
+    cost: CostWeights,
     quantiles: &'static str,
 }
 
@@ -46,7 +53,10 @@ struct Assumptions {
 struct JudgeFile<'a> {
     judge: &'a str,
     figures: Option<&'a Figures>,
-    families: BTreeMap<&'a str, &'a Figures>,
+    families: BTreeMap<String, &'a Figures>,
+    rates: BTreeMap<String, &'a Figures>,
+    arms: BTreeMap<String, &'a Figures>,
+    calibration: Option<&'a Calibration>,
 }
 
 #[derive(Serialize)]
@@ -60,9 +70,9 @@ struct ScenarioFile<'a> {
 
 /// The file's text, with a line feed at its end.
 pub(super) fn text(report: &CampaignReport, summary: &Summary<'_>) -> Result<String, serde_json::Error> {
-    let families = |judge: &str| {
-        let of_judge = summary.by_judge_and_family.iter().filter(|((name, _), _)| *name == judge);
-        of_judge.map(|((_, family), figures)| (*family, figures)).collect()
+    let groups = |judge: &str, by: By| {
+        let rows = summary.rows(Some(by)).into_iter().filter(|(_, name, _)| *name == judge);
+        rows.map(|(group, _, figures)| (group.to_string(), figures)).collect()
     };
     let file = ReportFile {
         version: REPORT_VERSION,
@@ -76,6 +86,8 @@ pub(super) fn text(report: &CampaignReport, summary: &Summary<'_>) -> Result<Str
             slo: SLO,
             budget_period_hours: BUDGET_PERIOD_HOURS,
             interval: "wilson_95",
+            interval_without_formula: "percentile_bootstrap_95_stratified_by_family",
+            cost: report.weights,
             quantiles: "kaplan_meier",
         },
         headline: headline::headline(report, summary),
@@ -83,7 +95,14 @@ pub(super) fn text(report: &CampaignReport, summary: &Summary<'_>) -> Result<Str
         judges: summary
             .judges
             .iter()
-            .map(|judge| JudgeFile { judge, figures: summary.by_judge.get(judge), families: families(judge) })
+            .map(|judge| JudgeFile {
+                judge,
+                figures: summary.of_judge(judge),
+                families: groups(judge, By::Family),
+                rates: groups(judge, By::Rate),
+                arms: groups(judge, By::Arms),
+                calibration: summary.calibration.get(judge),
+            })
             .collect(),
         scenarios: summary
             .scenarios

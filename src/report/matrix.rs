@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::group::Group;
 use super::model::REFERENCE_JUDGE;
 use super::summary::Summary;
 use super::words;
@@ -41,8 +42,8 @@ pub(super) fn matrix(summary: &Summary<'_>) -> Vec<MatrixRow> {
 }
 
 fn matrix_row(judge: &str, summary: &Summary<'_>) -> MatrixRow {
-    let of_family = |family: &&str| cell(summary.by_judge_and_family.get(&(judge, *family)));
-    let mut cells = vec![cell(summary.by_judge.get(judge))];
+    let of_family = |family: &&str| cell(summary.in_group(Group::Family(family), judge));
+    let mut cells = vec![cell(summary.of_judge(judge))];
     cells.extend(summary.families.iter().map(of_family));
     let note = if judge == REFERENCE_JUDGE { "reference" } else { "" };
     MatrixRow { judge: judge.to_owned(), note, cells }

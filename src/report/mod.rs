@@ -2,7 +2,8 @@
 //!
 //! A [`CampaignReport`] is what a campaign hands over. [`write`] makes a folder of it, whole or not at all:
 //! `index.html` (one file, no script, nothing fetched from elsewhere, readable in light and dark, on a phone and
-//! without colours) and `report.json` (versioned). [`table`] holds the terminal's tables.
+//! without colours), `report.json` (versioned), `figures.md` and `figures.csv`. [`table`] holds the terminal's tables. What a
+//! figure is called and how it is written is said once, for all of them.
 //!
 //! Nothing here reads a clock: the same outcomes give the same bytes. Templates live in `reports/templates/` and
 //! are carried in the binary.
@@ -12,6 +13,10 @@ mod chart;
 mod columns;
 mod error;
 mod execution;
+mod figure;
+mod figure_tables;
+mod files;
+mod group;
 mod headline;
 mod html;
 mod ink;
@@ -35,6 +40,7 @@ mod write;
 
 pub use error::ReportError;
 pub use execution::{EXECUTION_REPORT_VERSION, ExecutionReport, executions};
+pub use group::By;
 pub use json::REPORT_VERSION;
 pub use model::{CampaignReport, Commands, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
 pub use notice::Notice;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::entry::Entry;
-use crate::score::RunOutcome;
+use crate::score::{CostWeights, RunOutcome};
 
 /// The judge that all others are compared with (SPEC 2.3). It stands last in every table.
 pub const REFERENCE_JUDGE: &str = "weighted";
@@ -32,6 +32,8 @@ pub struct CampaignReport {
     pub judges: Vec<String>,
     /// Every run's outcome.
     pub outcomes: Vec<RunOutcome>,
+    /// Prices of harm and of rollbacks.
+    pub weights: CostWeights,
     /// Limits of the policy, drawn where a run's own evidence names none.
     pub limits: Limits,
     /// Runs that get a picture and a story, in order.

@@ -27,7 +27,7 @@ pub(super) fn notices(report: &CampaignReport, summary: &Summary<'_>) -> Vec<Not
         report.warnings.iter().map(|what| Notice { what: what.clone(), next: None }).collect();
     notices.extend(missed(report, summary));
     notices.extend(unknown(summary));
-    if let Some(figures) = summary.by_judge.get(report.policy_judge.as_str()) {
+    if let Some(figures) = summary.of_judge(&report.policy_judge) {
         notices.extend(of_figures(figures));
     }
     notices

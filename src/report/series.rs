@@ -88,32 +88,11 @@ pub(super) fn series(entries: &[Entry], limits: Limits) -> Series {
             }
             Entry::Journal(at, JournalEntry::Status { .. }) => s.executed = minute(*at),
             Entry::Header(header) => s.recorded = header.plane == PlaneKind::Recorded,
-            Entry::Input(..)
-            | Entry::Woken(_)
-            | Entry::Journal(..)
-            | Entry::Truth(
-                _,
-                TruthEntry::Effect(_)
-                | TruthEntry::EngineLost
-                | TruthEntry::Left(_)
-                | TruthEntry::Sensitivity(_)
-                | TruthEntry::Extrapolated(_),
-            ) => {}
-            Entry::Truth(_, TruthEntry::Known(truth)) => {
-                s.interval = truth.scrape.as_secs_f64() / 60.0;
-                s.marks.extend(truth.onset.map(|onset| Mark { at: minute(onset), word: "onset" }));
+            Entry::Truth(at, truth) => {
+                real |= matches!(truth, TruthEntry::Tick(_));
+                s.truth(truth, minute(*at), minute);
             }
-            Entry::Truth(_, TruthEntry::Tick(tick)) => {
-                real = true;
-                s.share_real.push((minute(tick.at), Some(tick.candidate_share)));
-            }
-            Entry::Truth(at, TruthEntry::Reached(milestone)) => {
-                let word = match milestone {
-                    Milestone::Mitigated => OVER.0,
-                    Milestone::Recovered => OVER.1,
-                };
-                s.marks.push(Mark { at: minute(*at), word });
-            }
+            Entry::Input(..) | Entry::Woken(_) | Entry::Journal(..) => {}
             Entry::End(at) => s.span.1 = minute(*at),
         }
     }
@@ -136,6 +115,20 @@ const fn word(kind: DecisionKind) -> Option<&'static str> {
 }
 
 impl Series {
+    /// What of the truth is drawn.
+    fn truth(&mut self, entry: &TruthEntry, at: f64, minute: impl Fn(MonoTime) -> f64) {
+        match entry {
+            TruthEntry::Known(truth) => {
+                self.interval = truth.scrape.as_secs_f64() / 60.0;
+                self.marks.extend(truth.onset.map(|onset| Mark { at: minute(onset), word: "onset" }));
+            }
+            TruthEntry::Tick(tick) => self.share_real.push((minute(tick.at), Some(tick.candidate_share))),
+            TruthEntry::Reached(Milestone::Mitigated) => self.marks.push(Mark { at, word: OVER.0 }),
+            TruthEntry::Reached(Milestone::Recovered) => self.marks.push(Mark { at, word: OVER.1 }),
+            _ => {}
+        }
+    }
+
     fn frame(&mut self, frame: &Frame, at: f64) {
         let candidate = frame.candidate.as_ref();
         let control = frame.control();

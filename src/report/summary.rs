@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::group::{By, Group};
 use super::model::{CampaignReport, REFERENCE_JUDGE};
 use super::words::NOTHING;
 use crate::domain::event::DecisionKind;
 use crate::domain::expectation::Expectation;
-use crate::score::{Figures, RunOutcome, SeedsExpectation, grouped, over_seeds};
+use crate::score::{Calibration, Figures, RunOutcome, SeedsExpectation, grouped, over_seeds};
 
 /// All groups of a campaign.
 #[derive(Clone, Debug)]
@@ -15,8 +16,10 @@ pub(super) struct Summary<'a> {
     pub(super) judges: Vec<&'a str>,
     /// In alphabetical order.
     pub(super) families: Vec<&'a str>,
-    pub(super) by_judge: BTreeMap<&'a str, Figures>,
-    pub(super) by_judge_and_family: BTreeMap<(&'a str, &'a str), Figures>,
+    /// By group, then judge.
+    pub(super) figures: BTreeMap<(Group<'a>, &'a str), Figures>,
+    /// By judge.
+    pub(super) calibration: BTreeMap<&'a str, Calibration>,
     /// By family, then name.
     pub(super) scenarios: Vec<ScenarioSummary<'a>>,
 }
@@ -38,22 +41,55 @@ pub(super) struct ScenarioSummary<'a> {
 impl<'a> Summary<'a> {
     pub(super) fn of(report: &'a CampaignReport) -> Self {
         let outcomes = &report.outcomes;
-        let by_judge = grouped(outcomes, |o| o.judge.as_str());
+        let mut figures = BTreeMap::new();
+        for by in [None, Some(By::Family), Some(By::Rate), Some(By::Arms)] {
+            figures.extend(grouped(outcomes, &report.weights, |o| (Group::of(by, o), o.judge.as_str())));
+        }
         let mut judges: Vec<&str> = report.judges.iter().map(String::as_str).collect();
         // Whatever was run is shown, whether or not it was named.
-        let unnamed: Vec<&str> = by_judge.keys().copied().filter(|name| !judges.contains(name)).collect();
-        judges.extend(unnamed);
+        for (_, name) in figures.keys().filter(|(group, _)| *group == Group::All) {
+            if !judges.contains(name) {
+                judges.push(name);
+            }
+        }
         judges.sort_by_key(|name| *name == REFERENCE_JUDGE);
-        let by_judge_and_family = grouped(outcomes, |o| (o.judge.as_str(), o.family.as_str()));
-        let mut families: Vec<&str> = by_judge_and_family.keys().map(|(_, family)| *family).collect();
+        let mut families: Vec<&str> = outcomes.iter().map(|outcome| outcome.family.as_str()).collect();
         families.sort_unstable();
         families.dedup();
-        Self { judges, families, by_judge, by_judge_and_family, scenarios: scenarios(report) }
+        let calibration = judges
+            .iter()
+            .map(|judge| (*judge, Calibration::of(outcomes.iter().filter(|o| o.judge == *judge))))
+            .collect();
+        Self { judges, families, figures, calibration, scenarios: scenarios(report) }
+    }
+
+    /// All runs of a judge.
+    pub(super) fn of_judge(&self, judge: &str) -> Option<&Figures> {
+        self.in_group(Group::All, judge)
+    }
+
+    /// A judge's runs of one group.
+    pub(super) fn in_group<'s>(&'s self, group: Group<'_>, judge: &str) -> Option<&'s Figures> {
+        let mut found = self.figures.iter().filter(|((g, j), _)| *g == group && *j == judge);
+        found.next().map(|(_, figures)| figures)
+    }
+
+    /// Group by group, each with the judges that have runs in it, in their order.
+    pub(super) fn rows(&self, by: Option<By>) -> Vec<(Group<'a>, &'a str, &Figures)> {
+        let mut groups: Vec<Group<'a>> = self.figures.keys().map(|(group, _)| *group).collect();
+        groups.retain(|group| group.by() == by);
+        groups.dedup();
+        let of_group = |group: Group<'a>| {
+            let row = move |judge: &&'a str| Some((group, *judge, self.in_group(group, judge)?));
+            self.judges.iter().filter_map(row)
+        };
+        groups.into_iter().flat_map(of_group).collect()
     }
 }
 
 fn scenarios(report: &CampaignReport) -> Vec<ScenarioSummary<'_>> {
-    let by_key = grouped(&report.outcomes, |o| (o.family.as_str(), o.scenario.as_str(), o.judge.as_str()));
+    let of_reference = report.outcomes.iter().filter(|o| o.judge == REFERENCE_JUDGE);
+    let reference = grouped(of_reference, &report.weights, |o| (o.family.as_str(), o.scenario.as_str()));
     let mut runs: BTreeMap<(&str, &str), Vec<&RunOutcome>> = BTreeMap::new();
     for outcome in report.outcomes.iter().filter(|o| o.judge == report.policy_judge) {
         runs.entry((&outcome.family, &outcome.scenario)).or_default().push(outcome);
@@ -70,8 +106,8 @@ fn scenarios(report: &CampaignReport) -> Vec<ScenarioSummary<'_>> {
                 expect: runs.iter().find_map(|run| run.expect.as_ref()),
                 expectation: over_seeds(runs.iter().copied()),
                 courses,
-                figures: Figures::of(runs.iter().copied()),
-                reference: by_key.get(&(family, name, REFERENCE_JUDGE)).cloned(),
+                figures: Figures::of(runs.iter().copied(), &report.weights),
+                reference: reference.get(&(family, name)).cloned(),
             }
         })
         .collect()

@@ -1,24 +1,27 @@
 //! What a terminal shows: plain text, no colour, readable through a pipe, each row on one line.
 
 use super::columns::{Column, Give, draw};
+use super::figure::{self, Figure, bare, known, quantile, users};
+use super::group::By;
 use super::headline;
 use super::model::{CampaignReport, REFERENCE_JUDGE, REFERENCE_SHORT};
 use super::notice::notices;
 use super::summary::{ScenarioSummary, Summary};
 use super::words;
 use super::wrap::wrapped;
-use crate::score::{Figures, Quantile, Share, Spread};
+use crate::score::{CostWeights, Figures, Spread};
 
-/// Everything about a campaign, for a terminal of `width` columns.
-pub fn text(report: &CampaignReport, width: u16) -> String {
+/// Everything about a campaign, for a terminal of `width` columns: judges, and then every judge by groups, or if no grouping is
+/// wanted, the policy's own by scenario.
+pub fn text(report: &CampaignReport, by: Option<By>, width: u16) -> String {
     let summary = Summary::of(report);
     let width = usize::from(width);
-    let mut parts = vec![head(report, &summary, width), judges(&summary, width)];
-    if summary.scenarios.len() > LISTED_MAX {
-        parts.push(families(report, &summary, width));
-    } else {
-        parts.push(scenarios(report, &summary, width));
-    }
+    let mut parts = vec![head(report, &summary, width), judges(report, &summary, width)];
+    parts.push(match by {
+        Some(by) => groups(&summary, by, &summary.judges, width),
+        None if summary.scenarios.len() > LISTED_MAX => families(report, &summary, width),
+        None => scenarios(report, &summary, width),
+    });
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
 }
@@ -42,38 +45,19 @@ fn head(report: &CampaignReport, summary: &Summary<'_>, width: usize) -> String 
 }
 
 /// Judges by what they caught, in the order of the report; the reference last.
-fn judges(summary: &Summary<'_>, width: usize) -> String {
-    let rows: Vec<(&str, &Figures)> =
-        summary.judges.iter().filter_map(|judge| Some((*judge, summary.by_judge.get(judge)?))).collect();
+fn judges(report: &CampaignReport, summary: &Summary<'_>, width: usize) -> String {
+    let rows = summary.rows(None);
     if rows.is_empty() {
         return String::new();
     }
-    let cells = |cell: &dyn Fn(&Figures) -> String| rows.iter().map(|(_, f)| cell(f)).collect::<Vec<_>>();
-    let name = |judge: &str| if judge == REFERENCE_JUDGE { format!("{judge} *") } else { judge.to_owned() };
-    let columns = vec![
-        Column::left("judge", rows.iter().map(|(judge, _)| name(judge)).collect()),
-        Column::right("caught, % (95 %)", cells(&|f| share(&f.caught))),
-        Column::right("missed", cells(&|f| f.confusion.false_negative.to_string())),
-        Column::right("escalated", cells(&|f| f.confusion.escalated_bad.to_string())),
-        Column::right(
-            "inconclusive",
-            cells(&|f| (f.confusion.inconclusive_bad + f.confusion.inconclusive_good).to_string()),
-        )
-        .if_any(),
-        Column::right("false rollbacks, % (95 %)", cells(&|f| share(&f.false_rollbacks))),
-        Column::right("median delay", cells(&|f| median(&f.delay_s))).or(cells(&|f| middle(&f.delay_s))),
-        Column::right("p90 delay", cells(&|f| quantile(f.delay_s.p90, words::seconds))),
-        Column::right("× D*", cells(&|f| quantile(f.delay_ratio.median, bare))),
-    ];
-    let gives = [
-        Give::Drop("p90 delay"),
-        Give::Drop("inconclusive"),
-        Give::Shorten("median delay"),
-        Give::Drop("escalated"),
-        Give::Drop("missed"),
-        Give::Drop("× D*"),
-    ];
-    let mut text = draw(columns, &gives, width, &[]);
+    let mut columns =
+        vec![Column::left("judge", rows.iter().map(|(_, judge, _)| judge_name(judge)).collect())];
+    columns.extend(JUDGED.iter().map(|figure| figure.column(rows.iter().map(|(_, _, f)| *f))));
+    let mut text = draw(columns, &GIVES, width, &[]);
+    if rows.iter().any(|(_, _, f)| f.regret_bad.is_some() || f.regret_good.is_some()) {
+        text.push('\n');
+        text += &wrapped(&regret_words(&report.weights), width, "", "");
+    }
     if summary.judges.contains(&REFERENCE_JUDGE) {
         text.push('\n');
         text += &wrapped(REFERENCE_SHORT, width, "* ", "  ");
@@ -81,36 +65,80 @@ fn judges(summary: &Summary<'_>, width: usize) -> String {
     text
 }
 
+fn judge_name(judge: &str) -> String {
+    if judge == REFERENCE_JUDGE { format!("{judge} *") } else { judge.to_owned() }
+}
+
+/// What a terminal has room for; files and the page have all.
+const JUDGED: [Figure; 11] = [
+    figure::CAUGHT,
+    figure::MISSED,
+    figure::ESCALATED,
+    figure::INCONCLUSIVE,
+    figure::FALSE_ROLLBACKS,
+    figure::MCC,
+    figure::DELAY,
+    figure::P90,
+    figure::BOUND,
+    figure::REGRET_BAD,
+    figure::REGRET_GOOD,
+];
+
+/// What gives way first.
+const GIVES: [Give; 15] = [
+    Give::Shorten("regret, good"),
+    Give::Shorten("× D*"),
+    Give::Drop("p90 delay"),
+    Give::Drop("inconclusive"),
+    Give::Shorten("regret, bad"),
+    Give::Drop("escalated"),
+    Give::Shorten("median delay"),
+    Give::Drop("missed"),
+    Give::Drop("runs"),
+    Give::Drop("regret, good"),
+    Give::Drop("MCC"),
+    Give::Drop("× D*"),
+    Give::Drop("regret, bad"),
+    Give::Drop("median delay"),
+    Give::Drop("false rollbacks, % (95 %)"),
+];
+
+/// What a regret is, in one line.
+fn regret_words(weights: &CostWeights) -> String {
+    format!(
+        "regret: mean cost of a bad and of a good deploy beyond an oracle's, in minutes of one user of a thousand; a needless \
+         rollback is {}",
+        words::cost(weights.needless + weights.rollback)
+    )
+}
+
 /// More scenarios or incidents than this are summed up by family; the page lists them all.
 const LISTED_MAX: usize = 60;
+
+/// Group by group, under these judges.
+fn groups(summary: &Summary<'_>, by: By, judges: &[&str], width: usize) -> String {
+    let mut rows = summary.rows(Some(by));
+    rows.retain(|(_, judge, _)| judges.contains(judge));
+    let breaks: Vec<usize> = (1..rows.len()).filter(|&row| rows[row].0 != rows[row - 1].0).collect();
+    let name = |row: usize| {
+        let first = row == 0 || breaks.contains(&row);
+        if first { rows[row].0.to_string() } else { String::new() }
+    };
+    let mut columns = vec![Column::left(by.name(), (0..rows.len()).map(name).collect())];
+    if judges.len() > 1 {
+        columns.push(Column::left("judge", rows.iter().map(|(_, judge, _)| judge_name(judge)).collect()));
+    }
+    columns.extend(figure::COMPARED.iter().map(|figure| figure.column(rows.iter().map(|(_, _, f)| *f))));
+    let breaks = if judges.len() > 1 { &breaks[..] } else { &[] };
+    draw(columns, &GIVES, width, breaks)
+}
 
 /// Families under the policy's judge.
 fn families(report: &CampaignReport, summary: &Summary<'_>, width: usize) -> String {
     let judge = report.policy_judge.as_str();
-    let of_judge = summary.by_judge_and_family.iter().filter(|((name, _), _)| *name == judge);
-    let rows: Vec<(&str, &Figures)> = of_judge.map(|((_, family), figures)| (*family, figures)).collect();
-    let cells = |cell: &dyn Fn(&Figures) -> String| rows.iter().map(|(_, f)| cell(f)).collect::<Vec<_>>();
-    let columns = vec![
-        Column::left("family", rows.iter().map(|(family, _)| (*family).to_owned()).collect()),
-        Column::right("runs", cells(&|f| f.runs.to_string())),
-        Column::right("caught, % (95 %)", cells(&|f| share(&f.caught))),
-        Column::right("missed", cells(&|f| f.confusion.false_negative.to_string())),
-        Column::right(
-            "escalated",
-            cells(&|f| (f.confusion.escalated_bad + f.confusion.escalated_good).to_string()),
-        ),
-        Column::right(
-            "inconclusive",
-            cells(&|f| (f.confusion.inconclusive_bad + f.confusion.inconclusive_good).to_string()),
-        )
-        .if_any(),
-        Column::right("false rollbacks, % (95 %)", cells(&|f| share(&f.false_rollbacks))),
-        Column::right("median delay", cells(&|f| median(&f.delay_s))).or(cells(&|f| middle(&f.delay_s))),
-    ];
-    let gives =
-        [Give::Shorten("median delay"), Give::Drop("missed"), Give::Drop("escalated"), Give::Drop("runs")];
+    let table = groups(summary, By::Family, &[judge], width);
     let legend = format!("Under {judge}; the report lists all {}.", summary.scenarios.len());
-    format!("{}\n{}", draw(columns, &gives, width, &[]), wrapped(&legend, width, "", ""))
+    format!("{table}\n{}", wrapped(&legend, width, "", ""))
 }
 
 /// Scenarios under the policy's judge, by family.
@@ -166,25 +194,6 @@ fn status(scenario: &ScenarioSummary<'_>) -> String {
     )
 }
 
-/// `38/40  95 (83.5–98.6)`.
-fn share(share: &Share) -> String {
-    share.value().map_or_else(
-        || words::NOTHING.to_owned(),
-        |value| {
-            let (k, n, lower, upper) = (share.k, share.n, share.lower * 100.0, share.upper * 100.0);
-            format!("{k}/{n}  {:.1} ({lower:.1}–{upper:.1})", value * 100.0)
-        },
-    )
-}
-
-/// `2m 30s`, or `>48m` where half did not get there in the longest watch.
-fn quantile(value: Quantile, show: impl Fn(f64) -> String) -> String {
-    match value {
-        Quantile::NotReached(beyond) => format!(">{}", show(beyond)),
-        Quantile::NoData | Quantile::At(_) => words::quantile(value, show),
-    }
-}
-
 /// `2m 30s 39/40`: a median, and how many got there if not all did.
 fn median(spread: &Spread) -> String {
     let middle = middle(spread);
@@ -193,25 +202,6 @@ fn median(spread: &Spread) -> String {
 
 fn middle(spread: &Spread) -> String {
     quantile(spread.median, words::seconds)
-}
-
-fn bare(value: f64) -> String {
-    words::times(value).trim_end_matches(" ×").to_owned()
-}
-
-/// Where there were incidents but not one time, it is not that nothing was reached: it cannot be told.
-fn known(figures: &Figures, spread: &Spread, show: impl Fn(&Spread) -> String) -> String {
-    match (spread.n, figures.delay_s.n) {
-        (0, 1..) => "unknown".to_owned(),
-        _ => show(spread),
-    }
-}
-
-/// Users harmed per bad deploy; a recording cannot say.
-fn users(figures: &Figures) -> String {
-    known(figures, &figures.ttm_s, |_| {
-        figures.users_harmed_mean.map_or_else(|| words::NOTHING.into(), words::users)
-    })
 }
 
 /// TTD, TTM, TTR, × D*, users harmed, for the page; each with how many got there, if not all did.

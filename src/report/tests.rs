@@ -1,4 +1,4 @@
-use super::{CampaignReport, REFERENCE_JUDGE, Shown, table, write};
+use super::{By, CampaignReport, REFERENCE_JUDGE, Shown, table, write};
 use crate::domain::entry::PlaneKind;
 use crate::domain::event::DecisionKind;
 use crate::domain::expectation::Expectation;
@@ -134,7 +134,7 @@ fn the_story_has_its_parts() {
 fn the_terminal_gets_whole_lines_at_every_width() {
     let report = campaign();
     for width in [80, 100, 140] {
-        let text = table::text(&report, width);
+        let text = table::text(&report, None, width);
         assert!(!text.contains('\u{1b}'));
         let longest =
             text.lines().filter(|line| !line.starts_with("  →")).map(|line| line.chars().count()).max();
@@ -149,17 +149,67 @@ fn the_terminal_gets_whole_lines_at_every_width() {
 }
 
 #[test]
+fn groups_stand_in_the_terminal_at_every_width() {
+    let report = campaign();
+    for (by, name) in [(By::Family, "quiet"), (By::Rate, "100–1k/s"), (By::Arms, "concurrent")] {
+        for width in [80, 100, 140] {
+            let text = table::text(&report, Some(by), width);
+            let rows: Vec<&str> = text.lines().filter(|line| line.starts_with(name)).collect();
+            assert_eq!(rows.len(), 1, "a group is named once:\n{text}");
+            assert!(
+                text.lines()
+                    .filter(|l| !l.starts_with("  →"))
+                    .all(|l| l.chars().count() <= usize::from(width))
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_has_the_same_figures() {
+    let mut report = campaign();
+    let oracle = report.outcomes.iter().find(|o| !o.truth.bad).and_then(|o| o.cost);
+    for outcome in &mut report.outcomes {
+        outcome.oracle = outcome.cost.and(oracle);
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let written = write(&folder.path().join("latest"), &report).expect("written");
+    let read = |path: &std::path::Path| std::fs::read_to_string(path).expect("there");
+    let (page, markdown, csv) = (read(&written.html), read(&written.markdown), read(&written.csv));
+    let json: serde_json::Value = serde_json::from_str(&read(&written.json)).expect("json");
+    let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (page, markdown) = (words(&page), words(&markdown));
+    for cell in ["95.8 (90.6–98.2)", "0.97"] {
+        assert!(page.contains(cell) && markdown.contains(cell), "{cell}");
+    }
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let head = reader.headers().expect("a head").clone();
+    let place = |name: &str| head.iter().position(|h| h == name).expect("a column");
+    let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("rows");
+    // All, four families, one rate and one kind of arms per judge; the healthy ones tell of no rollout.
+    assert_eq!(rows.len(), 2 * (1 + 4 + 1 + 2));
+    let own = &rows[0];
+    assert_eq!((&own[0], &own[1], &own[2]), ("all", "all", "esr"));
+    let figures = &json["judges"][0]["figures"];
+    assert_eq!(own[place("regret_bad_mean")].parse().ok(), figures["regret_bad"]["mean"].as_f64());
+    assert_eq!(own[place("mcc")].parse().ok(), figures["mcc"].as_f64());
+    assert_eq!(json["judges"][0]["rates"]["100–1k/s"]["runs"], 160);
+    assert_eq!(json["assumptions"]["cost"]["needless"], 500.0);
+    assert!(json["judges"][0]["calibration"]["brier"].is_number());
+}
+
+#[test]
 fn the_same_reason_is_told_once_and_commands_follow() {
     let mut report = campaign();
     report.outcomes.retain(|outcome| outcome.seed_index < 5);
     report.commands.subjects.insert("quiet/slow_leak".into(), "quiet/slow_leak".into());
     report.commands.options = " --seed 7".into();
-    let text = table::text(&report, 100);
+    let text = table::text(&report, None, 100);
     let joined = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_eq!(joined.matches("are too few").count(), 1, "{text}");
     assert!(text.contains("→ play more seeds: `--seeds 60`"), "{text}");
     report.outcomes = campaign().outcomes;
-    let text = table::text(&report, 100);
+    let text = table::text(&report, None, 100);
     assert!(text.contains("→ backspin explain quiet/slow_leak --seed-index 3 --seed 7"), "{text}");
 }
 

@@ -72,6 +72,12 @@ pub(super) fn users(value: f64) -> String {
     out
 }
 
+/// A cost or a regret in its unit, rounded.
+pub(super) fn cost(value: f64) -> String {
+    let sign = if value <= -0.5 { "−" } else { "" };
+    if value.abs() < 0.5 { "0".into() } else { format!("{sign}{}", users(value.abs())) }
+}
+
 /// A moment as told from the deploy, to the second: `+12m 45s`, `−5m`.
 pub(super) fn since(at: MonoTime, deployed: MonoTime) -> String {
     if at >= deployed {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::ReportError;
 use super::model::{CampaignReport, Shown};
 use super::summary::Summary;
-use super::{html, json};
+use super::{files, html, json};
 use crate::domain::entry::Entry;
 use crate::record::write_record;
 
@@ -25,6 +25,10 @@ pub struct Written {
     pub html: PathBuf,
     /// The figures.
     pub json: PathBuf,
+    /// The same as tables in Markdown.
+    pub markdown: PathBuf,
+    /// The same, a row per group and judge.
+    pub csv: PathBuf,
     /// The records of the runs that are shown, in their order.
     pub records: Vec<PathBuf>,
 }
@@ -35,7 +39,13 @@ pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError
     let name = may_write(dir)?;
     let summary = Summary::of(report);
     let page = html::render(report, &summary)?;
-    let figures = json::text(report, &summary).map_err(ReportError::Json)?;
+    let json = json::text(report, &summary).map_err(ReportError::Json)?;
+    let texts = [
+        ("report.json", json),
+        ("figures.md", files::markdown(report, &summary)),
+        ("figures.csv", files::csv(&summary).map_err(ReportError::Csv)?),
+        ("index.html", page),
+    ];
     let beside = |ending: &str| {
         let mut hidden = OsString::from(".");
         hidden.push(name);
@@ -44,7 +54,7 @@ pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError
     };
     let (partial, old) = (beside(".partial"), beside(".old"));
     let records = record_names(report);
-    let written = fill(&partial, &page, &figures)
+    let written = fill(&partial, &texts)
         .and_then(|()| keep_records(&partial, report, &records))
         .and_then(|()| replace(&partial, &old, dir));
     if written.is_err() {
@@ -54,6 +64,8 @@ pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError
     written.map(|()| Written {
         html: dir.join("index.html"),
         json: dir.join("report.json"),
+        markdown: dir.join("figures.md"),
+        csv: dir.join("figures.csv"),
         records: records.iter().map(|name| dir.join(name)).collect(),
     })
 }
@@ -97,11 +109,12 @@ fn is_free(dir: &Path) -> Result<bool, ReportError> {
     }
 }
 
-fn fill(partial: &Path, page: &str, figures: &str) -> Result<(), ReportError> {
+fn fill(partial: &Path, texts: &[(&str, String)]) -> Result<(), ReportError> {
     remove(partial)?;
     fs::create_dir_all(partial).map_err(|error| ReportError::io(partial, error))?;
     let marker = "This folder is a report of backspin and is replaced by the next one.\n";
-    for (name, text) in [(MARKER, marker), ("report.json", figures), ("index.html", page)] {
+    let texts = texts.iter().map(|(name, text)| (*name, text.as_str()));
+    for (name, text) in [(MARKER, marker)].into_iter().chain(texts) {
         let path = partial.join(name);
         fs::write(&path, text).map_err(|error| ReportError::io(path, error))?;
     }

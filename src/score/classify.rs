@@ -66,7 +66,7 @@ fn decided(truth: &TruthSummary, decisions: &Decisions) -> Class {
 
 #[cfg(test)]
 mod tests {
-    use super::super::outcome::{Bound, Feasible};
+    use super::super::outcome::{Arms, Bound, Feasible};
     use super::*;
     use crate::domain::engine_io::JournalEntry;
     use crate::domain::entry::Entry;
@@ -82,6 +82,7 @@ mod tests {
             bad: matches!(cause, Cause::Candidate | Cause::Flag | Cause::Infrastructure),
             rollback_helps: true,
             concurrent_baseline: true,
+            arms: Arms::Concurrent,
             recovery_known: true,
             deployed: MonoTime(10),
             onset: Some(MonoTime(20)),
@@ -140,7 +141,7 @@ mod tests {
             .collect();
         let untold = super::super::score_entries(&silent).expect("whole");
         assert_eq!(untold.class, Class::Inconclusive);
-        let figures = super::super::Figures::of([&untold]);
+        let figures = super::super::Figures::of([&untold], &super::super::CostWeights::default());
         assert_eq!((figures.caught.n, figures.false_rollbacks.n), (0, 0));
         assert_eq!(figures.confusion.inconclusive_bad + figures.confusion.inconclusive_good, 1);
     }

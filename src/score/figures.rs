@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::classify::Class;
+use super::cost::CostWeights;
 use super::interval::Share;
 use super::outcome::{Feasible, RunOutcome};
+use super::resample::{Estimate, Sampled};
 use super::survival::{Observation, Quantile, quantile};
 
 /// Counts of [`Class`] over runs. Bad deploys that could not be caught in their watch are only in `infeasible`
@@ -38,6 +40,8 @@ pub struct Confusion {
 pub struct Spread {
     /// Half are at or below it.
     pub median: Quantile,
+    /// Its 95 % bootstrap interval; none from fewer than ten times.
+    pub median_interval: Option<(Quantile, Quantile)>,
     /// Nine of ten are.
     pub p90: Quantile,
     /// How many times there are.
@@ -47,9 +51,11 @@ pub struct Spread {
 }
 
 impl Spread {
-    fn of(observations: &[Observation]) -> Self {
+    fn of(sampled: &Sampled<'_, Observation>) -> Self {
+        let observations = &sampled.values();
         Self {
             median: quantile(observations, 0.5),
+            median_interval: sampled.median_interval(),
             p90: quantile(observations, 0.9),
             n: observations.len() as u64,
             reached: observations.iter().filter(|o| o.reached).count() as u64,
@@ -88,13 +94,19 @@ pub struct Figures {
     pub users_harmed_mean: Option<f64>,
     /// Share of a month's error budget, mean per run; see `Harm::budget_share`.
     pub budget_share_mean: Option<f64>,
+    /// Cost per bad deploy, in minutes of one user of a thousand; see [`CostWeights`].
+    pub cost_bad: Option<Estimate>,
+    /// Regret per bad deploy, likewise: what it cost beyond what an oracle would have cost.
+    pub regret_bad: Option<Estimate>,
+    /// Regret per deploy that is not bad: there the oracle lets be.
+    pub regret_good: Option<Estimate>,
 }
 
 impl Figures {
-    /// Sums up these runs, in this order.
-    pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a RunOutcome>) -> Self {
+    /// Sums up these runs, in this order, with costs at these prices.
+    pub fn of<'a>(outcomes: impl IntoIterator<Item = &'a RunOutcome>, weights: &CostWeights) -> Self {
         let mut sums = Sums::default();
-        outcomes.into_iter().for_each(|outcome| sums.add(outcome));
+        outcomes.into_iter().for_each(|outcome| sums.add(outcome, weights));
         sums.figures()
     }
 }
@@ -102,31 +114,36 @@ impl Figures {
 /// Groups runs by a key, in the key's order, and sums up each group.
 pub fn grouped<'a, K: Ord>(
     outcomes: impl IntoIterator<Item = &'a RunOutcome>,
+    weights: &CostWeights,
     key: impl Fn(&'a RunOutcome) -> K,
 ) -> BTreeMap<K, Figures> {
-    let mut groups: BTreeMap<K, Sums> = BTreeMap::new();
+    let mut groups: BTreeMap<K, Sums<'a>> = BTreeMap::new();
     for outcome in outcomes {
-        groups.entry(key(outcome)).or_default().add(outcome);
+        groups.entry(key(outcome)).or_default().add(outcome, weights);
     }
     groups.into_iter().map(|(key, sums)| (key, sums.figures())).collect()
 }
 
 #[derive(Default)]
-struct Sums {
+struct Sums<'a> {
     runs: u64,
     confusion: Confusion,
     caught: (u64, u64),
     infeasible: (u64, u64),
-    delay: Vec<Observation>,
-    ratio: Vec<Observation>,
-    ttm: Vec<Observation>,
-    ttr: Vec<Observation>,
+    delay: Sampled<'a, Observation>,
+    ratio: Sampled<'a, Observation>,
+    ttm: Sampled<'a, Observation>,
+    ttr: Sampled<'a, Observation>,
+    cost_bad: Sampled<'a, f64>,
+    regret_bad: Sampled<'a, f64>,
+    regret_good: Sampled<'a, f64>,
     harmed: (f64, u64),
     budget: (f64, u64),
 }
 
-impl Sums {
-    fn add(&mut self, outcome: &RunOutcome) {
+impl<'a> Sums<'a> {
+    fn add(&mut self, outcome: &'a RunOutcome, weights: &CostWeights) {
+        let family = outcome.family.as_str();
         self.runs += 1;
         let truth = &outcome.truth;
         let infeasible = truth.bad && truth.bound.feasible == Feasible::No;
@@ -134,19 +151,27 @@ impl Sums {
         if let Some(share) = outcome.harm.budget_share {
             self.budget = (self.budget.0 + share, self.budget.1 + 1);
         }
-        if !truth.bad || outcome.class == Class::Inconclusive {
+        let regret = outcome.regret(weights);
+        if !truth.bad {
+            self.regret_good.note(regret, family);
+            return;
+        }
+        // What a judge does to users by being unable to tell is its cost all the same.
+        self.regret_bad.note(regret, family);
+        self.cost_bad.note(outcome.cost.map(|cost| cost.at(weights)), family);
+        if outcome.class == Class::Inconclusive {
             return;
         }
         self.harmed = (self.harmed.0 + outcome.harm.users, self.harmed.1 + 1);
-        self.ttm.extend(outcome.ttm.observation());
-        self.ttr.extend(outcome.ttr.observation());
+        self.ttm.note(outcome.ttm.observation(), family);
+        self.ttr.note(outcome.ttr.observation(), family);
         let caught = u64::from(outcome.caught);
         if infeasible {
             self.infeasible = (self.infeasible.0 + caught, self.infeasible.1 + 1);
         } else {
             self.caught = (self.caught.0 + caught, self.caught.1 + 1);
-            self.delay.extend(outcome.ttd.observation());
-            self.ratio.extend(outcome.delay_ratio());
+            self.delay.note(outcome.ttd.observation(), family);
+            self.ratio.note(outcome.delay_ratio(), family);
         }
     }
 
@@ -190,12 +215,16 @@ impl Sums {
             ttr_s: Spread::of(&self.ttr),
             users_harmed_mean: mean(self.harmed),
             budget_share_mean: mean(self.budget),
+            cost_bad: self.cost_bad.mean(),
+            regret_bad: self.regret_bad.mean(),
+            regret_good: self.regret_good.mean(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::cost::CostParts;
     use super::super::score_entries;
     use super::*;
     use crate::domain::event::DecisionKind;
@@ -217,7 +246,7 @@ mod tests {
         runs.push(run(Cause::External, Some(20)));
         runs.push(run(Cause::Candidate, Some(5)));
         runs.extend(vec![run(Cause::None, None); 10]);
-        let f = Figures::of(&runs);
+        let f = Figures::of(&runs, &CostWeights::default());
         assert_eq!(f.runs, 20);
         let c = f.confusion;
         assert_eq!((c.true_positive, c.false_negative, c.false_positive, c.true_negative), (6, 2, 2, 10));
@@ -239,15 +268,38 @@ mod tests {
     fn what_could_not_be_caught_stands_apart() {
         let late = Sample { onset: Some(Millis::from_secs(3585)), decided: None, ..Sample::default() };
         let runs = [score_entries(&late.entries()).expect("whole"), run(Cause::Candidate, Some(13))];
-        let f = Figures::of(&runs);
+        let f = Figures::of(&runs, &CostWeights::default());
         assert_eq!((f.infeasible.k, f.infeasible.n), (0, 1));
         assert_eq!((f.caught.k, f.caught.n), (1, 1));
         assert_eq!(f.confusion.false_negative, 0);
     }
 
     #[test]
+    fn regret_is_what_an_oracle_would_have_spared() {
+        let oracle = run(Cause::Candidate, Some(12)).cost;
+        let mut runs =
+            vec![run(Cause::Candidate, Some(13)), run(Cause::Candidate, None), run(Cause::None, Some(8))];
+        for run in &mut runs {
+            run.oracle = if run.truth.bad { oracle } else { Some(CostParts::default()) };
+        }
+        let f = Figures::of(&runs, &CostWeights::default());
+        let (cost, regret) = (f.cost_bad.expect("two"), f.regret_bad.expect("two"));
+        let spared = oracle.expect("known").at(&CostWeights::default());
+        assert!((cost.mean - regret.mean - spared).abs() < 1e-9 && regret.mean > 0.0);
+        assert_eq!((regret.n, regret.interval), (2, None));
+        // A needless rollback, and that it was one.
+        assert_eq!(f.regret_good.map(|r| (r.mean, r.n)), Some((550.0, 1)));
+        let dear: CostWeights = "needless=0,rollback=1".parse().expect("prices");
+        assert_eq!(Figures::of(&runs, &dear).regret_good.map(|r| r.mean), Some(1.0));
+        for run in &mut runs {
+            run.oracle = None;
+        }
+        assert_eq!(Figures::of(&runs, &dear).regret_bad, None);
+    }
+
+    #[test]
     fn nothing_has_no_figures() {
-        let f = Figures::of(&[]);
+        let f = Figures::of(&[], &CostWeights::default());
         assert_eq!((f.precision, f.f1, f.mcc, f.caught.value()), (None, None, None, None));
         assert_eq!(f.delay_s.median, Quantile::NoData);
     }
@@ -255,7 +307,7 @@ mod tests {
     #[test]
     fn groups_come_in_the_order_of_their_keys() {
         let runs = [run(Cause::None, None), run(Cause::Candidate, Some(13)), run(Cause::None, None)];
-        let by_cause = grouped(&runs, |o| o.truth.cause);
+        let by_cause = grouped(&runs, &CostWeights::default(), |o| o.truth.cause);
         let counts: Vec<_> = by_cause.iter().map(|(cause, f)| (*cause, f.runs)).collect();
         assert_eq!(counts, [(Cause::None, 2), (Cause::Candidate, 1)]);
     }

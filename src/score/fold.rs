@@ -2,20 +2,25 @@
 
 use super::bound::BoundSum;
 use super::classify::{Class, classify};
+use super::cost::HarmMeter;
 use super::elapsed::Elapsed;
 use super::expect::in_run;
 use super::outcome::{
-    BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO, TruthSummary,
+    Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO,
+    TruthSummary,
 };
 use super::watchers::NeverWatch;
-use crate::domain::engine_io::{JournalEntry, RolloutAsk};
+use crate::domain::engine_io::{Input, JournalEntry, RolloutAsk};
 use crate::domain::entry::{Entry, PlaneKind, RunHeader};
 use crate::domain::event::{Decision, DecisionKind};
 use crate::domain::id::ExecutionId;
 use crate::domain::plan::Strategy;
+use crate::domain::service::RolloutKind;
+use crate::domain::signal::SignalKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Milestone, Truth, TruthEntry, TruthTick};
-use crate::domain::verdict::VerdictClass;
+use crate::domain::units::Ratio;
+use crate::domain::verdict::{Verdict, VerdictClass};
 use crate::record::RecordError;
 
 /// Why a record cannot be scored.
@@ -79,11 +84,18 @@ pub struct Scorer {
     plans: Vec<(ExecutionId, Strategy)>,
     paused: bool,
     resumed: bool,
+    /// Most evidence of a verdict beyond the judge's limit, from the deploy to the first rollback.
+    evidence: Option<f64>,
     /// Whether any verdict was more than inconclusive.
     conclusive: bool,
     mitigated: Option<MonoTime>,
     recovered: Option<MonoTime>,
     harm: Harm,
+    meter: HarmMeter,
+    /// How the deploy goes to 100 %.
+    rollout: Option<RolloutKind>,
+    /// Requests before the deploy, and seconds.
+    before: (f64, f64),
     failed: f64,
     demand: f64,
     ticked: Option<(MonoTime, MonoTime)>,
@@ -96,7 +108,10 @@ impl Scorer {
     pub fn push(&mut self, entry: &Entry) {
         match entry {
             Entry::Header(header) => self.header = Some(header.clone()),
-            Entry::Input(_, input) => self.never.input(input),
+            Entry::Input(_, input) => {
+                self.never.input(input);
+                self.input(input);
+            }
             Entry::Woken(_)
             | Entry::Truth(
                 _,
@@ -121,6 +136,25 @@ impl Scorer {
                 first.get_or_insert(*at);
             }
             Entry::End(at) => self.end = Some(*at),
+        }
+    }
+
+    fn input(&mut self, input: &Input) {
+        match input {
+            Input::Deployed(deploy) => drop(self.rollout.get_or_insert(deploy.kind)),
+            Input::Collected { frame, .. } => {
+                let found = |kind| frame.signals.get(kind).usable().is_some_and(|findings| findings > 0.0);
+                self.meter.findings =
+                    found(SignalKind::SecurityFindings) || found(SignalKind::ComplianceFindings);
+            }
+            Input::Inventory(_)
+            | Input::RolloutChanged { .. }
+            | Input::StepReported { .. }
+            | Input::StepRead { .. }
+            | Input::ApprovalAnswered(_)
+            | Input::Paged { .. }
+            | Input::Restarted { .. }
+            | Input::Commanded { .. } => {}
         }
     }
 
@@ -153,6 +187,7 @@ impl Scorer {
             },
             JournalEntry::Judged { verdict, .. } => {
                 self.conclusive |= verdict.class != VerdictClass::Inconclusive;
+                self.judged(at, verdict);
             }
             JournalEntry::Outcome { .. }
             | JournalEntry::Validated { .. }
@@ -164,6 +199,21 @@ impl Scorer {
             | JournalEntry::Page { .. }
             | JournalEntry::Resumed { .. } => {}
         }
+    }
+
+    fn judged(&mut self, at: MonoTime, verdict: &Verdict) {
+        let watched = |truth: &Truth| at > truth.deployed && at <= truth.deployed + truth.watch;
+        if self.decisions.roll_back.is_none() && self.truth.as_ref().is_some_and(watched) {
+            let beyond = verdict.score - verdict.threshold;
+            self.evidence = Some(self.evidence.map_or(beyond, |most| most.max(beyond)));
+        }
+    }
+
+    /// Evidence is the logarithm of an e-value, and the limit that of the watch over α: so the level that it reached is α
+    /// times e to what the limit exceeds it by.
+    fn alarm_level(&self, header: &RunHeader) -> Option<f64> {
+        let alpha = header.policy.get("judge")?.get("e_detector")?.get("alpha")?.as_f64()?;
+        Some((alpha * libm::exp(-self.evidence?)).min(1.0))
     }
 
     fn decided(&mut self, at: MonoTime, decision: &Decision) {
@@ -180,6 +230,7 @@ impl Scorer {
                 self.never.roll_back();
                 self.rollback.get_or_insert_with(|| RollbackSummary {
                     trigger: event.trigger,
+                    attribution: event.attribution.map(Ratio::get),
                     severity: event.severity,
                     target: event.target.clone(),
                     planned: None,
@@ -199,10 +250,16 @@ impl Scorer {
         let first = self.ticked.map_or(tick.at, |(first, _)| first);
         self.ticked = Some((first, tick.at));
         let Some(truth) = &self.truth else { return };
+        let seconds = truth.scrape.as_secs_f64();
+        let end = truth.deployed + truth.watch;
         if tick.at > truth.deployed {
             self.failed += tick.demand * tick.error_ratio;
+            if tick.at <= end {
+                self.meter.add(self.harmed_share(truth, tick), seconds / 60.0);
+            }
+        } else {
+            self.before = (self.before.0 + tick.demand, self.before.1 + seconds);
         }
-        let end = truth.deployed + truth.watch;
         if truth.onset.is_some_and(|onset| tick.at > onset) && tick.at <= end {
             self.scrapes.push(tick.at);
             if let Some(bound) = &mut self.bound {
@@ -212,6 +269,14 @@ impl Scorer {
                 }
             }
         }
+    }
+
+    /// Share of users harmed in a scrape interval, by whatever.
+    fn harmed_share(&self, truth: &Truth, tick: &TruthTick) -> f64 {
+        let felt = if tick.demand > 0.0 { (tick.harmed + tick.harmed_external) / tick.demand } else { 0.0 };
+        let exposed =
+            self.meter.findings && truth.is_bad() && truth.onset.is_some_and(|onset| tick.at > onset);
+        felt.max(if exposed { tick.candidate_share } else { 0.0 }).clamp(0.0, 1.0)
     }
 
     /// The outcome; an error if the record was not whole.
@@ -229,6 +294,7 @@ impl Scorer {
         let caught = summary.bad
             && (class == Class::TruePositive || (class == Class::Escalated && escalation_is_right));
         let detected_at = self.detected_at(&summary);
+        let alarm_level = self.alarm_level(&header);
         let mut outcome = RunOutcome {
             plane: header.plane,
             judge: header.judge,
@@ -245,10 +311,14 @@ impl Scorer {
             ttm: elapsed(&summary, self.mitigated, truth.recovery_known),
             ttr: elapsed(&summary, self.recovered, truth.recovery_known),
             harm: Harm { budget_share: self.budget_share(truth), ..self.harm },
+            cost: truth.recovery_known.then(|| self.meter.parts(class, self.rollback.as_ref())),
+            oracle: None,
+            rate_rps: header.rate_rps.or_else(|| self.rate_before()),
             truth: summary,
             decisions: self.decisions,
             rollback: self.rollback,
             resumed: self.resumed,
+            alarm_level,
             never_broken: self.never.finish(),
             expect: header.expect,
             met: None,
@@ -284,6 +354,7 @@ impl Scorer {
             bad: truth.is_bad(),
             rollback_helps: truth.rollback_helps,
             concurrent_baseline: truth.concurrent_baseline,
+            arms: self.arms(truth, plane),
             recovery_known: truth.recovery_known,
             deployed: truth.deployed,
             onset: truth.onset,
@@ -298,12 +369,24 @@ impl Scorer {
         }
     }
 
+    /// A recording states its arms as a whole.
+    fn arms(&self, truth: &Truth, plane: PlaneKind) -> Arms {
+        let told = truth.onset.is_some() || plane == PlaneKind::Recorded;
+        let beside = if told { truth.concurrent_baseline } else { self.rollout == Some(RolloutKind::Canary) };
+        if beside { Arms::Concurrent } else { Arms::Past }
+    }
+
     /// Scrapes from the onset to the decision, so that scrape and query lag stay out of the ratio to D*.
     fn delay_scrapes(&self, truth: &TruthSummary, detected_at: Option<MonoTime>) -> Option<u64> {
         truth.onset?;
         let upto = detected_at.unwrap_or(truth.deployed + truth.watch);
         let count = self.scrapes.iter().filter(|&&at| at <= upto).count() as u64;
         Some(count.max(1))
+    }
+
+    fn rate_before(&self) -> Option<f64> {
+        let (requests, seconds) = self.before;
+        (seconds > 0.0).then(|| requests / seconds)
     }
 
     fn budget_share(&self, truth: &Truth) -> Option<f64> {

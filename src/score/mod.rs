@@ -8,7 +8,9 @@
 //! All sums run in the order of the record or of the outcomes given, so that they are the same on every machine.
 
 mod bound;
+mod calibration;
 mod classify;
+mod cost;
 mod elapsed;
 mod execution;
 mod expect;
@@ -18,11 +20,14 @@ mod fold;
 mod interval;
 mod metrics;
 mod outcome;
+mod resample;
 mod survival;
 mod watchers;
 
 pub use bound::{ALPHA, BoundSum, KNOWN_ONSET_NATS, constant_bound, gamma};
+pub use calibration::{AlarmRow, Calibration, ReliabilityRow};
 pub use classify::Class;
+pub use cost::{BadWeights, CostParts, CostWeights};
 pub use elapsed::Elapsed;
 pub use execution::{AttemptFacts, ExecutionFacts, Executions, Refusal};
 pub use expect::{ExpectationStatus, RunExpectation, SeedsExpectation, Unmet, over_seeds};
@@ -32,6 +37,8 @@ pub use fold::{ScoreError, Scorer, score_entries, score_record};
 pub use interval::{Share, Z_95};
 pub use metrics::Metrics;
 pub use outcome::{
-    BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO, TruthSummary,
+    Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO,
+    TruthSummary,
 };
+pub use resample::Estimate;
 pub use survival::{Observation, Quantile, quantile};

@@ -1,8 +1,11 @@
 //! What one run was worth, as plain data.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::classify::Class;
+use super::cost::{CostParts, CostWeights};
 use super::elapsed::Elapsed;
 use super::expect::RunExpectation;
 use super::survival::Observation;
@@ -63,6 +66,21 @@ pub struct RunOutcome {
     pub ttr: Elapsed,
     /// What users felt.
     pub harm: Harm,
+    /// What it cost, before it is priced; none for a recording, which does not know what would have followed.
+    #[serde(default)]
+    pub cost: Option<CostParts>,
+    /// What it would have cost on the same seed had an oracle decided: one that rolls back a bad deploy at its onset,
+    /// where that helps, by the same executor, and leaves all others alone. None where no such run was played.
+    #[serde(default)]
+    pub oracle: Option<CostParts>,
+    /// Mean requests per second: what the scenario states, else what was there before the deploy; none where that is
+    /// not known.
+    #[serde(default)]
+    pub rate_rps: Option<f64>,
+    /// The least share of good deploys that may have as much evidence against them as this run had at most, if what its judge
+    /// states holds; none where it states no such thing. Counted from the deploy to the first rollback or the end of the watch.
+    #[serde(default)]
+    pub alarm_level: Option<f64>,
     /// Every [`Never`] that happened, whether or not the scenario forbids it.
     pub never_broken: Vec<Never>,
     /// What the scenario expects.
@@ -83,6 +101,9 @@ pub struct TruthSummary {
     pub rollback_helps: bool,
     /// Whether the old version serves beside the candidate.
     pub concurrent_baseline: bool,
+    /// Whether it does at all while the deploy is watched: told for deploys without an onset too.
+    #[serde(default)]
+    pub arms: Arms,
     /// Whether TTM and TTR can be told.
     pub recovery_known: bool,
     /// When the deploy began.
@@ -95,6 +116,26 @@ pub struct TruthSummary {
     pub scrape: Millis,
     /// The limit for any judge.
     pub bound: Bound,
+}
+
+/// What a candidate can be compared with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arms {
+    /// The old version serves beside it: from the onset on, or where there is none, because the rollout is a canary.
+    Concurrent,
+    /// Only the service's own past.
+    #[default]
+    Past,
+}
+
+impl fmt::Display for Arms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Concurrent => "concurrent",
+            Self::Past => "past only",
+        })
+    }
 }
 
 /// D* of this run.
@@ -147,6 +188,9 @@ impl Decisions {
 pub struct RollbackSummary {
     /// What set it off.
     pub trigger: Trigger,
+    /// How sure the engine was that the candidate is worse than its control, `0..=1`; none where it does not state it.
+    #[serde(default)]
+    pub attribution: Option<f64>,
     /// How bad the engine took it to be.
     pub severity: Severity,
     /// Where it went.
@@ -176,6 +220,12 @@ pub struct Harm {
 }
 
 impl RunOutcome {
+    /// What it cost beyond what an oracle would have cost; below zero where the oracle's rollback costs more than the harm
+    /// that it ends.
+    pub fn regret(&self, weights: &CostWeights) -> Option<f64> {
+        Some(self.cost?.at(weights) - self.oracle?.at(weights))
+    }
+
     /// Delay over D*, reached or cut off, in times D*; none where there is no bound.
     pub fn delay_ratio(&self) -> Option<Observation> {
         let (scrapes, bound) = (self.delay_scrapes?, self.truth.bound.scrapes?);

@@ -143,6 +143,7 @@ fn header(
         expect: case.expect.clone(),
         scenario_text: None,
         drawn: std::collections::BTreeMap::new(),
+        rate_rps: None,
         assumptions,
     }
 }

@@ -2,6 +2,9 @@ use super::*;
 use crate::domain::event::Severity;
 use crate::domain::execution::ExecutionStatus;
 use crate::domain::expectation::Never;
+use crate::domain::id::VersionId;
+use crate::domain::service::Deploy;
+use crate::domain::signal::SignalSample;
 use crate::domain::truth::Cause;
 use crate::record::sample::Sample;
 use crate::record::{RecordReader, write_lines};
@@ -112,4 +115,55 @@ fn records_that_are_not_whole_are_refused() {
     assert!(matches!(score_entries(&entries[1..]), Err(ScoreError::NoHeader)));
     let no_truth: Vec<_> = entries.into_iter().filter(|e| !matches!(e, Entry::Truth(..))).collect();
     assert!(matches!(score_entries(&no_truth), Err(ScoreError::NoTruth { .. })));
+}
+
+#[test]
+fn the_rate_is_that_of_the_scenario_else_what_was_there_before_the_deploy() {
+    let sample = Sample::default();
+    // 3000 requests in 15 s.
+    assert_eq!(score(&sample).rate_rps, Some(200.0));
+    let mut entries = sample.entries();
+    let Some(Entry::Header(header)) = entries.first_mut() else { panic!("no header") };
+    header.rate_rps = Some(180.0);
+    assert_eq!(score_entries(&entries).expect("whole").rate_rps, Some(180.0));
+}
+
+#[test]
+fn arms_are_told_by_the_truth_from_the_onset_and_else_by_the_rollout() {
+    assert_eq!(score(&Sample::default()).truth.arms, Arms::Concurrent);
+    let healthy = Sample { cause: Cause::None, onset: None, decided: None, ..Sample::default() };
+    // The sample tells of no deploy.
+    assert_eq!(score(&healthy).truth.arms, Arms::Past);
+    let mut entries = healthy.entries();
+    let Some(Entry::Input(_, Input::Collected { service, .. })) =
+        entries.iter().find(|entry| matches!(entry, Entry::Input(_, Input::Collected { .. })))
+    else {
+        panic!("no frame")
+    };
+    let deploy = Deploy {
+        service: service.clone(),
+        candidate: VersionId::new("v42").expect("valid"),
+        from: VersionId::new("v41").expect("valid"),
+        kind: RolloutKind::Canary,
+        at: MonoTime(1_800_000),
+        watch: Millis::from_mins(60),
+    };
+    entries.insert(2, Entry::Input(MonoTime(1_800_000), Input::Deployed(deploy)));
+    assert_eq!(score_entries(&entries).expect("whole").truth.arms, Arms::Concurrent);
+}
+
+#[test]
+fn whom_a_version_with_findings_serves_is_harmed() {
+    let quiet = Sample { extra_error_ratio: -0.2, decided: None, ..Sample::default() };
+    let mut entries = quiet.entries();
+    let cost = |entries: &[Entry]| score_entries(entries).expect("whole").cost.expect("known");
+    assert_eq!(cost(&entries).harmed, [0.0; 4]);
+    for entry in &mut entries {
+        if let Entry::Input(_, Input::Collected { frame, .. }) = entry {
+            frame.signals.set(SignalKind::SecurityFindings, SignalSample::fresh(1.0, 1));
+        }
+    }
+    // From 12 minutes on 25 % for 8 minutes, then half for 40: all critical.
+    let harmed = cost(&entries).harmed;
+    assert!((harmed[3] - 1000.0 * (0.25 * 8.0 + 0.5 * 40.0)).abs() < 300.0, "{harmed:?}");
 }
