@@ -5,7 +5,7 @@ use crate::domain::id::FlagKey;
 use crate::domain::time::MonoTime;
 use crate::policy::document::nearest::nearest;
 use crate::policy::document::{Length, Step};
-use crate::scenario::file::{Event, FaultEntry, Harm, OtherDeploy, RivalEntry};
+use crate::scenario::file::{Event, FaultEntry, Findings, Harm, OtherDeploy, RivalEntry};
 use crate::scenario::rule::Rule;
 
 impl Check<'_> {
@@ -75,22 +75,22 @@ impl Check<'_> {
                 }
                 Event::PodOut(out) => out.at,
                 Event::SecurityFinding(found) | Event::ComplianceFinding(found) => {
-                    if MonoTime(found.at.0.0) < self.scenario.deploy.at {
-                        let message = format!(
-                            "a finding in the candidate cannot come before the deploy at {}, got {}",
-                            self.scenario.deploy.at, found.at
-                        );
-                        self.report(
-                            Rule::OutsideRun,
-                            &field("at"),
-                            message,
-                            "times count from the run's first moment",
-                        );
-                    }
+                    self.finding(&field("at"), found);
                     found.at
                 }
             };
             self.within(&field("at"), "at", MonoTime(at.0.0));
+        }
+    }
+
+    fn finding(&mut self, path: &[Step<'_>], found: &Findings) {
+        let deployed = self.scenario.deploy.at;
+        if MonoTime(found.at.0.0) < deployed {
+            let message = format!(
+                "a finding in the candidate cannot come before the deploy at {deployed}, got {}",
+                found.at
+            );
+            self.report(Rule::OutsideRun, path, message, "times count from the run's first moment");
         }
     }
 
