@@ -86,7 +86,8 @@ fn a_freeze_calls_a_person_unless_the_harm_is_critical() {
     let text = scenario.text.as_deref().expect("from a file");
     let loud = text.replace("onset: 36m, error_ratio: 0.08", "onset: 55m, error_ratio: 0.9");
     let loud = loud.replace("onset: 36m, rollback_helps", "onset: 55m, rollback_helps");
-    let source = policy::document::Source::new(policy::document::FileKind::Scenario, "loud.yaml", loud.as_str());
+    let source =
+        policy::document::Source::new(policy::document::FileKind::Scenario, "loud.yaml", loud.as_str());
     let loud = scenario::parse(&source, "loud", "own").unwrap_or_else(|problems| panic!("{problems}"));
     let entries = play(&loud, &frozen);
     assert!(decided(&entries, rolls_back).is_some(), "critical severity overrides a freeze");

@@ -4,7 +4,8 @@
 //! tries again what failed. Failure comes up: a try fails by the service's own doing, because it is turned away, because it
 //! takes longer than its caller waits, or because a call below it failed for good; and it takes as long as all of these do. Utilisation
 //! makes a service slow by `1 / (1 - u)` (processor sharing), as for the deployed one. All of that is one fixed point,
-//! sought from the last one, so that an overload which its own retries feed outlives its cause (decision science, section 6).
+//! sought from the last one, so that an overload which its own retries feed outlives its cause (decision science, section 6):
+//! that takes work done in vain, for callers who have stopped waiting; what is turned away costs nothing.
 //!
 //! Left out: callees' own pods, users who are not ours, and calls in parallel (they add up).
 
@@ -202,7 +203,8 @@ mod tests {
 
     #[test]
     fn a_storm_of_retries_outlives_its_cause_and_ends_with_less_load() {
-        let mut graph = Callees::new(&[CalleeModel { retries: 3, ..node("payments", 150.0, vec![]) }]);
+        let mut graph =
+            Callees::new(&[CalleeModel { retries: 3, timeout_ms: 200.0, ..node("payments", 150.0, vec![]) }]);
         let calm = graph.settle(100.0, |_| CalleeFault::NONE);
         assert!(calm.error_ratio < 0.01, "{calm:?}");
         graph.settle(100.0, |_| CalleeFault { error_ratio: 0.9, ..CalleeFault::NONE });
