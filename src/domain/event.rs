@@ -107,6 +107,8 @@ pub enum Reason {
     Guard(String),
     /// A plan ran and did not reach its end.
     ExecutionFailed,
+    /// Traffic goes to the version again after it was taken back, and not by the engine's doing.
+    CameBack,
 }
 
 impl fmt::Display for Reason {
@@ -124,6 +126,7 @@ impl fmt::Display for Reason {
             Self::Commanded => "a person commanded it",
             Self::Guard(words) => return write!(f, "a guard forbids it: {words}"),
             Self::ExecutionFailed => "the rollback did not reach its end",
+            Self::CameBack => "somebody brought back the version that was rolled back",
         })
     }
 }

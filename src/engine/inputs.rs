@@ -27,7 +27,8 @@ const WAKES_MAX: usize = 10_000;
 impl Engine {
     pub(super) fn on_inventory(&mut self, inventory: Inventory, now: Now) {
         if let Some(service) = self.services.get_mut(&inventory.service) {
-            service.inventory = inventory;
+            let next = next_on_grid(now.mono, self.core.settings.collect_every);
+            service.take_inventory(inventory, now.mono, next);
         } else if self.services.len() < SERVICES_MAX {
             let next = next_on_grid(now.mono, self.core.settings.collect_every);
             let id = inventory.service.clone();
@@ -99,6 +100,14 @@ impl Engine {
             self.settle(number, now);
         } else if let Some(weighed) = weighed {
             self.apply(id, weighed, Some(frame), now);
+        } else {
+            if service.came_back(&sample) {
+                let decision = Decision::Escalate(Reason::CameBack);
+                service.decide(decision, None, &mut self.core.ctx(now));
+            }
+            if !service.wants_frames() {
+                service.next_collect = None;
+            }
         }
     }
 

@@ -190,6 +190,9 @@ impl Engine {
         match run.execution.status {
             ExecutionStatus::Completed | ExecutionStatus::CompletedWithWarnings => {
                 service.watching = false;
+                if !plan.strategy.keeps_version() {
+                    service.taken_back(now.mono);
+                }
                 let decision = if run.is_unverified() {
                     Decision::Escalate(Reason::DataMissing)
                 } else {

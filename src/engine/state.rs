@@ -14,13 +14,14 @@ use crate::domain::units::TrafficShare;
 use crate::domain::verdict::Verdict;
 use crate::judge::Judge;
 
-use super::decide::counts::Counts;
+use super::decide::counts::{Counts, Sample};
 use super::decide::observe::Observed;
 use super::decide::stance::Streak;
 use super::decide::stat::{self, Share};
 use super::guard::Guard;
 use super::guard::limits::Limits;
 use super::outbox::Outbox;
+use super::plan::SHARE_SLACK;
 use super::settings::{Planning, Settings};
 
 /// Reasons for which a person is called once per deploy, at most: a bound on the memory of them.
@@ -31,6 +32,9 @@ const LATELY_FRAMES: usize = 8;
 
 /// ... if it served so many requests in them.
 const LATELY_REQUESTS_MIN: u64 = 100;
+
+/// For how long traffic is looked for once pods of a version that was taken back are ready again.
+const LOOKS_FOR: Millis = Millis::from_mins(10);
 
 /// No limit on failed requests is set below this share.
 const ERRORS_LEAST: f64 = 0.001;
@@ -98,6 +102,20 @@ pub(super) struct Service {
     /// ships the same again and again is what the loop breaker is there for.
     turned: VecDeque<MonoTime>,
     paged: Vec<Decision>,
+    /// Whether the version that was taken back stays away.
+    away: Away,
+}
+
+/// What becomes of a version after it was taken back. Nobody collects frames for that; but when its pods are seen ready
+/// again, the engine looks for a while whether traffic goes to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Away {
+    /// None was taken back.
+    Nothing,
+    /// It is gone, as far as is known.
+    Gone,
+    /// Its pods are back: frames are wanted until then.
+    Looking { until: MonoTime },
 }
 
 impl Service {
@@ -126,6 +144,7 @@ impl Service {
             tried: Vec::new(),
             turned: VecDeque::new(),
             paged: Vec::new(),
+            away: Away::Nothing,
         }
     }
 
@@ -146,6 +165,7 @@ impl Service {
         self.latched = false;
         self.tried.clear();
         self.paged.clear();
+        self.away = Away::Nothing;
     }
 
     /// When the watch ends: one millisecond late, so that the frame of its last instant still counts.
@@ -153,9 +173,45 @@ impl Service {
         self.deploy.as_ref().filter(|_| self.watching).map(|deploy| deploy.at + deploy.watch + Millis(1))
     }
 
-    /// Whether frames are wanted: before the first deploy, during a watch and while an execution is open.
+    /// Whether frames are wanted: before the first deploy, during a watch, while an execution is open, and while a version
+    /// that was taken back may be serving again.
     pub(super) fn wants_frames(&self) -> bool {
-        self.deploy.is_none() || self.watching || self.active.is_some()
+        let looking = matches!(self.away, Away::Looking { .. });
+        self.deploy.is_none() || self.watching || self.active.is_some() || looking
+    }
+
+    /// Ready pods of the last deploy's candidate, as the inventory tells.
+    fn candidate_pods(&self) -> u32 {
+        let candidate = self.deploy.as_ref().map(|deploy| &deploy.candidate);
+        let known = self.inventory.versions.iter().find(|version| Some(&version.id) == candidate);
+        known.map_or(0, |version| version.replicas_ready)
+    }
+
+    /// The candidate was taken back. Pods of it that are there all the same may be somebody else's doing already.
+    pub(super) fn taken_back(&mut self, now: MonoTime) {
+        self.away =
+            if self.candidate_pods() > 0 { Away::Looking { until: now + LOOKS_FOR } } else { Away::Gone };
+    }
+
+    /// Takes an inventory. Pods of a version that was taken back, where there were none, are somebody else's doing.
+    pub(super) fn take_inventory(&mut self, inventory: Inventory, now: MonoTime, next_collect: MonoTime) {
+        let before = self.candidate_pods();
+        self.inventory = inventory;
+        if self.away == Away::Gone && before == 0 && self.candidate_pods() > 0 {
+            self.away = Away::Looking { until: now + LOOKS_FOR };
+            self.next_collect.get_or_insert(next_collect);
+        }
+    }
+
+    /// Looks at a frame for the traffic of a version that was taken back; whether somebody brought it back. Said once.
+    pub(super) fn came_back(&mut self, sample: &Sample) -> bool {
+        let Away::Looking { until } = self.away else { return false };
+        let share = sample.candidate_share().and_then(Share::ratio).unwrap_or(self.share);
+        let came_back = share > SHARE_SLACK;
+        if came_back || sample.at >= until {
+            self.away = if came_back { Away::Nothing } else { Away::Gone };
+        }
+        came_back
     }
 
     /// Takes what a frame says of the rollout and of pods.

@@ -44,7 +44,8 @@ pub fn truth(scenario: &Scenario) -> Truth {
             | WorldEvent::Surge { at, lasts, .. }
             | WorldEvent::NoisyNeighbour { at, lasts, .. }
             | WorldEvent::NoisyPod { at, lasts, .. }
-            | WorldEvent::PodOut { at, lasts, .. } => {
+            | WorldEvent::PodOut { at, lasts, .. }
+            | WorldEvent::OtherDeploy { at, lasts, .. } => {
                 external |= *at < scenario.timing.end() && *at + *lasts > deploy.at;
             }
         }

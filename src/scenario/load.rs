@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use super::below;
 use super::check;
-use super::file::{self, Event, FaultEntry, Harm, Rollout, ScenarioFile};
+use super::file::{self, Event, FaultEntry, Harm, RivalEntry, Rollout, ScenarioFile};
 use super::model::{
-    BadVersion, DependencyModel, DeployModel, Fault, LatencyModel, PersonModel, PodModel, Scenario,
+    AutoscalerModel, BadVersion, DeployModel, Fault, LatencyModel, PersonModel, PodModel, Rival, Scenario,
     SchemaModel, ServiceModel, StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };
 use super::vary::{self, Family};
@@ -109,11 +110,7 @@ pub(super) fn build(file: &ScenarioFile, name: &str, family: &str, shows: String
         draw: file.draw,
         timing,
         service: service(file),
-        dependency: file.dependency.as_ref().map(|dependency| DependencyModel {
-            id: dependency.name.clone(),
-            call_ratio: dependency.call_ratio,
-            error_ratio: dependency.error_ratio,
-        }),
+        dependency: file.dependency.as_ref().map(|dependency| below::dependency(dependency, file)),
         traffic: TrafficModel {
             rate_rps: file.traffic.rps,
             daily_amplitude: file.traffic.daily_amplitude,
@@ -122,6 +119,7 @@ pub(super) fn build(file: &ScenarioFile, name: &str, family: &str, shows: String
         users: UserModel {
             retry_ratio: file.users.retry_ratio,
             retries_max: file.users.retries_max,
+            session: file.users.session.0,
             complaints_per_good: file.users.complaints_per_good,
             complaints_per_error: file.users.complaints_per_error,
             complaint_delay: file.users.complaint_delay.0,
@@ -130,6 +128,7 @@ pub(super) fn build(file: &ScenarioFile, name: &str, family: &str, shows: String
         deploy: deploy(file, at),
         incident: file.incident.0.iter().map(|event| world_event(event, at)).collect(),
         faults: file.faults.iter().map(fault).collect(),
+        rivals: file.rivals.iter().map(rival).collect(),
         people: file.people.iter().map(person).collect(),
         stated_truth: None,
         expect: file.expect.as_ref().map(expectation),
@@ -168,6 +167,12 @@ fn service(file: &ScenarioFile) -> ServiceModel {
             warm_up_tau_s: pods.warm_up_tau.0.as_secs_f64(),
             drain_s: pods.drain.0.as_secs_f64(),
         },
+        autoscaler: file.autoscaler.map(|autoscaler| AutoscalerModel {
+            target_cpu: autoscaler.target_cpu,
+            min: autoscaler.min,
+            max: autoscaler.max.unwrap_or(pods.replicas.max(autoscaler.min).saturating_mul(2)),
+            scale_down_after: autoscaler.scale_down_after.0,
+        }),
         latency: LatencyModel {
             median_ms: latency.median_ms,
             sigma: latency.sigma,
@@ -283,6 +288,14 @@ fn world_event(event: &Event, deployed: MonoTime) -> WorldEvent {
             error_ratio: outage.error_ratio,
             latency_factor: outage.latency_factor,
         },
+        Event::OtherDeploy(other) => WorldEvent::OtherDeploy {
+            service: other.service.clone(),
+            at: moment(other.at),
+            lasts: other.lasts.0,
+            error_ratio: other.error_ratio,
+            latency_factor: other.latency_factor,
+            cost_factor: other.cost_factor,
+        },
         Event::Surge(surge) => {
             WorldEvent::Surge { at: moment(surge.at), lasts: surge.lasts.0, factor: surge.factor }
         }
@@ -323,6 +336,7 @@ fn bad_version(harm: &Harm, deployed: MonoTime) -> BadVersion {
         hang_ratio: harm.hang_ratio,
         conversion_factor: harm.conversion_factor,
         cost_factor: harm.cost_factor,
+        calls_factor: harm.calls_factor,
         memory_leak_per_hour: harm.memory_leak_per_hour,
     }
 }
@@ -338,6 +352,19 @@ fn fault(entry: &FaultEntry) -> Fault {
         FaultEntry::ReplyLost(when) => Fault::ReplyLost { at: moment(when.at), lasts: when.lasts.0 },
         FaultEntry::ActuatorsDown(when) => Fault::ActuatorsDown { at: moment(when.at), lasts: when.lasts.0 },
         FaultEntry::EngineDown(when) => Fault::EngineDown { at: moment(when.at), lasts: when.lasts.0 },
+    }
+}
+
+fn rival(entry: &RivalEntry) -> Rival {
+    let lasts = |length: Option<Length>| length.map(|length| length.0);
+    match entry {
+        RivalEntry::GitOps(sync) => {
+            Rival::GitOps { at: moment(sync.at), lasts: lasts(sync.lasts), every: sync.every.0 }
+        }
+        RivalEntry::Operator(edit) => Rival::Operator { at: moment(edit.at), share: edit.share },
+        RivalEntry::SecondLeader(leader) => {
+            Rival::SecondLeader { at: moment(leader.at), lasts: lasts(leader.lasts), every: leader.every.0 }
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Scenario {
     pub incident: Vec<WorldEvent>,
     /// What goes wrong between the engine and the world.
     pub faults: Vec<Fault>,
+    /// Who else acts on the service's Deployments and routes.
+    pub rivals: Vec<Rival>,
     /// Who answers when the engine asks for approval; the others never do.
     pub people: Vec<PersonModel>,
     /// What the author states as true; must agree with what follows from the timeline.
@@ -93,6 +95,8 @@ pub struct ServiceModel {
     pub pod_capacity_rps: f64,
     /// How pods start and stop.
     pub pods: PodModel,
+    /// What sizes its Deployments by load; none if nothing does.
+    pub autoscaler: Option<AutoscalerModel>,
     /// Response times of a warm, idle pod.
     pub latency: LatencyModel,
     /// Share of requests that fail when nothing is wrong, `0..=1`. Median of a lognormal draw with sd 0.5.
@@ -122,6 +126,19 @@ pub struct PodModel {
     pub warm_up_tau_s: f64,
     /// Longest time a stopping pod still answers what it has, seconds.
     pub drain_s: f64,
+}
+
+/// A HorizontalPodAutoscaler for each version's Deployment.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AutoscalerModel {
+    /// Mean processor use that it aims at, share of the request, `0..=1`.
+    pub target_cpu: f64,
+    /// Replicas at least.
+    pub min: u32,
+    /// Replicas at most.
+    pub max: u32,
+    /// For how long fewer must have been enough before pods are taken away.
+    pub scale_down_after: Millis,
 }
 
 /// Response times: a body and a tail, both lognormal, cut at a time-out.
@@ -181,10 +198,34 @@ pub struct SchemaModel {
 pub struct DependencyModel {
     /// Its name.
     pub id: ServiceId,
-    /// Share of requests that call it, `0..=1`.
+    /// Calls per request.
     pub call_ratio: f64,
     /// Share of its calls that fail when nothing is wrong, `0..=1`.
     pub error_ratio: f64,
+    /// It and the services below it, callers before callees, the first being itself; empty if its failures are only what the
+    /// timeline says.
+    pub services: Vec<CalleeModel>,
+}
+
+/// A service below the deployed one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CalleeModel {
+    /// Its name.
+    pub id: ServiceId,
+    /// Calls to it per request of each of its callers.
+    pub call_ratio: f64,
+    /// Share of tries that fail when nothing is wrong, `0..=1`.
+    pub error_ratio: f64,
+    /// Tries per second that it answers before it saturates.
+    pub capacity_rps: f64,
+    /// Median of its own response time when idle, ms.
+    pub median_ms: f64,
+    /// How long its callers wait, ms.
+    pub timeout_ms: f64,
+    /// How often its callers try again.
+    pub retries: u32,
+    /// What it calls, by place in the list; later ones only.
+    pub calls: Vec<usize>,
 }
 
 /// Demand (decision science, sections 3 and 6).
@@ -205,6 +246,8 @@ pub struct UserModel {
     pub retry_ratio: f64,
     /// Retries per request, at most.
     pub retries_max: u32,
+    /// Mean length of a session that stays with its version; zero where each request is routed anew.
+    pub session: Millis,
     /// Complaints per request that went well, and per request that failed.
     pub complaints_per_good: f64,
     /// Complaints per failed request.
@@ -296,6 +339,21 @@ pub enum WorldEvent {
         /// Factor on its response times.
         latency_factor: f64,
     },
+    /// Somebody else's deploy of a service below turns bad, until they take it back.
+    OtherDeploy {
+        /// Which.
+        service: ServiceId,
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Extra share of tries that fail, `0..=1`.
+        error_ratio: f64,
+        /// Factor on its response times.
+        latency_factor: f64,
+        /// Factor on the work per try.
+        cost_factor: f64,
+    },
     /// One pod of an arm, or one of each, is out.
     PodOut {
         /// When.
@@ -343,6 +401,8 @@ pub struct BadVersion {
     pub conversion_factor: f64,
     /// Factor on the work per request: a pod saturates at `capacity / cost_factor`.
     pub cost_factor: f64,
+    /// Factor on the calls per request to the dependency.
+    pub calls_factor: f64,
     /// Memory that a pod of it loses per hour, share of the limit.
     pub memory_leak_per_hour: f64,
 }
@@ -358,6 +418,7 @@ impl Default for BadVersion {
             hang_ratio: 0.0,
             conversion_factor: 1.0,
             cost_factor: 1.0,
+            calls_factor: 1.0,
             memory_leak_per_hour: 0.0,
         }
     }
@@ -416,6 +477,36 @@ pub enum Fault {
         at: MonoTime,
         /// How long.
         lasts: Millis,
+    },
+}
+
+/// Somebody else who acts on the service's Deployments and routes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rival {
+    /// GitOps with self-heal: what the rollout last put in place is written again wherever it was changed.
+    GitOps {
+        /// From when on.
+        at: MonoTime,
+        /// How long; none: to the end.
+        lasts: Option<Millis>,
+        /// Between two syncs.
+        every: Millis,
+    },
+    /// A person who edits the routes, and gives the candidate pods for them, once.
+    Operator {
+        /// When.
+        at: MonoTime,
+        /// The share that the candidate gets, `0..=1`.
+        share: f64,
+    },
+    /// Another leader of the rollout's controller, which goes on with the ramp whatever was asked of the first.
+    SecondLeader {
+        /// From when on.
+        at: MonoTime,
+        /// How long; none: to the end.
+        lasts: Option<Millis>,
+        /// Between two looks.
+        every: Millis,
     },
 }
 

@@ -44,6 +44,8 @@ pub enum Rule {
     NothingSelected = 48,
     /// What is drawn is a place of the file that may be.
     CannotVary = 49,
+    /// An autoscaler has room, and Deployments to scale.
+    AutoscalerImpossible = 50,
 }
 
 impl Rule {

@@ -149,6 +149,27 @@ fn an_expectation_must_be_possible() {
 }
 
 #[test]
+fn autoscalers_rivals_and_services_below_must_make_sense() {
+    let text = "\
+version: 1
+# Fits the schema and cannot be played.
+service: checkout
+capabilities: [rolling_update]
+dependency: { name: payments }
+services: { ledger: { capacity_rps: 100 } }
+autoscaler: { min: 12, max: 11 }
+deploy: { version: v42, from: v41, rollout: rolling }
+incident:
+  - other_deploy: { service: ledgr, at: 40m, for: 5m }
+  - bad_version: { error_ratio: 0.1 }
+rivals: [{ git_ops: { every: 0s } }, { operator: { at: 5h, share: 0.5 } }, { second_leader: { at: 1s 500ms } }]
+";
+    insta::assert_snapshot!(problems(text));
+    let without = "incident: { bad_version: { onset: 6m, calls_factor: 3 } }";
+    insta::assert_snapshot!(changed("incident: { bad_version: { onset: 6m, error_ratio: 0.5 } }", without));
+}
+
+#[test]
 fn a_syntax_error_has_a_place() {
     insta::assert_snapshot!(problems("version: 1\nservice: [checkout\ndeploy: { version: v2, from: v1 }\n"));
     insta::assert_snapshot!(problems("version: 1\n\tservice: checkout\n"));

@@ -144,7 +144,8 @@ impl World {
                 if let Some(words) = self.start_failure(*version) {
                     return Some(StepOutcome::Failed(FailureReason::CannotStart(words.to_owned())));
                 }
-                cluster.pods().ready(*version) == *replicas
+                let ready = cluster.pods().ready(*version);
+                ready == *replicas || (self.autoscalers.may_grow() && ready > *replicas)
             }
             Goal::Rolled { version, replicas, growing: true } => {
                 if let Some(words) = self.start_failure(*version) {
@@ -215,6 +216,7 @@ impl World {
             return self.roll_part(version, replicas);
         }
         self.delivery.rollout.keep_standby();
+        self.autoscalers.hold(version, replicas);
         self.delivery.cluster.scale(version, replicas, self.now);
         Ok(Some(Goal::Pods { version, replicas }))
     }

@@ -40,7 +40,7 @@ impl Delivery {
     /// Before the deploy: `from` serves all.
     pub(crate) fn new(scenario: &Scenario, from: usize, candidate: usize, seed: Seed) -> Self {
         let versions = scenario.service.versions.len();
-        let router = Router::new(versions, from);
+        let router = Router::new(versions, from, scenario.users.session);
         Self {
             cluster: Cluster::new(scenario, from, seed),
             shares: router.in_force().to_vec(),
@@ -68,8 +68,14 @@ impl Delivery {
             };
             told(change);
         }
-        let routed = !self.router.settled() && self.router.advance(now, faults.router_stuck(now));
+        let mut routed = !self.router.is_at_rest() && self.router.advance(now, faults.router_stuck(now));
         let pods = self.cluster.take_changed();
+        let stranded =
+            |version| self.router.is_left_with_sessions(version) && self.cluster.pods().ready(version) == 0;
+        if !self.router.is_at_rest() && (0..self.shares.len()).any(stranded) {
+            self.router.end_sessions();
+            routed = true;
+        }
         if routed || pods {
             self.refresh_shares();
         }
@@ -128,7 +134,7 @@ impl Delivery {
             if shares.last().is_none_or(|&(_, last)| last != share) {
                 shares.push((now, share));
             }
-            if ahead.rollout.is_over() && ahead.router.settled() {
+            if ahead.rollout.is_over() && ahead.router.is_at_rest() {
                 break;
             }
             now = now + tick;

@@ -189,9 +189,14 @@ impl World {
         if cluster.is_shared() {
             return self.read_roll(version, replicas);
         }
-        if desired != replicas {
+        let grown = replicas > 0 && desired > replicas && self.autoscalers.may_grow();
+        if desired != replicas && !grown {
             EffectState::NotApplied
-        } else if if replicas == 0 { cluster.existing(version) == 0 } else { ready == replicas } {
+        } else if if replicas == 0 {
+            cluster.existing(version) == 0
+        } else {
+            ready == replicas || (grown && ready > replicas)
+        } {
             EffectState::Applied
         } else {
             EffectState::Underway

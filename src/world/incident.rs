@@ -1,7 +1,8 @@
 //! The scenario's timeline of causes: what is wrong at a moment, with which version, and when that changes.
 
+use super::callees::CalleeFault;
 use super::faults::{ArmKind, hits};
-use crate::domain::id::{FlagKey, VersionId};
+use crate::domain::id::{FlagKey, ServiceId, VersionId};
 use crate::domain::service::InfraChange;
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
@@ -51,6 +52,8 @@ pub(crate) struct Defect {
     pub(crate) conversion_factor: f64,
     /// Factor on the work per request.
     pub(crate) cost_factor: f64,
+    /// Factor on the calls per request.
+    pub(crate) calls_factor: f64,
     /// Memory lost per hour, share of the limit.
     pub(crate) leak_per_hour: f64,
 }
@@ -64,6 +67,7 @@ impl Defect {
         hang_ratio: 0.0,
         conversion_factor: 1.0,
         cost_factor: 1.0,
+        calls_factor: 1.0,
         leak_per_hour: 0.0,
     };
 }
@@ -79,12 +83,19 @@ pub(crate) struct External {
     pub(crate) dependency_error_ratio: f64,
     /// Log-shift of requests that call it.
     pub(crate) dependency_log_latency: f64,
+    /// Whether a service below has a bad deploy of its own.
+    pub(crate) below: bool,
 }
 
 impl External {
     /// Nothing.
-    pub(crate) const NONE: Self =
-        Self { surge: 1.0, log_latency: 0.0, dependency_error_ratio: 0.0, dependency_log_latency: 0.0 };
+    pub(crate) const NONE: Self = Self {
+        surge: 1.0,
+        log_latency: 0.0,
+        dependency_error_ratio: 0.0,
+        dependency_log_latency: 0.0,
+        below: false,
+    };
 }
 
 impl Incident {
@@ -103,7 +114,8 @@ impl Incident {
                 | WorldEvent::Surge { at, lasts, .. }
                 | WorldEvent::NoisyNeighbour { at, lasts, .. }
                 | WorldEvent::NoisyPod { at, lasts, .. }
-                | WorldEvent::PodOut { at, lasts, .. } => {
+                | WorldEvent::PodOut { at, lasts, .. }
+                | WorldEvent::OtherDeploy { at, lasts, .. } => {
                     boundaries.extend([*at, *at + *lasts]);
                     continue;
                 }
@@ -159,6 +171,7 @@ impl Incident {
             defect.hang_ratio = (defect.hang_ratio + weight * what.hang_ratio).min(1.0);
             defect.conversion_factor *= 1.0 + weight * (what.conversion_factor - 1.0);
             defect.cost_factor *= 1.0 + weight * (what.cost_factor - 1.0);
+            defect.calls_factor *= 1.0 + weight * (what.calls_factor - 1.0);
             defect.leak_per_hour += weight * what.memory_leak_per_hour;
         }
         defect
@@ -181,6 +194,7 @@ impl Incident {
                 WorldEvent::NoisyNeighbour { at, lasts, latency_factor } if holds(*at, *lasts, now) => {
                     external.log_latency += libm::log(*latency_factor);
                 }
+                WorldEvent::OtherDeploy { at, lasts, .. } => external.below |= holds(*at, *lasts, now),
                 WorldEvent::BadVersion(_)
                 | WorldEvent::BadFlag { .. }
                 | WorldEvent::BadInfrastructure { .. }
@@ -194,6 +208,29 @@ impl Incident {
             }
         }
         external
+    }
+
+    /// What is wrong now with a service below.
+    pub(crate) fn below(&self, service: &ServiceId, now: MonoTime) -> CalleeFault {
+        let mut fault = CalleeFault::NONE;
+        for event in &self.events {
+            if let WorldEvent::OtherDeploy {
+                service: hit,
+                at,
+                lasts,
+                error_ratio,
+                latency_factor,
+                cost_factor,
+            } = event
+                && hit == service
+                && holds(*at, *lasts, now)
+            {
+                fault.error_ratio = 1.0 - (1.0 - fault.error_ratio) * (1.0 - error_ratio);
+                fault.latency_factor *= latency_factor;
+                fault.cost_factor *= cost_factor;
+            }
+        }
+        fault
     }
 
     /// What is wrong now with one pod of an arm.
@@ -217,6 +254,7 @@ impl Incident {
                 }
                 WorldEvent::NoisyPod { .. }
                 | WorldEvent::PodOut { .. }
+                | WorldEvent::OtherDeploy { .. }
                 | WorldEvent::BadVersion(_)
                 | WorldEvent::BadFlag { .. }
                 | WorldEvent::BadInfrastructure { .. }

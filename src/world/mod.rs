@@ -5,12 +5,13 @@
 //! never the world's hidden truth; effects follow from causes: conversion, complaints, processor use, retries
 //! and queues come from requests, errors and latency, never from a table of outcomes.
 //!
-//! - causes: `demand`, `noise`, `incident` (the scenario's timeline), `dependency`, `faults` (between the
-//!   engine and the world);
+//! - causes: `demand`, `noise`, `incident` (the scenario's timeline), `dependency` and `callees` (the
+//!   services below), `faults` (between the engine and the world);
 //! - who answers: `cluster` and `pods` (under the Deployment controllers of the mocks), `router`, `rollout`,
-//!   together `delivery`; `flags`;
+//!   together `delivery`; `autoscaler`; `flags`;
 //! - how: `service`, `latency`, `users`;
 //! - what is seen: `scrape` draws the counts, `view` shows them as frames, `series` as Prometheus series;
+//! - who else acts: `rivals`;
 //! - what is done: `actuate`, and by key, so that it can be read back and is never done twice: `effects`;
 //! - what is true: `truth` before the run, `information` and `ledger` during it. Only scores may read it.
 //!
@@ -20,10 +21,12 @@
 //! frame or series holds truth, names of scenarios or anything of a scenario's future.
 //!
 //! The model leaves out, besides what each file says: nodes and zones, queues and caches with a state of
-//! their own, databases, a dedicated baseline arm, autoscaling, and damage that outlives the version that did
-//! it.
+//! their own, databases, a dedicated baseline arm, and damage that outlives the version that did it.
 
 mod actuate;
+mod autoscaler;
+mod below;
+mod callees;
 mod cluster;
 mod database;
 mod delivery;
@@ -41,6 +44,7 @@ mod ledger;
 mod noise;
 mod pod_counts;
 mod pods;
+mod rivals;
 mod rollout;
 mod router;
 mod scrape;

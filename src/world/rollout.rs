@@ -216,6 +216,33 @@ impl Rollout {
         }
     }
 
+    /// The share that it last put in place.
+    pub(crate) fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// The share that the ramp has by the clock, had nobody held it.
+    pub(crate) fn planned_share(&self, now: MonoTime) -> f64 {
+        let elapsed = now.since(self.model.at);
+        match self.model.kind {
+            RolloutKind::Canary => {
+                let due = self.model.steps.iter().take_while(|&&(after, _)| after <= elapsed);
+                due.last().map_or(0.0, |&(_, share)| share)
+            }
+            RolloutKind::Rolling | RolloutKind::BlueGreen => 1.0,
+        }
+    }
+
+    /// The version that it replaces.
+    pub(crate) fn from(&self) -> usize {
+        self.from
+    }
+
+    /// Whether somebody paused it or gave it up.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.paused_at.is_some() || self.phase == Phase::Aborted
+    }
+
     /// Whether the deploy has begun.
     pub(crate) fn has_begun(&self) -> bool {
         self.phase != Phase::Waiting

@@ -8,10 +8,12 @@ use std::collections::VecDeque;
 
 use super::WorldNotice;
 use super::actuate::Running;
+use super::autoscaler::Autoscalers;
+use super::below::Below;
 use super::database::Database;
 use super::delivery::{Delivery, Moved};
 use super::demand::Demand;
-use super::dependency::{self, DependencyEffect};
+use super::dependency::DependencyEffect;
 use super::draw::Draw;
 use super::effects::Effects;
 use super::faults::{ArmKind, Faults};
@@ -40,6 +42,7 @@ pub struct World {
     pub(crate) candidate: usize,
     pub(crate) now: MonoTime,
     pub(crate) delivery: Delivery,
+    pub(crate) autoscalers: Autoscalers,
     pub(crate) flags: Flags,
     pub(crate) database: Database,
     pub(crate) infrastructure: Infrastructure,
@@ -57,6 +60,7 @@ pub struct World {
     pub(crate) complaints: Complaints,
     pub(crate) demand_rps: f64,
     pub(crate) dependency: DependencyEffect,
+    below: Below,
     demand: Demand,
     shared: Ar1<2>,
     /// This run's error ratio when nothing is wrong.
@@ -189,6 +193,7 @@ impl World {
             candidate,
             now: MonoTime::ZERO,
             delivery,
+            autoscalers: Autoscalers::new(scenario.service.autoscaler.as_ref(), versions.len()),
             flags: Flags::new(versions),
             database: Database::new(versions, from, candidate),
             infrastructure: Infrastructure::new(versions),
@@ -211,6 +216,7 @@ impl World {
             complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
             demand_rps: 0.0,
             dependency: DependencyEffect::default(),
+            below: Below::new(scenario),
             demand: Demand::new(scenario.traffic, seed, step_s),
             shared: Ar1::new(seed.stream("service/noise"), SHARED.tau_s, step_s),
             base_error,
@@ -246,6 +252,7 @@ impl World {
         self.now = before + self.scenario.timing.tick;
         self.dirty |= self.incident.changes_between(before, self.now);
         self.happen();
+        self.rivals_act();
         let on_step = self.now.0.is_multiple_of(self.step.0);
         if on_step {
             self.flow_on();
@@ -261,9 +268,23 @@ impl World {
         if self.dirty || on_step {
             self.evaluate();
         }
+        if self.autoscalers.look_at(self.now) {
+            self.autoscale();
+        }
         if self.now.0.is_multiple_of(self.scenario.timing.scrape.0) {
             self.flow_on();
             self.scrape();
+        }
+    }
+
+    fn autoscale(&mut self) {
+        for version in 0..self.versions.len() {
+            if version == self.candidate && !self.delivery.rollout.is_complete() {
+                continue;
+            }
+            let utilisation = self.versions[version].flow.utilisation;
+            let cluster = &mut self.delivery.cluster;
+            self.dirty |= self.autoscalers.look(version, utilisation, cluster, self.now);
         }
     }
 
@@ -305,7 +326,7 @@ impl World {
             return;
         }
         self.since = self.now;
-        let (mut good, mut failed, mut attempts) = (0.0, 0.0, 0.0);
+        let (mut good, mut failed, mut callers) = (0.0, 0.0, 0.0);
         for (index, version) in self.versions.iter().enumerate().filter(|(_, v)| v.rate_rps > 0.0) {
             let n = version.flow.attempts_rps * seconds;
             let at_odd = version.odd.map_or(0.0, |odd| n * odd.share);
@@ -315,7 +336,8 @@ impl World {
                 errors += at_odd * odd.flow.error_ratio();
                 self.scraper.expect_odd(index, &odd.flow, at_odd);
             }
-            (good, failed, attempts) = (good + n - errors, failed + errors, attempts + n);
+            (good, failed) = (good + n - errors, failed + errors);
+            callers += n * version.defect.calls_factor;
             if version.answered && self.delivery.rollout.has_begun() {
                 let odd = version.odd.map(|odd| (odd.ordinal, at_odd));
                 self.delivery.cluster.pods_mut().expect(index, n - at_odd, odd);
@@ -323,7 +345,7 @@ impl World {
             self.ledger.book(index == self.candidate, version.rate_rps * seconds, &version.harm);
         }
         self.complaints.pass(seconds, good, failed);
-        self.scraper.expect_calls(attempts * self.dependency.call_ratio, self.dependency.call_error_ratio);
+        self.scraper.expect_calls(callers * self.dependency.tries, self.dependency.call_error_ratio);
         self.ledger.pass(self.demand_rps * seconds);
     }
 
@@ -371,7 +393,6 @@ impl World {
         self.dirty = false;
         self.external = self.incident.external(self.now);
         self.demand_rps = self.demand.rate_rps(self.now, self.external.surge);
-        self.dependency = dependency::effect(self.scenario.dependency.as_ref(), &self.external);
         for version in 0..self.versions.len() {
             let rate_rps = self.demand_rps * self.delivery.share(version);
             let (flags, around, incident) = (&self.flags, &self.infrastructure, &self.incident);
@@ -383,26 +404,51 @@ impl World {
             }
             self.versions[version].defect = defect;
             self.versions[version].rate_rps = rate_rps;
-            if rate_rps > 0.0 {
-                self.evaluate_version(version, rate_rps);
-            } else {
-                let state = &mut self.versions[version];
-                state.failing = Failing::default();
-                (state.flow, state.harm, state.odd) = (Flow::default(), Harm::default(), None);
+        }
+        let mut rounds = self.below.rounds();
+        loop {
+            self.call();
+            for version in 0..self.versions.len() {
+                let rate_rps = self.versions[version].rate_rps;
+                if rate_rps > 0.0 {
+                    self.evaluate_version(version, rate_rps);
+                } else {
+                    let state = &mut self.versions[version];
+                    state.failing = Failing::default();
+                    (state.flow, state.harm, state.odd) = (Flow::default(), Harm::default(), None);
+                }
+            }
+            rounds -= 1;
+            if rounds == 0 {
+                break;
             }
         }
+    }
+
+    /// Tells how the services below answer what is asked of them, with what the last round tried.
+    fn call(&mut self) {
+        let attempts = |version: &VersionState| {
+            let at_least = if version.flow.attempts_rps > 0.0 { 1.0 } else { 0.0 };
+            // Before a version has a flow its users are all there is to go by.
+            let rate_rps = version.flow.attempts_rps.max(version.rate_rps * (1.0 - at_least));
+            if version.rate_rps > 0.0 { rate_rps * version.defect.calls_factor } else { 0.0 }
+        };
+        let callers_rps = self.versions.iter().map(attempts).sum();
+        self.below.call(callers_rps, self.demand_rps, &self.external, &self.incident, self.now);
+        self.dependency = self.below.actual;
     }
 
     fn evaluate_version(&mut self, version: usize, rate_rps: f64) {
         let load = self.load(version, rate_rps, true);
         let clean_load = self.load(version, rate_rps, false);
         let defect = self.versions[version].defect;
-        let conditions = self.conditions(version, &defect, &self.external);
+        let conditions = self.conditions(version, &defect, &self.external, &self.below.actual);
         let mut failing = self.versions[version].failing;
         let flow = self.law.settle(load, &conditions, &mut failing.actual);
         let level = self.ledger.level(&self.law, &flow);
+        let harmed = defect != Defect::NONE || self.below.actual != self.below.clean;
         let healthy =
-            (defect != Defect::NONE).then(|| self.conditions(version, &Defect::NONE, &self.external));
+            harmed.then(|| self.conditions(version, &Defect::NONE, &self.external, &self.below.clean));
         let clean = if healthy.is_some() || clean_load != load {
             let flow =
                 self.law.settle(clean_load, healthy.as_ref().unwrap_or(&conditions), &mut failing.clean);
@@ -433,7 +479,10 @@ impl World {
     /// What users of a version would feel without the defect and on all the warm pods that there should be:
     /// with what is wrong outside, and without. Where nothing else is wrong that is `clean`.
     fn undisturbed(&self, version: usize, load: Load, clean: Level, failing: &mut Failing) -> (Level, Level) {
-        let pods = f64::from(self.scenario.service.replicas) * self.delivery.share(version);
+        let planned = f64::from(self.scenario.service.replicas) * self.delivery.share(version);
+        let settled =
+            self.autoscalers.settled(version, load.rate_rps / self.scenario.service.pod_capacity_rps);
+        let pods = settled.unwrap_or(planned);
         let short = load.warm_pods < pods || load.log_warm_up > 0.0;
         let outside = self.external != External::NONE;
         let lingers = failing.clean - failing.calm > LINGERS;
@@ -446,7 +495,7 @@ impl World {
             warm_pods: load.warm_pods.max(pods),
             log_warm_up: 0.0,
         };
-        let conditions = self.conditions(version, &Defect::NONE, &External::NONE);
+        let conditions = self.conditions(version, &Defect::NONE, &External::NONE, &self.below.calm);
         let flow = self.law.settle(full(self.external.surge), &conditions, &mut failing.calm);
         let calm = self.ledger.level(&self.law, &flow);
         if !outside {
@@ -456,7 +505,7 @@ impl World {
         if !self.ledger.looks_for_recovery(self.now) {
             return (calm, calm);
         }
-        let conditions = self.conditions(version, &Defect::NONE, &self.external);
+        let conditions = self.conditions(version, &Defect::NONE, &self.external, &self.below.clean);
         let flow = self.law.settle(full(1.0), &conditions, &mut failing.well);
         (self.ledger.level(&self.law, &flow), calm)
     }
@@ -481,7 +530,13 @@ impl World {
         load
     }
 
-    fn conditions(&self, version: usize, defect: &Defect, external: &External) -> Conditions {
+    fn conditions(
+        &self,
+        version: usize,
+        defect: &Defect,
+        external: &External,
+        called: &DependencyEffect,
+    ) -> Conditions {
         let state = &self.versions[version];
         let ([shared_error, shared_latency], [arm_error, arm_latency]) = (self.shared.z(), state.noise.z());
         let log_error = log_factor(SHARED.error_sd, *shared_error)
@@ -490,13 +545,15 @@ impl World {
         let log_latency = log_factor(SHARED.latency_sd, *shared_latency)
             + log_factor(ARM.latency_sd, *arm_latency)
             + state.offset.latency;
-        let dependency = dependency::effect(self.scenario.dependency.as_ref(), external);
         let well = (1.0 - (self.base_error * libm::exp(log_error)).min(1.0))
-            * (1.0 - dependency.error_ratio)
+            * (1.0 - called.error_ratio(defect.calls_factor))
             * (1.0 - defect.error_ratio);
         Conditions {
             error_ratio: 1.0 - well,
-            log_shift: log_latency + defect.log_latency + external.log_latency + dependency.log_shift,
+            log_shift: log_latency
+                + defect.log_latency
+                + external.log_latency
+                + called.log_shift(defect.calls_factor),
             tail_share: defect.tail_share,
             hang_ratio: defect.hang_ratio,
             cost_factor: defect.cost_factor,

@@ -59,7 +59,8 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
             | WorldEvent::Surge { at, lasts, .. }
             | WorldEvent::NoisyNeighbour { at, lasts, .. }
             | WorldEvent::NoisyPod { at, lasts, .. }
-            | WorldEvent::PodOut { at, lasts, .. } => {
+            | WorldEvent::PodOut { at, lasts, .. }
+            | WorldEvent::OtherDeploy { at, lasts, .. } => {
                 external |= *at < end && *at + *lasts > deploy.at;
             }
         }
@@ -120,6 +121,7 @@ fn is_felt_at_once(harm: &BadVersion) -> bool {
         || harm.hang_ratio > 0.0
         || harm.conversion_factor < 1.0
         || harm.cost_factor > 1.0
+        || harm.calls_factor > 1.0
 }
 
 /// Whether some other version can serve without the harm. What runs already need not start.
@@ -166,6 +168,7 @@ pub(crate) fn planned_defect(
         | WorldEvent::NoisyNeighbour { .. }
         | WorldEvent::NoisyPod { .. }
         | WorldEvent::PodOut { .. }
+        | WorldEvent::OtherDeploy { .. }
         | WorldEvent::SecurityFinding { .. }
         | WorldEvent::ComplianceFinding { .. } => None,
     });

@@ -278,10 +278,12 @@ impl World {
 
     /// Conditions without noise.
     fn mean_conditions(&self, defect: &Defect) -> Conditions {
-        let well = (1.0 - self.base_error) * (1.0 - self.dependency.error_ratio) * (1.0 - defect.error_ratio);
+        let calls = defect.calls_factor;
+        let well =
+            (1.0 - self.base_error) * (1.0 - self.dependency.error_ratio(calls)) * (1.0 - defect.error_ratio);
         Conditions {
             error_ratio: 1.0 - well,
-            log_shift: defect.log_latency + self.external.log_latency + self.dependency.log_shift,
+            log_shift: defect.log_latency + self.external.log_latency + self.dependency.log_shift(calls),
             tail_share: defect.tail_share,
             hang_ratio: defect.hang_ratio,
             cost_factor: defect.cost_factor,

@@ -42,6 +42,7 @@
 //! - `rollout`, `scaling`, `history`: one sync of the Deployment controller, by what it decides.
 //! - `progress`, `status`: what the controller says about it.
 //! - `replica_set`, `pod`: the ReplicaSet controller and what it owns.
+//! - `autoscaler`: how many replicas a Deployment should have by its pods' usage. Whoever drives it scales the Deployment.
 //!
 //! Invariants: after a reconcile at most `replicas + surge` pods are wanted; the controller never stops an available pod
 //! below `replicas - unavailable` unless a command lowered `replicas`; the same calls give the same pods in the same order;
@@ -55,6 +56,7 @@
 //! `pkg/controller/replicaset/replica_set.go`, `pkg/controller/controller_utils.go` (`ActivePodsWithRanks`), and
 //! `kubectl rollout undo`.
 
+mod autoscaler;
 mod deployment;
 mod history;
 mod pod;
@@ -65,6 +67,7 @@ mod scaling;
 mod spec;
 mod status;
 
+pub use autoscaler::{AUTOSCALER_PERIOD_MS, AUTOSCALER_TOLERANCE, Autoscaler, AutoscalerSpec, Usage};
 pub use deployment::Deployment;
 pub use history::{Undo, UndoError};
 pub use pod::{Pod, PodId, PodPhase, PodRuntime};

@@ -102,6 +102,48 @@ impl Check<'_> {
         }
     }
 
+    pub(super) fn autoscaler(&mut self) {
+        let Some(autoscaler) = self.scenario.service.autoscaler else { return };
+        let field = |name| [Step::Field("autoscaler"), Step::Field(name)];
+        if autoscaler.min > autoscaler.max {
+            let message =
+                format!("`min` must be at most `max` of {}, got {}", autoscaler.max, autoscaler.min);
+            self.report(Rule::AutoscalerImpossible, &field("min"), message, "swap the two");
+        }
+        let replicas = self.scenario.service.replicas;
+        if !(autoscaler.min..=autoscaler.max).contains(&replicas) {
+            let (low, high) = (autoscaler.min, autoscaler.max);
+            let message = format!("the service has {replicas} pods, its autoscaler allows {low} to {high}");
+            let hint = "give limits that hold `pods.replicas`";
+            self.report(Rule::AutoscalerImpossible, &[Step::Field("autoscaler")], message, hint);
+        }
+        if self.file().deploy.rollout == Rollout::Rolling {
+            let message = "a rolling deploy's one Deployment is not autoscaled here";
+            let hint = "use `rollout: canary` or `blue_green`, or leave `autoscaler` out";
+            self.report(Rule::AutoscalerImpossible, &[Step::Field("autoscaler")], message, hint);
+        }
+    }
+
+    /// Services below are simulated from the dependency on down.
+    pub(super) fn services(&mut self) {
+        let simulated = self.scenario.dependency.as_ref().map_or(&[][..], |model| &model.services);
+        let called: BTreeSet<&ServiceId> = simulated.iter().map(|service| &service.id).collect();
+        for name in self.file().services.keys().filter(|name| !called.contains(name)) {
+            let path = [Step::Field("services"), Step::Field(name.as_str())];
+            let (message, hint) = match &self.file().dependency {
+                Some(dependency) if dependency.capacity_rps.is_some() => (
+                    format!("nothing that is simulated calls `{name}`"),
+                    format!("add it to the `graph`: `{}: [{name}]`", dependency.name),
+                ),
+                Some(_) | None => (
+                    format!("`{name}` is below a dependency that has no `capacity_rps`"),
+                    "give `dependency` a `name` and a `capacity_rps`".to_owned(),
+                ),
+            };
+            self.report(Rule::NoDependency, &path, message, hint);
+        }
+    }
+
     pub(super) fn graph(&mut self) {
         let mut calls: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for (from, to) in &self.file().graph {

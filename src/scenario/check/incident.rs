@@ -5,7 +5,7 @@ use crate::domain::id::FlagKey;
 use crate::domain::time::MonoTime;
 use crate::policy::document::nearest::nearest;
 use crate::policy::document::{Length, Step};
-use crate::scenario::file::{Event, FaultEntry, Harm};
+use crate::scenario::file::{Event, FaultEntry, Findings, Harm, OtherDeploy, RivalEntry};
 use crate::scenario::rule::Rule;
 
 impl Check<'_> {
@@ -60,6 +60,10 @@ impl Check<'_> {
                     }
                     outage.at
                 }
+                Event::OtherDeploy(other) => {
+                    self.other_deploy(&base, other);
+                    other.at
+                }
                 Event::Surge(surge) => surge.at,
                 Event::NoisyNeighbour(noise) => noise.at,
                 Event::NoisyPod(noisy) => {
@@ -71,18 +75,7 @@ impl Check<'_> {
                 }
                 Event::PodOut(out) => out.at,
                 Event::SecurityFinding(found) | Event::ComplianceFinding(found) => {
-                    if MonoTime(found.at.0.0) < self.scenario.deploy.at {
-                        let message = format!(
-                            "a finding in the candidate cannot come before the deploy at {}, got {}",
-                            self.scenario.deploy.at, found.at
-                        );
-                        self.report(
-                            Rule::OutsideRun,
-                            &field("at"),
-                            message,
-                            "times count from the run's first moment",
-                        );
-                    }
+                    self.finding(&field("at"), found);
                     found.at
                 }
             };
@@ -90,7 +83,41 @@ impl Check<'_> {
         }
     }
 
+    fn finding(&mut self, path: &[Step<'_>], found: &Findings) {
+        let deployed = self.scenario.deploy.at;
+        if MonoTime(found.at.0.0) < deployed {
+            let message = format!(
+                "a finding in the candidate cannot come before the deploy at {deployed}, got {}",
+                found.at
+            );
+            self.report(Rule::OutsideRun, path, message, "times count from the run's first moment");
+        }
+    }
+
+    fn other_deploy(&mut self, base: &[Step<'_>; 3], other: &OtherDeploy) {
+        let below = self.scenario.dependency.as_ref().map_or(&[][..], |model| &model.services);
+        let known: Vec<&str> = below.iter().map(|service| service.id.as_str()).collect();
+        if !known.contains(&other.service.as_str()) {
+            let message = format!("`{}` is not simulated below the service", other.service);
+            let hint = nearest(other.service.as_str(), known.iter().copied()).map_or_else(
+                || "name the dependency, with a `capacity_rps`, or one of `services`".to_owned(),
+                |word| format!("did you mean `{word}`?"),
+            );
+            let path = [base[0], base[1], base[2], Step::Field("service")];
+            self.report(Rule::NoDependency, &path, message, hint);
+        }
+        if other.error_ratio <= 0.0 && other.latency_factor <= 1.0 && other.cost_factor <= 1.0 {
+            let hint = "give `error_ratio`, `latency_factor` or `cost_factor`";
+            self.report(Rule::NoHarm, base, "it does no harm", hint);
+        }
+    }
+
     fn harm(&mut self, base: &[Step<'_>], harm: &Harm) {
+        if harm.calls_factor != 1.0 && self.scenario.dependency.is_none() {
+            let path: Vec<Step<'_>> = base.iter().copied().chain([Step::Field("calls_factor")]).collect();
+            let message = "the service calls no dependency that it could call more often";
+            self.report(Rule::NoDependency, &path, message, "add `dependency: { name: payments }`");
+        }
         let mut path = base.to_vec();
         path.push(Step::Field("onset"));
         if let Some(onset) = harm.onset {
@@ -108,6 +135,29 @@ impl Check<'_> {
         if !does_harm(harm) {
             let hint = "give one of its effects, such as `error_ratio: 0.05`";
             self.report(Rule::NoHarm, base, "it does no harm", hint);
+        }
+    }
+
+    pub(super) fn rivals(&mut self) {
+        for (n, rival) in self.file().rivals.iter().enumerate() {
+            let field =
+                |name| [Step::Field("rivals"), Step::Item(n), Step::Field(rival.name()), Step::Field(name)];
+            let (at, every) = match rival {
+                RivalEntry::GitOps(sync) => (sync.at, Some(sync.every)),
+                RivalEntry::Operator(edit) => (edit.at, None),
+                RivalEntry::SecondLeader(leader) => (leader.at, Some(leader.every)),
+            };
+            self.within(&field("at"), "at", MonoTime(at.0.0));
+            let tick = self.scenario.timing.tick;
+            let off_tick = |length: Length| length.0.0 == 0 || !length.0.0.is_multiple_of(tick.0.max(1));
+            if every.is_some_and(off_tick) {
+                let message = format!("`every` must be a multiple of the tick of {tick}");
+                self.report(Rule::ScrapeOffTick, &field("every"), message, "write `3m`");
+            }
+            if !at.0.0.is_multiple_of(tick.0.max(1)) {
+                let message = format!("a rival acts on ticks of {tick}, got {at}");
+                self.report(Rule::ScrapeOffTick, &field("at"), message, "write whole ticks");
+            }
         }
     }
 
@@ -140,5 +190,6 @@ fn does_harm(harm: &Harm) -> bool {
         || harm.hang_ratio > 0.0
         || harm.conversion_factor < 1.0
         || harm.cost_factor > 1.0
+        || harm.calls_factor > 1.0
         || harm.memory_leak_per_hour > 0.0
 }

@@ -19,9 +19,12 @@ pub(super) fn check(source: &Source, document: &Document<ScenarioFile>, scenario
     check.traffic();
     check.versions();
     check.rollout();
+    check.autoscaler();
     check.graph();
+    check.services();
     check.incident();
     check.faults();
+    check.rivals();
     check.truth();
     check.expectations();
     check.problems

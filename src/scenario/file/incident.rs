@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::FlagKey;
+use crate::domain::id::{FlagKey, ServiceId};
 use crate::domain::service::InfraChange;
 use crate::policy::document::{Length, Name};
 use crate::scenario::model::Arms;
@@ -20,6 +20,8 @@ pub enum Event {
     BadInfrastructure(BadInfrastructure),
     /// The dependency fails.
     DependencyOutage(Outage),
+    /// Somebody else's deploy of the dependency, or of a service below it, turns bad, until they take it back.
+    OtherDeploy(OtherDeploy),
     /// More users come.
     Surge(Surge),
     /// Something else on the same machines slows every pod of both versions.
@@ -42,6 +44,7 @@ impl Event {
             Self::BadFlag(_) => "bad_flag",
             Self::BadInfrastructure(_) => "bad_infrastructure",
             Self::DependencyOutage(_) => "dependency_outage",
+            Self::OtherDeploy(_) => "other_deploy",
             Self::Surge(_) => "surge",
             Self::NoisyNeighbour(_) => "noisy_neighbour",
             Self::NoisyPod(_) => "noisy_pod",
@@ -78,6 +81,9 @@ pub struct Harm {
     /// Factor on the work per request; a pod saturates that much earlier. Default 1.
     #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
     pub cost_factor: f64,
+    /// Factor on the calls per request to the dependency. Default 1.
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub calls_factor: f64,
     /// Memory that a pod loses per hour, as a share of its limit.
     #[schemars(range(min = 0.0, max = 1000.0))]
     pub memory_leak_per_hour: f64,
@@ -94,6 +100,7 @@ impl Default for Harm {
             hang_ratio: 0.0,
             conversion_factor: 1.0,
             cost_factor: 1.0,
+            calls_factor: 1.0,
             memory_leak_per_hour: 0.0,
         }
     }
@@ -141,6 +148,32 @@ pub struct Outage {
 
 fn one() -> f64 {
     1.0
+}
+
+/// Somebody else's deploy turns bad. At least one field must do harm.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OtherDeploy {
+    /// The service that they deploy: the dependency or one of `services`.
+    #[schemars(with = "Name")]
+    pub service: ServiceId,
+    /// When.
+    pub at: Length,
+    /// How long until they take it back.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Extra share of tries that fail at once. Default 0.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub error_ratio: f64,
+    /// Factor on its own response time. Default 1.
+    #[serde(default = "one")]
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub latency_factor: f64,
+    /// Factor on the work per try. Default 1.
+    #[serde(default = "one")]
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub cost_factor: f64,
 }
 
 /// More users come.

@@ -3,6 +3,7 @@
 //! All moments are since the run's first moment; all ratios are `0..=1`.
 
 mod incident;
+mod rivals;
 mod service;
 
 use schemars::JsonSchema;
@@ -19,12 +20,14 @@ use crate::scenario::model::Answer;
 use crate::scenario::vary::Draws;
 
 pub use incident::{
-    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, Interval, Noise, NoisyPod, Outage,
-    PodOut, Surge,
+    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, Interval, Noise, NoisyPod,
+    OtherDeploy, Outage, PodOut, Surge,
 };
+pub use rivals::{RivalEntry, RouteEdit, SecondLeader, Sync};
 pub(crate) use service::capabilities;
 pub use service::{
-    Capability, Dependency, Latency, Normal, Pods, Range, Revert, Schema, TierName, Traffic, Users, Version,
+    Autoscaler, Callee, Capability, Dependency, Latency, Normal, Pods, Range, Revert, Schema, TierName,
+    Traffic, Users, Version,
 };
 
 /// A scenario: a service, a deploy, what goes wrong, and what is expected of the policy.
@@ -63,6 +66,10 @@ pub struct ScenarioFile {
     /// The service's pods.
     #[serde(default)]
     pub pods: Pods,
+    /// What sizes each version's Deployment by its load. Default: nothing does. The candidate's is left to the rollout until it
+    /// serves all.
+    #[serde(default)]
+    pub autoscaler: Option<Autoscaler>,
     /// Response times of a warm, idle pod.
     #[serde(default)]
     pub latency: Latency,
@@ -72,7 +79,11 @@ pub struct ScenarioFile {
     /// The service it calls, if one matters.
     #[serde(default)]
     pub dependency: Option<Dependency>,
-    /// Who calls whom beyond that, as lists of names. Checked for cycles; not simulated.
+    /// Services further below, by name, with capacities of their own. The dependency needs a `capacity_rps`, too.
+    #[serde(default)]
+    #[schemars(with = "std::collections::BTreeMap<String, Callee>")]
+    pub services: std::collections::BTreeMap<ServiceId, Callee>,
+    /// Who calls whom beyond that, as lists of names. Calls among the dependency and `services` are simulated.
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, Vec<Name>>")]
     pub graph: std::collections::BTreeMap<String, Vec<ServiceId>>,
@@ -90,6 +101,10 @@ pub struct ScenarioFile {
     #[serde(default)]
     #[schemars(length(max = 1000))]
     pub faults: Vec<FaultEntry>,
+    /// Who else acts on the service's Deployments and routes.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    pub rivals: Vec<RivalEntry>,
     /// Who answers when the engine asks for approval. Whoever is not listed never does.
     #[serde(default)]
     #[schemars(length(max = 100))]

@@ -90,6 +90,9 @@ pub struct Users {
     /// Retries of one request, at most. Default 2.
     #[schemars(range(min = 0, max = 100))]
     pub retries_max: u32,
+    /// Mean length of a session that stays with its version until it ends, or until the version has no ready pod any more.
+    /// Default 0s: each request is routed anew.
+    pub session: Length,
     /// Complaints per request that went well. Default 0.00003.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub complaints_per_good: f64,
@@ -108,6 +111,7 @@ impl Default for Users {
         Self {
             retry_ratio: 0.2,
             retries_max: 2,
+            session: Length::secs(0),
             complaints_per_good: 3e-5,
             complaints_per_error: 2e-4,
             complaint_delay: Length::mins(10),
@@ -154,6 +158,29 @@ impl Default for Pods {
             drain: Length::secs(30),
             propagation: Range { min: Length::secs(1), max: Length::secs(10) },
         }
+    }
+}
+
+/// A HorizontalPodAutoscaler.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Autoscaler {
+    /// Mean processor use that it aims at. Default 0.5, at which a service of default size keeps its pods.
+    #[schemars(range(min = 0.05, max = 1.0))]
+    pub target_cpu: f64,
+    /// Replicas at least. Default 2.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub min: u32,
+    /// Replicas at most. Default: twice the service's.
+    #[schemars(range(min = 1, max = 20_000))]
+    pub max: Option<u32>,
+    /// For how long fewer must have been enough before pods are taken away. Default 5 minutes.
+    pub scale_down_after: Length,
+}
+
+impl Default for Autoscaler {
+    fn default() -> Self {
+        Self { target_cpu: 0.5, min: 2, max: None, scale_down_after: Length::mins(5) }
     }
 }
 
@@ -235,7 +262,7 @@ pub struct Dependency {
     /// Its name.
     #[schemars(with = "Name")]
     pub name: ServiceId,
-    /// Share of requests that call it. Default 0.5.
+    /// Calls to it per request. Default 0.5.
     #[serde(default = "default_call_ratio")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub call_ratio: f64,
@@ -243,6 +270,67 @@ pub struct Dependency {
     #[serde(default = "default_call_error_ratio")]
     #[schemars(range(min = 0.0, max = 1.0))]
     pub error_ratio: f64,
+    /// Calls per second that it answers before it saturates. Default: it has no limit, and fails only as the incident says.
+    #[serde(default)]
+    #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
+    pub capacity_rps: Option<f64>,
+    /// Median of its response time when idle, milliseconds. Default 15.
+    #[serde(default = "callee_median_ms")]
+    #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
+    pub median_ms: f64,
+    /// How long its callers wait, milliseconds. Default 1000.
+    #[serde(default = "callee_timeout_ms")]
+    #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
+    pub timeout_ms: f64,
+    /// How often its callers try again. Default 1.
+    #[serde(default = "callee_retries")]
+    #[schemars(range(min = 0, max = 20))]
+    pub retries: u32,
+}
+
+/// A service further below, which `graph` says who calls.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Callee {
+    /// Calls to it per request of each of its callers. Default 1.
+    #[serde(default = "callee_call_ratio")]
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub call_ratio: f64,
+    /// Share of its calls that fail when nothing is wrong. Default 0.001.
+    #[serde(default = "default_call_error_ratio")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub error_ratio: f64,
+    /// Calls per second that it answers before it saturates.
+    #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
+    pub capacity_rps: f64,
+    /// Median of its response time when idle, milliseconds. Default 15.
+    #[serde(default = "callee_median_ms")]
+    #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
+    pub median_ms: f64,
+    /// How long its callers wait, milliseconds. Default 1000.
+    #[serde(default = "callee_timeout_ms")]
+    #[schemars(range(max = 1_000_000.0), extend("exclusiveMinimum" = 0))]
+    pub timeout_ms: f64,
+    /// How often its callers try again. Default 1.
+    #[serde(default = "callee_retries")]
+    #[schemars(range(min = 0, max = 20))]
+    pub retries: u32,
+}
+
+fn callee_median_ms() -> f64 {
+    15.0
+}
+
+fn callee_timeout_ms() -> f64 {
+    1000.0
+}
+
+fn callee_retries() -> u32 {
+    1
+}
+
+fn callee_call_ratio() -> f64 {
+    1.0
 }
 
 fn default_call_ratio() -> f64 {

@@ -18,6 +18,7 @@ const ERRORS: BadVersion = BadVersion {
     hang_ratio: 0.0,
     conversion_factor: 1.0,
     cost_factor: 1.0,
+    calls_factor: 1.0,
     memory_leak_per_hour: 0.0,
 };
 

@@ -1,0 +1,88 @@
+//! What is called below the service, in the three worlds that are told apart: as it is, without what the deploy does, and
+//! without what is wrong outside as well.
+
+use super::callees::{CalleeFault, Callees, Served};
+use super::dependency::{self, DependencyEffect};
+use super::incident::{External, Incident};
+use crate::domain::time::MonoTime;
+use crate::scenario::model::{DependencyModel, Scenario};
+
+/// The services below and what they do to the service.
+#[derive(Clone, Debug)]
+pub(crate) struct Below {
+    model: Option<DependencyModel>,
+    callees: Callees,
+    /// The same graph without a memory, for the worlds that did not happen.
+    otherwise: Callees,
+    normal: Served,
+    median_ms: f64,
+    /// As it is.
+    pub(crate) actual: DependencyEffect,
+    /// Without what the deploy does.
+    pub(crate) clean: DependencyEffect,
+    /// The same without outside causes.
+    pub(crate) calm: DependencyEffect,
+}
+
+impl Below {
+    /// Everything well, at the scenario's mean demand.
+    pub(crate) fn new(scenario: &Scenario) -> Self {
+        let nodes = scenario.dependency.as_ref().map_or(&[][..], |model| &model.services);
+        let callees = Callees::new(nodes);
+        let mut below = Self {
+            otherwise: callees.clone(),
+            callees,
+            normal: Served::default(),
+            median_ms: scenario.service.latency.median_ms,
+            actual: DependencyEffect::default(),
+            clean: DependencyEffect::default(),
+            calm: DependencyEffect::default(),
+            model: scenario.dependency.clone(),
+        };
+        if let Some(model) = below.model.as_ref().filter(|_| !below.callees.is_empty()) {
+            let calls_rps = scenario.traffic.rate_rps * model.call_ratio;
+            below.normal = below.otherwise.settle(calls_rps, |_| CalleeFault::NONE);
+        }
+        below
+    }
+
+    /// How often the service and what it calls are settled against each other.
+    pub(crate) fn rounds(&self) -> u32 {
+        if self.callees.is_empty() { 1 } else { ROUNDS }
+    }
+
+    /// Settles what is called by so many attempts per second, with users who want so many requests per second.
+    pub(crate) fn call(
+        &mut self,
+        callers_rps: f64,
+        demand_rps: f64,
+        external: &External,
+        incident: &Incident,
+        now: MonoTime,
+    ) {
+        let Some(model) = self.model.as_ref().filter(|_| !self.callees.is_empty()) else {
+            self.actual = dependency::effect(self.model.as_ref(), external);
+            self.clean = self.actual;
+            self.calm = dependency::effect(self.model.as_ref(), &External::NONE);
+            return;
+        };
+        let fault = |index: usize| {
+            let mut fault = incident.below(&model.services[index].id, now);
+            if index == 0 {
+                fault.error_ratio = fault.error_ratio.max(external.dependency_error_ratio);
+                fault.latency_factor *= libm::exp(external.dependency_log_latency);
+            }
+            fault
+        };
+        let effect = |served| dependency::simulated(model, served, self.normal, self.median_ms);
+        self.actual = effect(self.callees.settle(callers_rps * model.call_ratio, fault));
+        self.otherwise.calm_down();
+        self.clean = effect(self.otherwise.settle(demand_rps * model.call_ratio, fault));
+        self.otherwise.calm_down();
+        let usual_rps = demand_rps / external.surge;
+        self.calm = effect(self.otherwise.settle(usual_rps * model.call_ratio, |_| CalleeFault::NONE));
+    }
+}
+
+/// Rounds per evaluation; what is left is taken up at the next step of the world.
+const ROUNDS: u32 = 4;
