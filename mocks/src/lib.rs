@@ -13,4 +13,5 @@
 
 pub mod controllers;
 pub mod promql;
+pub mod store;
 pub mod window;

@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::catalog::SeriesId;
 use super::query::{Aggregation, Bound, Operator};
-use crate::window::{Bucket, CounterWindow, GaugeLookback, Stretch, quantile_of_sorted};
+use crate::window::{
+    Bucket, CounterWindow, GaugeLookback, Mean, Stretch, Sum, least, most, quantile_of_sorted,
+};
 
 /// Index of a node in [`Program::nodes`].
 pub(super) type NodeId = u32;
@@ -142,35 +144,17 @@ impl Program {
 fn aggregate(aggregation: Aggregation, mut values: impl Iterator<Item = f64>) -> Option<f64> {
     let first = values.next()?;
     Some(match aggregation {
-        Aggregation::Sum => compensated_sum(first, values).0,
-        // Prometheus goes over to a running mean when the sum overflows; this does not.
+        Aggregation::Sum => {
+            let mut sum = Sum::of(first);
+            values.for_each(|value| sum.add(value));
+            sum.total()
+        }
         Aggregation::Avg => {
-            let (sum, count) = compensated_sum(first, values);
-            sum / count
+            let mut mean = Mean::of(first);
+            values.for_each(|value| mean.add(value));
+            mean.mean()
         }
-        Aggregation::Min => {
-            values.fold(first, |least, value| if least > value || least.is_nan() { value } else { least })
-        }
-        Aggregation::Max => {
-            values.fold(first, |most, value| if most < value || most.is_nan() { value } else { most })
-        }
+        Aggregation::Min => values.fold(first, least),
+        Aggregation::Max => values.fold(first, most),
     })
-}
-
-/// Neumaier's sum and the number of addends (`kahanSumInc` in `promql/functions.go`).
-fn compensated_sum(first: f64, rest: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (mut sum, mut lost, mut count) = (first, 0.0, 1.0);
-    for value in rest {
-        let next = sum + value;
-        if next.is_infinite() {
-            lost = 0.0;
-        } else if sum.abs() >= value.abs() {
-            lost += (sum - next) + value;
-        } else {
-            lost += (value - next) + sum;
-        }
-        sum = next;
-        count += 1.0;
-    }
-    (sum + lost, count)
 }
