@@ -12,6 +12,7 @@
 //! Nothing allocates per scrape or per event that changes nothing. The crate knows nothing of the engine.
 
 pub mod controllers;
+pub mod prometheus;
 pub mod promql;
 pub mod store;
 pub mod window;

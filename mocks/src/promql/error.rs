@@ -63,7 +63,7 @@ impl CompileError {
 }
 
 impl From<ParseError> for CompileError {
-    fn from(ParseError { offset, len, found, allowed, hint }: ParseError) -> Self {
+    fn from(ParseError { offset, len, found, allowed, hint, .. }: ParseError) -> Self {
         Self { offset, len, refusal: Refusal::Syntax, found, allowed, hint }
     }
 }

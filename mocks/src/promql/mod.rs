@@ -37,6 +37,7 @@
 
 mod catalog;
 mod error;
+pub mod eval;
 mod expand;
 mod hint;
 mod link;

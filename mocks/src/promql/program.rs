@@ -4,9 +4,7 @@ use std::ops::Range;
 
 use super::catalog::SeriesId;
 use super::query::{Aggregation, Bound, Operator};
-use crate::window::{
-    Bucket, CounterWindow, GaugeLookback, Mean, Stretch, Sum, least, most, quantile_of_sorted,
-};
+use crate::window::{Bucket, CounterWindow, GaugeLookback, Stretch, quantile_of_sorted};
 
 /// Index of a node in [`Program::nodes`].
 pub(super) type NodeId = u32;
@@ -122,7 +120,7 @@ impl Program {
                 self.counters[*slot].1.follow(t_ms, *range_ms, *per_second, cursor, stretch)
             }
             Node::Aggregate { aggregation, inputs } => {
-                aggregate(*aggregation, self.inputs[inputs.clone()].iter().filter_map(|&node| value(node)))
+                aggregation.of(self.inputs[inputs.clone()].iter().filter_map(|&node| value(node)))
             }
             Node::Quantile { phi, buckets } => {
                 self.scratch.clear();
@@ -138,23 +136,4 @@ impl Program {
             Node::Or { first, second } => value(*first).or(value(*second)),
         }
     }
-}
-
-/// `sum`, `avg`, `min` or `max` of the present values; none without any. NaN loses against numbers in `min` and `max`.
-fn aggregate(aggregation: Aggregation, mut values: impl Iterator<Item = f64>) -> Option<f64> {
-    let first = values.next()?;
-    Some(match aggregation {
-        Aggregation::Sum => {
-            let mut sum = Sum::of(first);
-            values.for_each(|value| sum.add(value));
-            sum.total()
-        }
-        Aggregation::Avg => {
-            let mut mean = Mean::of(first);
-            values.for_each(|value| mean.add(value));
-            mean.mean()
-        }
-        Aggregation::Min => values.fold(first, least),
-        Aggregation::Max => values.fold(first, most),
-    })
 }

@@ -98,7 +98,11 @@ pub(crate) fn quoted(text: &str) -> String {
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
             '\r' => quoted.push_str("\\r"),
-            c if c.is_ascii_control() => quoted.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_ascii_control() => {
+                let code = u32::from(c);
+                quoted.push_str("\\x");
+                quoted.extend([code / 16, code % 16].iter().filter_map(|&digit| char::from_digit(digit, 16)));
+            }
             c => quoted.push(c),
         }
     }

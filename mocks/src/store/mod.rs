@@ -13,7 +13,9 @@ mod series;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+pub(crate) use labels::quoted;
 pub use labels::{Labels, METRIC_NAME};
+pub(crate) use matcher::anchored;
 pub use matcher::{MatchOp, Matcher, PatternError};
 pub use openmetrics::{OpenMetricsError, read_openmetrics};
 pub use series::{Samples, Series};
@@ -95,12 +97,12 @@ impl Store {
     }
 
     /// Series that fit all `matchers` and have a sample or marker in `start_ms..=end_ms`, in the order of their labels.
-    pub fn select<'a>(
+    pub fn select<'a, 'm>(
         &'a self,
-        matchers: &'a [Matcher],
+        matchers: &'m [Matcher],
         start_ms: i64,
         end_ms: i64,
-    ) -> impl Iterator<Item = (&'a Labels, Samples<'a>)> {
+    ) -> impl Iterator<Item = (&'a Labels, Samples<'a>)> + use<'a, 'm> {
         self.candidates(matchers)
             .filter(|(labels, _)| matchers.iter().all(|matcher| matcher.fits(labels.get(&matcher.name))))
             .filter_map(move |(labels, series)| {
