@@ -23,12 +23,14 @@ impl Selection {
         Ok(Self { selectors, start_ms, end_ms })
     }
 
-    /// Labels of the series, each once; without selectors of all.
+    /// Labels of the series, each once; without selectors of all, at whatever time, since Prometheus then reads the
+    /// index of its newest block.
     fn labels<'a>(&self, store: &'a Store) -> BTreeSet<&'a Labels> {
-        let everything = [Vec::new()];
-        let selectors = if self.selectors.is_empty() { &everything[..] } else { &self.selectors };
+        if self.selectors.is_empty() {
+            return store.select(&[], i64::MIN, i64::MAX).map(|(labels, _)| labels).collect();
+        }
         let mut found = BTreeSet::new();
-        for matchers in selectors {
+        for matchers in &self.selectors {
             found.extend(store.select(matchers, self.start_ms, self.end_ms).map(|(labels, _)| labels));
         }
         found

@@ -76,8 +76,7 @@ pub(crate) fn fraction_of_sorted(lower: f64, upper: f64, buckets: &mut [Bucket])
         return f64::NAN;
     }
     let count = coalesce(buckets);
-    let buckets = &mut buckets[..count];
-    make_monotonic(buckets);
+    let buckets = &buckets[..count];
     let observations = buckets[count - 1].cumulative;
     if observations == 0.0 || lower.is_nan() || upper.is_nan() {
         return f64::NAN;
@@ -85,16 +84,14 @@ pub(crate) fn fraction_of_sorted(lower: f64, upper: f64, buckets: &mut [Bucket])
     if lower >= upper {
         return 0.0;
     }
-    let upper_rank = rank_of(upper, buckets).min(observations);
-    let lower_rank = rank_of(lower, buckets).min(observations);
-    (upper_rank - lower_rank) / observations
+    (rank_of(upper, buckets) - rank_of(lower, buckets)) / observations
 }
 
-/// How many observations are below `value`, linear inside a bucket.
+/// How many observations are below `value`, linear inside a bucket; the first one begins at `-Inf`, so that a value in
+/// it has no rank but NaN, even where the histogram has no negative bounds.
 fn rank_of(value: f64, buckets: &[Bucket]) -> f64 {
     let mut rank = 0.0;
-    // The first bucket of a histogram without negative bounds begins at zero.
-    let mut start = if buckets[0].le > 0.0 { 0.0 } else { f64::NEG_INFINITY };
+    let mut start = f64::NEG_INFINITY;
     for bucket in buckets {
         if start >= value {
             return rank;
