@@ -98,7 +98,27 @@ fn window() -> BoxedStrategy<String> {
             }
         },
     );
-    prop_oneof![3 => rated, 3 => over, 1 => with_number, 1 => subquery, 1 => quantile].boxed()
+    let spread = (
+        select(vec!["stddev", "stdvar"]),
+        select(vec!["", "by (pod)", "without (code)"]),
+        select(vec!["requests_total", "latency_bucket", "requests_total offset 7m"]),
+    )
+        .prop_map(|(name, grouping, selector)| format!("{name} {grouping} ({selector})"));
+    let calendar = (
+        select(vec![
+            "minute",
+            "hour",
+            "day_of_week",
+            "day_of_month",
+            "day_of_year",
+            "days_in_month",
+            "month",
+            "year",
+        ]),
+        select(vec!["", "vector(time() * 7)", "timestamp(load)", "requests_total * 12345", "vector(-1e9)"]),
+    )
+        .prop_map(|(function, inner)| format!("{function}({inner})"));
+    prop_oneof![3 => rated, 3 => over, 1 => with_number, 1 => subquery, 1 => quantile, 1 => spread, 1 => calendar].boxed()
 }
 
 fn scalar() -> BoxedStrategy<String> {
@@ -136,18 +156,18 @@ pub(crate) fn vector() -> BoxedStrategy<String> {
         let operator = prop_oneof![arithmetic.clone(), comparison];
         prop_oneof![
             3 => (
-                select(vec!["sum", "avg", "min", "max", "count", "group", "stddev", "stdvar"]),
+                select(vec!["sum", "avg", "min", "max", "count", "group"]),
                 select(vec!["", "by (pod)", "by (zone)", "without (pod)", "without (code, le)", "by (nope)", "by (__name__)"]),
                 inner.clone(),
             ).prop_map(|(name, grouping, inner)| format!("{name} {grouping} ({inner})")),
             2 => (
-                select(vec!["topk(2, ", "bottomk(1, ", "quantile(0.7, ", "topk(0, ", "quantile(-1, ", "count_values(\"v\", "]),
+                select(vec!["topk(2, ", "bottomk(1, ", "quantile(0.7, ", "topk(0, ", "quantile(-1, ", "count_values(\"v\", 7 == "]),
                 inner.clone(),
             ).prop_map(|(start, inner)| format!("{start}{inner})")),
             2 => (
                 select(vec![
                     "abs", "ceil", "floor", "sgn", "sqrt", "exp", "ln", "log2", "log10", "round", "absent", "sort", "sort_desc",
-                    "timestamp", "minute", "hour", "day_of_week", "days_in_month", "month", "year", "day_of_month", "-", "sin",
+                    "timestamp", "-", "sin",
                     "cos", "tanh", "atan", "deg", "rad",
                 ]),
                 inner.clone(),

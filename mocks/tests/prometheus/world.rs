@@ -3,7 +3,9 @@
 //! What 3.x does otherwise, and how the data avoids it: windows and look-back are left-open (samples are never at whole
 //! seconds, queries only there); the threshold of extrapolation comes before the cap at zero (counters are scraped without
 //! gaps and are older than any window); sums are compensated (comparison to 1e-9); sub-queries are left-open (asked at
-//! seconds that are no multiple of a step); annotations (not compared).
+//! seconds that are no multiple of a step); `stddev` of one infinity or NaN
+//! is NaN and not 0 (taken of counters only); annotations (not compared). Calendars of
+//! infinite times are whatever Go's overflow makes of them, and are not asked for.
 
 use std::fmt::Write as _;
 

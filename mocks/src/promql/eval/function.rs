@@ -123,8 +123,8 @@ impl Elementwise {
             Self::Sqrt => value.sqrt(),
             Self::Exp => libm::exp(value),
             Self::Ln => libm::log(value),
-            Self::Log2 => libm::log2(value),
-            Self::Log10 => libm::log10(value),
+            Self::Log2 => log2(value),
+            Self::Log10 => log2(value) * std::f64::consts::LOG10_2,
             Self::Sin => libm::sin(value),
             Self::Cos => libm::cos(value),
             Self::Tan => libm::tan(value),
@@ -141,6 +141,18 @@ impl Elementwise {
             Self::Rad => value * std::f64::consts::PI / 180.0,
         }
     }
+}
+
+/// Go's `math.Log2`, of which its `Log10` is a multiple: exact for powers of two, and else with its last bits.
+fn log2(value: f64) -> f64 {
+    if !(value > 0.0 && value.is_finite()) {
+        return libm::log(value);
+    }
+    let (fraction, exponent) = libm::frexp(value);
+    if fraction == 0.5 {
+        return f64::from(exponent - 1);
+    }
+    libm::log(fraction) * std::f64::consts::LOG2_E + f64::from(exponent)
 }
 
 /// A part of a time in UTC.
