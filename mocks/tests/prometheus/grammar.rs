@@ -101,7 +101,12 @@ fn window() -> BoxedStrategy<String> {
     let spread = (
         select(vec!["stddev", "stdvar"]),
         select(vec!["", "by (pod)", "without (code)"]),
-        select(vec!["requests_total", "latency_bucket", "requests_total offset 7m"]),
+        select(vec![
+            "requests_total",
+            "latency_bucket",
+            "requests_total offset 7m",
+            "label_replace(latency_bucket, \"pod\", \"\", \"pod\", \".*\")",
+        ]),
     )
         .prop_map(|(name, grouping, selector)| format!("{name} {grouping} ({selector})"));
     let calendar = (
@@ -115,10 +120,23 @@ fn window() -> BoxedStrategy<String> {
             "month",
             "year",
         ]),
-        select(vec!["", "vector(time() * 7)", "timestamp(load)", "requests_total * 12345", "vector(-1e9)"]),
+        select(vec![
+            "",
+            "vector(time() * 7)",
+            "timestamp(load)",
+            "requests_total * 12345",
+            "vector(-1e9)",
+            "timestamp(requests_total offset 7m)",
+        ]),
     )
         .prop_map(|(function, inner)| format!("{function}({inner})"));
-    prop_oneof![3 => rated, 3 => over, 1 => with_number, 1 => subquery, 1 => quantile, 1 => spread, 1 => calendar].boxed()
+    // Of things that are never equal, since of equal ones any may be taken.
+    let top = (
+        select(vec!["topk(2, ", "bottomk(1, ", "topk by (zone) (1, ", "bottomk without (pod) (3, "]),
+        select(vec!["load", "level", "rate(requests_total[15m])", "load * level"]),
+    )
+        .prop_map(|(start, inner)| format!("{start}{inner})"));
+    prop_oneof![3 => rated, 3 => over, 1 => with_number, 1 => subquery, 1 => quantile, 1 => spread, 1 => calendar, 1 => top].boxed()
 }
 
 fn scalar() -> BoxedStrategy<String> {
@@ -151,7 +169,7 @@ fn matching() -> BoxedStrategy<String> {
 pub(crate) fn vector() -> BoxedStrategy<String> {
     let leaf = prop_oneof![2 => selector(), 4 => window(), 1 => scalar().prop_map(|scalar| format!("vector({scalar})"))];
     leaf.prop_recursive(3, 12, 2, |inner| {
-        let arithmetic = select(vec!["+", "-", "*", "/", "%", "^", "atan2"]);
+        let arithmetic = select(vec!["+", "-", "*", "/", "%", "^"]);
         let comparison = select(vec![">", "<", ">=", "<=", "==", "!=", "> bool", "== bool", "!= bool"]);
         let operator = prop_oneof![arithmetic.clone(), comparison];
         prop_oneof![
@@ -161,13 +179,13 @@ pub(crate) fn vector() -> BoxedStrategy<String> {
                 inner.clone(),
             ).prop_map(|(name, grouping, inner)| format!("{name} {grouping} ({inner})")),
             2 => (
-                select(vec!["topk(2, ", "bottomk(1, ", "quantile(0.7, ", "topk(0, ", "quantile(-1, ", "count_values(\"v\", 7 == "]),
+                select(vec!["quantile(0.7, ", "topk(0, ", "quantile(-1, ", "count_values(\"v\", 7 == "]),
                 inner.clone(),
             ).prop_map(|(start, inner)| format!("{start}{inner})")),
             2 => (
                 select(vec![
                     "abs", "ceil", "floor", "sgn", "sqrt", "exp", "ln", "log2", "log10", "round", "absent", "sort", "sort_desc",
-                    "timestamp", "-", "sin",
+                    "-", "sin",
                     "cos", "tanh", "atan", "deg", "rad",
                 ]),
                 inner.clone(),
@@ -179,7 +197,6 @@ pub(crate) fn vector() -> BoxedStrategy<String> {
             1 => (
                 select(vec![
                     "label_replace($, \"to\", \"$1-x\", \"pod\", \"(.)\")",
-                    "label_replace($, \"pod\", \"\", \"pod\", \".*\")",
                     "label_join($, \"to\", \"-\", \"pod\", \"zone\")",
                 ]),
                 inner.clone(),

@@ -4,7 +4,10 @@
 //! seconds, queries only there); the threshold of extrapolation comes before the cap at zero (counters are scraped without
 //! gaps and are older than any window); sums are compensated (comparison to 1e-9); sub-queries are left-open (asked at
 //! seconds that are no multiple of a step); `stddev` of one infinity or NaN
-//! is NaN and not 0 (taken of counters only); annotations (not compared). Calendars of
+//! is NaN and not 0 (taken of counters only); annotations (not compared). `atan2`
+//! drops the name (not asked for). `label_replace` looks at
+//! all steps at once for equal labels (where it makes them, they are equal at all steps). `timestamp` of a selector with `@` is empty in
+//! 2.42 (not asked for). Calendars of
 //! infinite times are whatever Go's overflow makes of them, and are not asked for.
 
 use std::fmt::Write as _;
