@@ -49,7 +49,10 @@ pub(super) fn success(data: &str, warnings: &[String], infos: &[String]) -> Stri
     let mut body = format!("{{\"status\":\"success\",\"data\":{data}");
     for (name, notes) in [("warnings", warnings), ("infos", infos)] {
         if !notes.is_empty() {
-            body.push_str(&format!(",\"{name}\":{}", strings(notes.iter().map(String::as_str))));
+            body.push_str(",\"");
+            body.push_str(name);
+            body.push_str("\":");
+            body.push_str(&strings(notes.iter().map(String::as_str)));
         }
     }
     body.push('}');

@@ -29,7 +29,7 @@ pub(super) fn of_parser(text: &str, error: &ParseError) -> String {
     let words = error.parser_words.as_deref().unwrap_or("");
     let (offset, reason) = from_words(text, error, words)
         .or_else(|| from_place(text, error))
-        .unwrap_or_else(|| (error.offset, format!("unexpected {}", error.found)));
+        .unwrap_or_else(|| unexpected(text, error));
     at(text, offset, &reason)
 }
 
@@ -56,6 +56,9 @@ fn from_words(text: &str, error: &ParseError, words: &str) -> Option<(usize, Str
     if words.starts_with("comparisons between scalars") {
         return Some((first_comparison(text).unwrap_or(0), quoted_words));
     }
+    if words.starts_with("label ") {
+        return Some((error.offset, quoted_words));
+    }
     let of_whole = ["set operator", "binary expression must", "vector selector must", "unary expression"];
     of_whole
         .iter()
@@ -81,6 +84,46 @@ fn from_place(text: &str, error: &ParseError) -> Option<(usize, String)> {
     }
     (error.found == "the end of the text").then(|| (text.len(), "unexpected end of input".to_owned()))
 }
+
+/// What stands where it must not, named as Prometheus' lexer names it.
+fn unexpected(text: &str, error: &ParseError) -> (usize, String) {
+    let rest = text.get(error.offset..).unwrap_or("");
+    let word = rest.get(..error.len).unwrap_or("");
+    let mut chars = word.chars();
+    let (first, is_single) = (chars.next(), chars.next().is_none());
+    let reason = match first {
+        // The lexer has already gone over it.
+        Some(')') if error.found.ends_with("closes nothing") => {
+            return (error.offset + 1, "unexpected right parenthesis ')'".to_owned());
+        }
+        Some(']') => "unexpected right bracket ']'".to_owned(),
+        Some('{') if is_single => "unexpected left brace '{'".to_owned(),
+        Some('!') if is_single => match rest.chars().nth(1) {
+            Some(next) => format!("unexpected character after '!': '{next}'"),
+            None => "'!' can not be at the end".to_owned(),
+        },
+        Some('\\') => "unexpected character: '\\\\'".to_owned(),
+        Some(c @ ('.' | '}' | '~' | ';')) if is_single => format!("unexpected character: '{c}'"),
+        Some('"' | '\'' | '`') => format!("unexpected string {}", quoted(word)),
+        Some(c) if c.is_ascii_digit() => format!("unexpected number {}", quoted(word)),
+        Some(_) if KEYWORDS.contains(&word.to_ascii_lowercase().as_str()) => {
+            format!("unexpected <{}>", word.to_ascii_lowercase())
+        }
+        Some(c) if c.is_ascii_alphabetic() || c == '_' => format!("unexpected identifier {}", quoted(word)),
+        Some('+' | '-' | '*' | '/' | '%' | '^' | '<' | '>') => format!("unexpected <op:{word}>"),
+        Some('=') if !is_single => format!("unexpected <op:{word}>"),
+        Some(_) if error.len < text.len() => format!("unexpected {}", quoted(word)),
+        _ => error
+            .parser_words
+            .as_deref()
+            .map_or_else(|| "unexpected end of input".to_owned(), |words| words.replace('\'', "\"")),
+    };
+    (error.offset, reason)
+}
+
+/// Words that are named as such.
+const KEYWORDS: [&str; 8] =
+    ["bool", "by", "group_left", "group_right", "ignoring", "offset", "on", "without"];
 
 /// The parser names types after its own enum.
 fn with_documented_types(words: &str) -> String {

@@ -13,7 +13,7 @@ fn answers_as_the_real_server() {
         match case.difference(&store, &settings) {
             None => agreed += 1,
             Some(difference) if *scope != Scope::Out => {
-                differences.push(format!("{}: {difference}", case.name))
+                differences.push(format!("{}: {difference}", case.name));
             }
             Some(_) => {}
         }

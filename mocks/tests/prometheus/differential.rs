@@ -22,7 +22,7 @@ const QUERIES: u32 = 2_000;
 const TOLERANCE: f64 = 1e-9;
 
 /// Path and parameters.
-type Asked = (&'static str, Vec<(&'static str, String)>);
+pub(crate) type Asked = (&'static str, Vec<(&'static str, String)>);
 
 fn asked() -> impl Strategy<Value = Asked> {
     // Seconds that are no multiple of the steps of sub-queries, later than any window is long.
@@ -42,14 +42,14 @@ fn asked() -> impl Strategy<Value = Asked> {
     )
 }
 
-fn ours(store: &Store, (path, params): &Asked) -> (u16, Value) {
+pub(crate) fn ours(store: &Store, (path, params): &Asked) -> (u16, Value) {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
     let request = Request { method: "GET".to_owned(), path: (*path).to_owned(), query, ..Request::default() };
     let response = handle(store, &settings(), &request);
     (response.status, serde_json::from_slice(&response.body).expect("JSON"))
 }
 
-fn theirs(real: &Real, (path, params): &Asked) -> (u16, Value) {
+pub(crate) fn theirs(real: &Real, (path, params): &Asked) -> (u16, Value) {
     let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let (status, body) = get(real.address, path, &params);
     (status, serde_json::from_str(&body).expect("JSON"))

@@ -19,7 +19,7 @@ fn store() -> &'static Store {
         let mut store = Store::default();
         let text = openmetrics(7);
         // A part of it: the requests are many.
-        let few: String = text.lines().step_by(7).map(|line| format!("{line}\n")).collect();
+        let few = text.lines().step_by(7).collect::<Vec<_>>().join("\n");
         read_openmetrics(&few, &mut store).expect("samples");
         store
     })

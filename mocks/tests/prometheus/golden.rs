@@ -90,8 +90,11 @@ pub(crate) fn cases() -> Vec<(Scope, Case)> {
     cases
 }
 
-/// The recorded data as text, and the samples that text cannot say: labels, times in milliseconds, values.
-pub(crate) fn data() -> (String, Vec<(BTreeMap<String, String>, Vec<(i64, f64)>)>) {
+/// Labels, and samples with their times in milliseconds.
+pub(crate) type More = (BTreeMap<String, String>, Vec<(i64, f64)>);
+
+/// The recorded data as text, and the samples that text cannot say.
+pub(crate) fn data() -> (String, Vec<More>) {
     #[derive(Deserialize)]
     struct Stale {
         labels: BTreeMap<String, String>,
@@ -114,7 +117,7 @@ pub(crate) fn data() -> (String, Vec<(BTreeMap<String, String>, Vec<(i64, f64)>)
 }
 
 /// A store with this data.
-pub(crate) fn store(text: &str, more: &[(BTreeMap<String, String>, Vec<(i64, f64)>)]) -> Store {
+pub(crate) fn store(text: &str, more: &[More]) -> Store {
     let mut store = Store::new(Limits { retention_ms: i64::MAX, ..Limits::default() });
     assert_eq!(read_openmetrics(text, &mut store), Ok(78_192));
     for (labels, samples) in more {

@@ -32,19 +32,23 @@ fn selector() -> BoxedStrategy<String> {
     (name, matchers, more).prop_map(|(name, matchers, more)| format!("{name}{matchers}{more}")).boxed()
 }
 
-/// Counters have a window of their own, since the rules for young and broken ones changed.
-fn window() -> BoxedStrategy<String> {
-    let range = select(vec!["[1m]", "[5m]", "[15m]", "[37m]"]);
-    let rated = (
+/// Counters have functions of their own, since the rules for young and broken ones changed.
+fn rated() -> BoxedStrategy<String> {
+    (
         select(vec!["rate", "increase", "irate", "delta", "idelta", "resets", "changes"]),
         select(vec!["", "{code=\"500\"}", "{pod=~\"a|c\"}", "{pod=\"b\"}"]),
-        range.clone(),
+        ranges(),
         select(vec!["", " offset 5m", " @ 1767233407"]),
     )
         .prop_map(|(function, matchers, range, shift)| {
             format!("{function}(requests_total{matchers}{range}{shift})")
-        });
-    let over = (
+        })
+        .boxed()
+}
+
+/// Functions over time of levels.
+fn over() -> BoxedStrategy<String> {
+    (
         select(vec![
             "avg_over_time",
             "min_over_time",
@@ -63,18 +67,28 @@ fn window() -> BoxedStrategy<String> {
             "delta",
         ]),
         select(vec!["load", "level", "load{zone=\"x\"}", "level{pod!=\"d\"}", "missing{a=\"b\"}"]),
-        range.clone(),
+        ranges(),
     )
-        .prop_map(|(function, selector, range)| format!("{function}({selector}{range})"));
-    let with_number = (select(vec!["0.5", "0.99", "0", "1", "-1", "2"]), range.clone(), any::<bool>())
+        .prop_map(|(function, selector, range)| format!("{function}({selector}{range})"))
+        .boxed()
+}
+
+/// Functions over time with a number.
+fn with_number() -> BoxedStrategy<String> {
+    (select(vec!["0.5", "0.99", "0", "1", "-1", "2"]), ranges(), any::<bool>())
         .prop_map(|(number, range, is_quantile)| {
             if is_quantile {
                 format!("quantile_over_time({number}, load{range})")
             } else {
                 format!("predict_linear(level{range}, 600 * {number})")
             }
-        });
-    let subquery = (
+        })
+        .boxed()
+}
+
+/// Sub-queries.
+fn subquery() -> BoxedStrategy<String> {
+    (
         select(vec![
             "max_over_time",
             "avg_over_time",
@@ -88,17 +102,26 @@ fn window() -> BoxedStrategy<String> {
         .prop_map(|(function, inner, range)| match function {
             "quantile_over_time" => format!("{function}(0.9, ({inner}){range})"),
             _ => format!("{function}(({inner}){range})"),
-        });
-    let quantile = (select(vec!["0", "0.5", "0.9", "0.99", "1", "-0.5", "NaN"]), any::<bool>()).prop_map(
-        |(phi, is_summed)| {
+        })
+        .boxed()
+}
+
+/// Quantiles of histograms.
+fn quantile() -> BoxedStrategy<String> {
+    (select(vec!["0", "0.5", "0.9", "0.99", "1", "-0.5", "NaN"]), any::<bool>())
+        .prop_map(|(phi, is_summed)| {
             if is_summed {
                 format!("histogram_quantile({phi}, sum by (le) (rate(latency_bucket[5m])))")
             } else {
                 format!("histogram_quantile({phi}, rate(latency_bucket[15m]))")
             }
-        },
-    );
-    let spread = (
+        })
+        .boxed()
+}
+
+/// Deviations, of what is finite.
+fn spread() -> BoxedStrategy<String> {
+    (
         select(vec!["stddev", "stdvar"]),
         select(vec!["", "by (pod)", "without (code)"]),
         select(vec![
@@ -108,8 +131,13 @@ fn window() -> BoxedStrategy<String> {
             "label_replace(latency_bucket, \"pod\", \"\", \"pod\", \".*\")",
         ]),
     )
-        .prop_map(|(name, grouping, selector)| format!("{name} {grouping} ({selector})"));
-    let calendar = (
+        .prop_map(|(name, grouping, selector)| format!("{name} {grouping} ({selector})"))
+        .boxed()
+}
+
+/// Parts of times.
+fn calendar() -> BoxedStrategy<String> {
+    (
         select(vec![
             "minute",
             "hour",
@@ -129,14 +157,33 @@ fn window() -> BoxedStrategy<String> {
             "timestamp(requests_total offset 7m)",
         ]),
     )
-        .prop_map(|(function, inner)| format!("{function}({inner})"));
-    // Of things that are never equal, since of equal ones any may be taken.
-    let top = (
+        .prop_map(|(function, inner)| format!("{function}({inner})"))
+        .boxed()
+}
+
+/// Largest and smallest of things that are never equal, since of equal ones any may be taken.
+fn top() -> BoxedStrategy<String> {
+    (
         select(vec!["topk(2, ", "bottomk(1, ", "topk by (zone) (1, ", "bottomk without (pod) (3, "]),
-        select(vec!["load", "level", "rate(requests_total[15m])", "load * level"]),
+        select(vec![
+            "load",
+            "level",
+            "rate(requests_total[15m])",
+            "load * level",
+            "load % -7",
+            "-level % 3.5",
+        ]),
     )
-        .prop_map(|(start, inner)| format!("{start}{inner})"));
-    prop_oneof![3 => rated, 3 => over, 1 => with_number, 1 => subquery, 1 => quantile, 1 => spread, 1 => calendar, 1 => top].boxed()
+        .prop_map(|(start, inner)| format!("{start}({inner}))"))
+        .boxed()
+}
+
+fn ranges() -> impl Strategy<Value = &'static str> {
+    select(vec!["[1m]", "[5m]", "[15m]", "[37m]"])
+}
+
+fn window() -> BoxedStrategy<String> {
+    prop_oneof![3 => rated(), 3 => over(), 1 => with_number(), 1 => subquery(), 1 => quantile(), 1 => spread(), 1 => calendar(), 1 => top()].boxed()
 }
 
 fn scalar() -> BoxedStrategy<String> {
@@ -169,7 +216,7 @@ fn matching() -> BoxedStrategy<String> {
 pub(crate) fn vector() -> BoxedStrategy<String> {
     let leaf = prop_oneof![2 => selector(), 4 => window(), 1 => scalar().prop_map(|scalar| format!("vector({scalar})"))];
     leaf.prop_recursive(3, 12, 2, |inner| {
-        let arithmetic = select(vec!["+", "-", "*", "/", "%", "^"]);
+        let arithmetic = select(vec!["+", "-", "*", "/", "^"]);
         let comparison = select(vec![">", "<", ">=", "<=", "==", "!=", "> bool", "== bool", "!= bool"]);
         let operator = prop_oneof![arithmetic.clone(), comparison];
         prop_oneof![
@@ -181,7 +228,7 @@ pub(crate) fn vector() -> BoxedStrategy<String> {
             2 => (
                 select(vec!["quantile(0.7, ", "topk(0, ", "quantile(-1, ", "count_values(\"v\", 7 == "]),
                 inner.clone(),
-            ).prop_map(|(start, inner)| format!("{start}{inner})")),
+            ).prop_map(|(start, inner)| format!("{start}({inner}))")),
             2 => (
                 select(vec![
                     "abs", "ceil", "floor", "sgn", "sqrt", "exp", "ln", "log2", "log10", "round", "absent", "sort", "sort_desc",

@@ -1,14 +1,17 @@
 //! Random series whose answers do not depend on rules that changed after Prometheus 2.42.
 //!
-//! What 3.x does otherwise, and how the data avoids it: windows and look-back are left-open (samples are never at whole
-//! seconds, queries only there); the threshold of extrapolation comes before the cap at zero (counters are scraped without
-//! gaps and are older than any window); sums are compensated (comparison to 1e-9); sub-queries are left-open (asked at
-//! seconds that are no multiple of a step); `stddev` of one infinity or NaN
-//! is NaN and not 0 (taken of counters only); annotations (not compared). `atan2`
-//! drops the name (not asked for). `label_replace` looks at
-//! all steps at once for equal labels (where it makes them, they are equal at all steps). `timestamp` of a selector with `@` is empty in
-//! 2.42 (not asked for). Calendars of
-//! infinite times are whatever Go's overflow makes of them, and are not asked for.
+//! What 3.x does otherwise, and how data and queries avoid it:
+//! - windows, look-back and sub-queries are left-open: samples are never at whole seconds, queries only there, and never
+//!   at multiples of a sub-query's step;
+//! - the threshold of extrapolation comes before the cap at zero: counters have no gaps and are older than any window;
+//! - sums are compensated: values are compared to 1e-9, and nothing that magnifies rounding is asked for;
+//! - `stddev` and `stdvar` of one infinity or NaN are NaN and not 0: taken of counters only;
+//! - `atan2` drops the name: not asked for;
+//! - `label_replace` looks for equal labels over all steps at once: where it makes them, they are equal at all steps;
+//! - `timestamp` of a selector with `@`, which is empty in 2.42: not asked for;
+//! - annotations: not compared.
+//!
+//! Calendars of infinite times are whatever Go's overflow makes of them, and are not asked for.
 
 use std::fmt::Write as _;
 
@@ -47,10 +50,10 @@ pub(crate) fn openmetrics(seed: u64) -> String {
                    series: &str,
                    text: &mut String,
                    value: &mut dyn FnMut(&mut Draws) -> Option<f64>| {
-        let phase_ms = 1 + draws.below(900) as i64;
+        let phase_ms = 1 + draws.below(900).cast_signed();
         for scrape in 0..LENGTH_S * 1000 / SCRAPE_MS {
             // Between 1 ms and 998 ms after a whole second.
-            let t_ms = START_S * 1000 + scrape * SCRAPE_MS + phase_ms + draws.below(98) as i64;
+            let t_ms = START_S * 1000 + scrape * SCRAPE_MS + phase_ms + draws.below(98).cast_signed();
             if let Some(value) = value(draws) {
                 let _ = writeln!(text, "{series} {value} {}.{:03}", t_ms / 1000, t_ms % 1000);
             }
@@ -72,7 +75,7 @@ pub(crate) fn openmetrics(seed: u64) -> String {
         let mut counts = [0u64; 4];
         let bounds = ["0.1", "0.5", "2.5", "+Inf"];
         // All buckets of a scrape share its time, so that they are in order at any moment.
-        let phase_ms = 1 + draws.below(900) as i64;
+        let phase_ms = 1 + draws.below(900).cast_signed();
         let mut lines = vec![String::new(); bounds.len()];
         for scrape in 0..LENGTH_S * 1000 / SCRAPE_MS {
             let t_ms = START_S * 1000 + scrape * SCRAPE_MS + phase_ms;

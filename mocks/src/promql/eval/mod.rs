@@ -28,6 +28,7 @@ mod notes;
 pub(crate) mod number;
 mod over_time;
 mod plan;
+mod planner;
 mod selection;
 mod sets;
 
@@ -141,7 +142,7 @@ impl Plan {
     /// When it is not PromQL, or needs what Prometheus 3.5 has only behind flags.
     pub fn new(text: &str) -> Result<Self, PrepareError> {
         let expr: Expr = parse(text)?;
-        Ok(Self { text: text.to_owned(), root: plan::plan(&expr)? })
+        Ok(Self { text: text.to_owned(), root: planner::plan(&expr)? })
     }
 
     /// What kind of answer an instant query with this gives.
