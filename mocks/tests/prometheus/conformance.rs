@@ -1,6 +1,6 @@
 //! Every core and wide case gives the recorded answer: status, error type and text, shape, values.
 
-use super::golden::{Scope, cases, data, settings, store};
+use super::golden::{Scope, cases, data, limits, settings, store};
 
 #[test]
 fn answers_as_the_real_server() {
@@ -40,4 +40,14 @@ fn only_cases_that_differ_are_out() {
         .map(|(_, case)| case.name.as_str())
         .collect();
     assert!(agree.is_empty(), "claim these: {agree:?}");
+}
+
+#[test]
+fn too_many_samples_are_refused_as_by_the_real_server() {
+    let (text, more) = data();
+    let (store, mut settings) = (store(&text, &more), settings());
+    settings.options.bounds.samples_max = 1_000;
+    for case in limits() {
+        assert_eq!(case.difference(&store, &settings), None, "{}", case.name);
+    }
 }

@@ -16,6 +16,8 @@ const STALE: &str = include_str!("../fixtures/prometheus/stale_samples.json");
 const CASES: &str = include_str!("../fixtures/prometheus/golden-3.5.3.jsonl");
 const LISTED: &str = include_str!("../fixtures/prometheus/cases.txt");
 
+const LIMITS: &str = include_str!("../fixtures/prometheus/golden-limits-3.5.3.jsonl");
+
 /// Numbers agree within this share.
 const TOLERANCE: f64 = 1e-12;
 
@@ -88,6 +90,11 @@ pub(crate) fn cases() -> Vec<(Scope, Case)> {
         .collect();
     assert!(scopes.is_empty(), "no such cases: {scopes:?}");
     cases
+}
+
+/// Cases of a server with `--query.max-samples=1000`.
+pub(crate) fn limits() -> Vec<Case> {
+    LIMITS.lines().map(|line| serde_json::from_str(line).expect("a case")).collect()
 }
 
 /// Labels, and samples with their times in milliseconds.

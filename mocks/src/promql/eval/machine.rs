@@ -80,8 +80,9 @@ impl<'a> Machine<'a> {
     }
 
     /// Notes how many samples are held.
-    pub(super) fn held(&mut self, samples: u64) {
+    pub(super) fn held(&mut self, samples: u64) -> Result<(), EvalError> {
         self.samples_peak = self.samples_peak.max(samples);
+        if samples > self.options.bounds.samples_max { Err(EvalError::TooManySamples) } else { Ok(()) }
     }
 
     /// Refuses vectors that would not fit.

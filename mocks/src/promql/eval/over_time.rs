@@ -51,7 +51,7 @@ impl Machine<'_> {
             self.read(walked.seen)?;
             let Walked { values, largest, .. } = walked;
             held += values.iter().filter(|&&value| !is_stale_marker(value)).count() as u64;
-            self.held(held + largest);
+            self.held(held + largest)?;
             let row = Row { labels: tape.labels, values };
             if row.is_empty() {
                 continue;

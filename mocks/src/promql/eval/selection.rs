@@ -66,7 +66,7 @@ impl<'a> Machine<'a> {
                 rows.push(row);
             }
         }
-        self.held(held);
+        self.held(held)?;
         Ok(rows)
     }
 
@@ -81,16 +81,11 @@ impl<'a> Machine<'a> {
                 let moments = self.moments(selector.shift, grid);
                 let start_ms = moments.first().saturating_sub(window.range_ms).saturating_add(1);
                 let mut tapes = Vec::new();
-                let mut held = 0;
                 let store = self.store;
                 for (labels, samples) in store.select(&selector.matchers, start_ms, moments.last()) {
-                    held += samples.len() as u64;
-                    if held > self.options.bounds.samples_max {
-                        return Err(EvalError::TooManySamples);
-                    }
+                    self.charge(samples.len() as u64)?;
                     tapes.extend(tape(labels, samples));
                 }
-                self.charge(held)?;
                 Ok((tapes, moments))
             }
             Source::Subquery { inner, step_ms, shift } => {
