@@ -1,7 +1,7 @@
 //! Time series in memory: labels → samples in time order, found by matchers and by time without copying.
 //!
 //! Invariants: samples of a series only get newer; stale markers are kept as samples, since readers must see them; a
-//! selection comes in the order of labels; memory is bounded by [`Limits`], whatever is appended.
+//! selection comes by metric name, then by labels; memory is bounded by [`Limits`], whatever is appended.
 //!
 //! Left out: blocks on disk, native histograms, exemplars, out-of-order samples, metadata of metrics.
 
@@ -60,9 +60,9 @@ pub enum AppendError {
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     limits: Limits,
-    series: BTreeMap<Labels, Series>,
-    /// Labels by metric name, in order; selectors nearly always name one.
-    names: BTreeMap<Arc<str>, Vec<Labels>>,
+    /// By metric name, since selectors nearly always name one, then by labels; no name without series.
+    named: BTreeMap<Arc<str>, BTreeMap<Labels, Series>>,
+    series_count: usize,
     newest_ms: Option<i64>,
     /// Series held when those that expired were last looked for.
     swept_at: usize,
@@ -79,31 +79,36 @@ impl Store {
     /// # Errors
     /// When it is not newer than the newest of its series, older than the retention, or of one series too many.
     pub fn append(&mut self, labels: &Labels, t_ms: i64, value: f64) -> Result<(), AppendError> {
-        let horizon_ms = self.horizon_ms();
-        if t_ms <= horizon_ms {
+        if t_ms <= self.horizon_ms() {
             return Err(AppendError::OutOfBounds);
         }
-        if !self.series.contains_key(labels) {
-            self.create(labels)?;
+        let is_known = self.named.get(labels.name()).is_some_and(|series| series.contains_key(labels));
+        if !is_known {
+            self.make_room()?;
+            self.series_count += 1;
         }
-        let series = self.series.get_mut(labels).expect("it was there or was made");
+        let newest_ms = self.newest_ms.map_or(t_ms, |newest_ms| newest_ms.max(t_ms));
+        let name = labels.name_shared();
+        let series = self.named.entry(name).or_default().entry(labels.clone()).or_default();
         series.push(t_ms, value)?;
-        self.newest_ms = Some(self.newest_ms.map_or(t_ms, |newest_ms| newest_ms.max(t_ms)));
-        series.drop_until(
-            self.newest_ms.map_or(i64::MIN, |newest_ms| newest_ms.saturating_sub(self.limits.retention_ms)),
-        );
+        series.drop_until(newest_ms.saturating_sub(self.limits.retention_ms));
         series.keep_newest(self.limits.samples_per_series_max);
+        self.newest_ms = Some(newest_ms);
         Ok(())
     }
 
-    /// Series that fit all `matchers` and have a sample or marker in `start_ms..=end_ms`, in the order of their labels.
+    /// Series that fit all `matchers` and have a sample or marker in `start_ms..=end_ms`, by metric name and then labels.
     pub fn select<'a, 'm>(
         &'a self,
         matchers: &'m [Matcher],
         start_ms: i64,
         end_ms: i64,
     ) -> impl Iterator<Item = (&'a Labels, Samples<'a>)> + use<'a, 'm> {
-        self.candidates(matchers)
+        let name = matchers.iter().find_map(Matcher::exact_name);
+        let only = name.map(|name| self.named.get(name));
+        let all = if only.is_some() { None } else { Some(self.named.values()) };
+        let candidates = only.flatten().into_iter().chain(all.into_iter().flatten()).flatten();
+        candidates
             .filter(|(labels, _)| matchers.iter().all(|matcher| matcher.fits(labels.get(&matcher.name))))
             .filter_map(move |(labels, series)| {
                 let samples = series.between(start_ms, end_ms);
@@ -111,29 +116,14 @@ impl Store {
             })
     }
 
-    /// Series that may fit: those of the name if `matchers` give one.
-    fn candidates<'a>(
-        &'a self,
-        matchers: &[Matcher],
-    ) -> Box<dyn Iterator<Item = (&'a Labels, &'a Series)> + 'a> {
-        let name = matchers.iter().find_map(|matcher| matcher.exact_name());
-        match name {
-            Some(name) => {
-                let named = self.names.get(name).map_or(&[][..], Vec::as_slice);
-                Box::new(named.iter().filter_map(|labels| self.series.get_key_value(labels)))
-            }
-            None => Box::new(self.series.iter()),
-        }
-    }
-
     /// Number of series.
     pub fn series_count(&self) -> usize {
-        self.series.len()
+        self.series_count
     }
 
     /// Number of samples and markers.
     pub fn samples_count(&self) -> usize {
-        self.series.values().map(Series::len).sum()
+        self.named.values().flat_map(BTreeMap::values).map(Series::len).sum()
     }
 
     /// Time of the newest sample of all, in milliseconds since 1970; none when empty.
@@ -146,32 +136,25 @@ impl Store {
         self.newest_ms.map_or(i64::MIN, |newest_ms| newest_ms.saturating_sub(self.limits.retention_ms))
     }
 
-    fn create(&mut self, labels: &Labels) -> Result<(), AppendError> {
+    /// Makes sure that one series more may be held.
+    fn make_room(&mut self) -> Result<(), AppendError> {
+        let max = self.limits.series_max;
         // Looked for each time that the number has doubled, so that the cost per series stays constant.
-        if self.series.len() >= self.limits.series_max || self.series.len() >= (2 * self.swept_at).max(1024) {
+        if self.series_count >= max || self.series_count >= (2 * self.swept_at).max(1024) {
             self.sweep();
         }
-        if self.series.len() >= self.limits.series_max {
-            return Err(AppendError::TooManySeries { max: self.limits.series_max });
-        }
-        self.series.insert(labels.clone(), Series::default());
-        let named = self.names.entry(labels.name_shared()).or_default();
-        if let Err(place) = named.binary_search(labels) {
-            named.insert(place, labels.clone());
-        }
-        Ok(())
+        if self.series_count >= max { Err(AppendError::TooManySeries { max }) } else { Ok(()) }
     }
 
     /// Forgets series without a sample after the horizon.
     fn sweep(&mut self) {
         let horizon_ms = self.horizon_ms();
-        self.series.retain(|_, series| series.newest_ms().is_some_and(|newest_ms| newest_ms > horizon_ms));
-        let series = &self.series;
-        self.names.retain(|_, named| {
-            named.retain(|labels| series.contains_key(labels));
-            !named.is_empty()
+        self.named.retain(|_, series| {
+            series.retain(|_, series| series.newest_ms().is_some_and(|newest_ms| newest_ms > horizon_ms));
+            !series.is_empty()
         });
-        self.swept_at = self.series.len();
+        self.series_count = self.named.values().map(BTreeMap::len).sum();
+        self.swept_at = self.series_count;
     }
 }
 

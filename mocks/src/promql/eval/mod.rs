@@ -116,7 +116,7 @@ pub enum Value {
     Scalar(f64),
     /// Quoted text.
     Text(String),
-    /// One number per label set; sorted by labels unless the query sorts.
+    /// One number per label set; in no particular order unless the query sorts.
     Vector(Vec<(Labels, f64)>),
     /// Sorted by labels.
     Matrix(Vec<Points>),
