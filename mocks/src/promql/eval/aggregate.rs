@@ -126,7 +126,7 @@ impl Machine<'_> {
                 let Some(value) = row.at(step) else { continue };
                 let key = group.with(label, &plain(value));
                 if !found.contains_key(&key) {
-                    self.reserve(found.len() + 1, grid)?;
+                    self.check_room(found.len() + 1, grid)?;
                 }
                 let counts = found.entry(key).or_insert_with(|| vec![absent(); grid.steps]);
                 counts[step] = present(counts[step]).unwrap_or(0.0) + 1.0;

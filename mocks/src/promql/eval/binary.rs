@@ -91,7 +91,9 @@ impl Machine<'_> {
                 self.reserve(lhs.len() + rhs.len(), grid)?;
                 match binary.op {
                     BinaryOp::Set(op) => super::sets::combined(op, &binary.matching.by, lhs, rhs)?,
-                    BinaryOp::Arithmetic(_) | BinaryOp::Compare(_) => matched(binary, &lhs, &rhs, grid)?,
+                    BinaryOp::Arithmetic(_) | BinaryOp::Compare(_) => {
+                        self.matched(binary, &lhs, &rhs, grid)?
+                    }
                 }
             }
         };
@@ -115,44 +117,55 @@ struct MatchGroup {
     one: Vec<usize>,
 }
 
-fn matched(binary: &Binary, lhs: &[Row], rhs: &[Row], grid: Grid) -> Result<Vec<Row>, EvalError> {
-    let one_is_left = binary.matching.side == OneSide::Left;
-    let (many, one) = if one_is_left { (rhs, lhs) } else { (lhs, rhs) };
-    let mut groups: BTreeMap<Labels, MatchGroup> = BTreeMap::new();
-    for (index, row) in many.iter().enumerate() {
-        groups.entry(binary.matching.by.of(&row.labels)).or_default().many.push(index);
-    }
-    for (index, row) in one.iter().enumerate() {
-        groups.entry(binary.matching.by.of(&row.labels)).or_default().one.push(index);
-    }
-    // Where one side has nothing at all, nothing can be ambiguous.
-    let is_empty_at = |rows: &[Row], step: usize| rows.iter().all(|row| row.at(step).is_none());
-    let mut found = Vec::new();
-    for (labels, group) in &groups {
-        if group.one.len() > 1 {
-            for step in 0..grid.steps {
-                let mut there = group.one.iter().filter(|&&row| one[row].at(step).is_some());
-                if let (Some(&first), Some(&second)) = (there.next(), there.next())
-                    && !is_empty_at(many, step)
-                {
-                    let side = if one_is_left { "left" } else { "right" };
-                    return Err(EvalError::Execution(format!(
-                        "found duplicate series for the match group {labels} on the {side} hand-side of the \
-                         operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique \
-                         on one side",
-                        one[second].labels, one[first].labels
-                    )));
+impl Machine<'_> {
+    fn matched(
+        &mut self,
+        binary: &Binary,
+        lhs: &[Row],
+        rhs: &[Row],
+        grid: Grid,
+    ) -> Result<Vec<Row>, EvalError> {
+        let one_is_left = binary.matching.side == OneSide::Left;
+        let (many, one) = if one_is_left { (rhs, lhs) } else { (lhs, rhs) };
+        let mut groups: BTreeMap<Labels, MatchGroup> = BTreeMap::new();
+        for (index, row) in many.iter().enumerate() {
+            groups.entry(binary.matching.by.of(&row.labels)).or_default().many.push(index);
+        }
+        for (index, row) in one.iter().enumerate() {
+            groups.entry(binary.matching.by.of(&row.labels)).or_default().one.push(index);
+        }
+        // Where one side has nothing at all, nothing can be ambiguous.
+        let is_empty_at = |rows: &[Row], step: usize| rows.iter().all(|row| row.at(step).is_none());
+        let mut found = Vec::new();
+        for (labels, group) in &groups {
+            if group.one.len() > 1 {
+                for step in 0..grid.steps {
+                    let mut there = group.one.iter().filter(|&&row| one[row].at(step).is_some());
+                    if let (Some(&first), Some(&second)) = (there.next(), there.next())
+                        && !is_empty_at(many, step)
+                    {
+                        let side = if one_is_left { "left" } else { "right" };
+                        return Err(EvalError::Execution(format!(
+                            "found duplicate series for the match group {labels} on the {side} hand-side of the \
+                             operation: [{}, {}];many-to-many matching not allowed: matching labels must be unique \
+                             on one side",
+                            one[second].labels, one[first].labels
+                        )));
+                    }
                 }
             }
+            let pairs = group.many.len().saturating_mul(group.one.len()) as u64;
+            self.charge(pairs.saturating_mul(grid.steps as u64))?;
+            found.extend(matched_group(binary, group, (many, one), grid)?);
+            self.check_room(found.len(), grid)?;
         }
-        found.extend(matched_group(binary, group, (many, one), grid)?);
+        if binary.matching.side != OneSide::Both {
+            return merged(found).map_err(|_| {
+                ambiguous("multiple matches for labels: grouping labels must ensure unique matches")
+            });
+        }
+        merged(found)
     }
-    if binary.matching.side != OneSide::Both {
-        return merged(found).map_err(|_| {
-            ambiguous("multiple matches for labels: grouping labels must ensure unique matches")
-        });
-    }
-    merged(found)
 }
 
 fn matched_group(
@@ -180,7 +193,10 @@ fn matched_group(
                 }
                 *slot = result;
             }
-            found.push(Row { labels: binary.labels_of(&row.labels, &partner.labels), values });
+            let matched = Row { labels: binary.labels_of(&row.labels, &partner.labels), values };
+            if !matched.is_empty() {
+                found.push(matched);
+            }
         }
     }
     Ok(found)

@@ -86,12 +86,15 @@ impl<'a> Machine<'a> {
     }
 
     /// Refuses vectors that would not fit.
-    pub(super) fn reserve(&mut self, rows: usize, grid: Grid) -> Result<(), EvalError> {
+    pub(super) fn check_room(&self, rows: usize, grid: Grid) -> Result<(), EvalError> {
         let values = (rows as u64).saturating_mul(grid.steps as u64);
-        if values > self.options.bounds.samples_max {
-            return Err(EvalError::TooManySamples);
-        }
-        self.charge(values)
+        if values > self.options.bounds.samples_max { Err(EvalError::TooManySamples) } else { Ok(()) }
+    }
+
+    /// Refuses vectors that would not fit, and charges for them.
+    pub(super) fn reserve(&mut self, rows: usize, grid: Grid) -> Result<(), EvalError> {
+        self.check_room(rows, grid)?;
+        self.charge((rows as u64).saturating_mul(grid.steps as u64))
     }
 
     pub(super) fn instant(&mut self, node: &Node, grid: Grid) -> Result<Value, EvalError> {

@@ -150,12 +150,12 @@ impl Plan {
         self.root.kinds()
     }
 
-    /// The matchers, if the query is a selector of series and nothing else.
+    /// The matchers, if the query is a selector of series without modifiers and nothing else.
     pub fn selector(&self) -> Option<&[Matcher]> {
-        match &self.root.kind {
-            Kind::Selector(selector) => Some(&selector.matchers),
-            _ => None,
-        }
+        let Kind::Selector(selector) = &self.root.kind else { return None };
+        let is_plain = selector.shift.offset_ms == 0 && selector.shift.at.is_none();
+        let is_in_parentheses = self.text[self.root.offset..].starts_with('(');
+        (is_plain && !is_in_parentheses).then_some(selector.matchers.as_slice())
     }
 
     /// The value at `at_ms` (milliseconds since 1970).

@@ -46,7 +46,8 @@ impl Machine<'_> {
         let mut rows = Vec::with_capacity(tapes.len());
         let mut held = 0;
         for tape in tapes {
-            self.reserve(rows.len() + 1, grid)?;
+            self.check_room(rows.len() + 1, grid)?;
+            self.charge(grid.steps as u64)?;
             let walked = over_tape(function, &tape, window.range_ms, params.as_deref(), &moments);
             self.read(walked.seen)?;
             let Walked { values, largest, .. } = walked;

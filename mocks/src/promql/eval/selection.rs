@@ -56,7 +56,8 @@ impl<'a> Machine<'a> {
         let mut rows = Vec::new();
         let mut held = 0;
         for (labels, samples) in store.select(&selector.matchers, start_ms, moments.last()) {
-            self.reserve(rows.len() + 1, grid)?;
+            self.check_room(rows.len() + 1, grid)?;
+            self.charge(grid.steps as u64)?;
             let values = newest_at(samples, &moments, lookback_ms, &value_of);
             let row = Row { labels: labels.clone(), values };
             if !row.is_empty() {
