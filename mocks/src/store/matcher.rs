@@ -1,5 +1,8 @@
 //! What labels a series must have.
 
+use std::str::FromStr;
+use std::sync::OnceLock;
+
 use regex::{Regex, RegexBuilder};
 use thiserror::Error;
 
@@ -25,9 +28,46 @@ pub enum MatchOp {
     /// `!=`.
     NotEqual(String),
     /// `=~`, on the whole value.
-    Pattern(Regex),
+    Pattern(Pattern),
     /// `!~`, on the whole value.
-    NotPattern(Regex),
+    NotPattern(Pattern),
+}
+
+/// A regular expression on a whole value, whose dot fits any character.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    /// The same with a dot that fits no line break: compiled already by whoever parsed the query, and right for nearly
+    /// all values.
+    within_line: Option<Regex>,
+    /// Compiled when it is needed, since compiling costs more than a query; none if it is too large.
+    whole: OnceLock<Option<Regex>>,
+}
+
+impl Pattern {
+    /// `text`, and the same compiled and anchored, with a dot that fits no line break.
+    pub(crate) fn compiled(text: &str, within_line: Regex) -> Self {
+        Self { text: text.to_owned(), within_line: Some(within_line), whole: OnceLock::new() }
+    }
+
+    fn fits(&self, value: &str) -> bool {
+        match &self.within_line {
+            Some(pattern) if !value.contains('\n') => pattern.is_match(value),
+            _ => {
+                let whole = self.whole.get_or_init(|| anchored(&self.text).ok());
+                whole.as_ref().is_some_and(|pattern| pattern.is_match(value))
+            }
+        }
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = PatternError;
+
+    fn from_str(text: &str) -> Result<Self, PatternError> {
+        let whole = OnceLock::from(Some(anchored(text)?));
+        Ok(Self { text: text.to_owned(), within_line: None, whole })
+    }
 }
 
 /// A pattern that is no regular expression, or too large a one.
@@ -46,7 +86,7 @@ impl MatchOp {
     /// # Errors
     /// When `pattern` is no regular expression.
     pub fn pattern(pattern: &str) -> Result<Self, PatternError> {
-        anchored(pattern).map(Self::Pattern)
+        pattern.parse().map(Self::Pattern)
     }
 
     /// `!~`.
@@ -54,7 +94,7 @@ impl MatchOp {
     /// # Errors
     /// When `pattern` is no regular expression.
     pub fn not_pattern(pattern: &str) -> Result<Self, PatternError> {
-        anchored(pattern).map(Self::NotPattern)
+        pattern.parse().map(Self::NotPattern)
     }
 }
 
@@ -64,8 +104,8 @@ impl Matcher {
         match &self.op {
             MatchOp::Equal(wanted) => wanted == value,
             MatchOp::NotEqual(unwanted) => unwanted != value,
-            MatchOp::Pattern(pattern) => pattern.is_match(value),
-            MatchOp::NotPattern(pattern) => !pattern.is_match(value),
+            MatchOp::Pattern(pattern) => pattern.fits(value),
+            MatchOp::NotPattern(pattern) => !pattern.fits(value),
         }
     }
 
@@ -132,4 +172,16 @@ fn is_repetition(after: &str) -> bool {
     bounds.next().is_some_and(is_number)
         && bounds.next().is_none_or(|upper| upper.is_empty() || is_number(upper))
         && bounds.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_compiled_elsewhere_fits_line_breaks_too() {
+        let within_line = Regex::new("^(?:b.*)$").expect("a pattern");
+        let pattern = Pattern::compiled("b.*", within_line);
+        assert_eq!(["b", "b\nc", "ab\n", "a"].map(|value| pattern.fits(value)), [true, true, false, false]);
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(crate) use labels::quoted;
 pub use labels::{Labels, METRIC_NAME};
 pub(crate) use matcher::anchored;
-pub use matcher::{MatchOp, Matcher, PatternError};
+pub use matcher::{MatchOp, Matcher, Pattern, PatternError};
 pub use openmetrics::{OpenMetricsError, read_openmetrics};
 pub use series::{Samples, Series};
 use thiserror::Error;

@@ -17,7 +17,7 @@ use super::plan::{
     Aggregate, AggregateOp, At, Binary, BinaryOp, Comparison, Kind, Matching, Node, OneSide, Order,
     PlanError, Selector, SetOp, Shift, Source, Window,
 };
-use crate::store::{Labels, METRIC_NAME, MatchOp, Matcher};
+use crate::store::{Labels, METRIC_NAME, MatchOp, Matcher, Pattern};
 
 /// The plan of `expr`.
 pub(super) fn plan(expr: &Expr) -> Result<Node, PlanError> {
@@ -83,12 +83,12 @@ impl Planner<'_> {
         if !selector.matchers.or_matchers.is_empty() {
             return refuse(offset, "unexpected \"or\" in label matching, expected \",\" or \"}\"");
         }
-        let name = selector
-            .name
-            .as_ref()
-            .map(|name| Ok(Matcher { name: METRIC_NAME.to_owned(), op: MatchOp::Equal(name.clone()) }));
-        let listed = selector.matchers.matchers.iter().map(|matcher| matcher_of(matcher, offset));
-        let matchers = name.into_iter().chain(listed).collect::<Result<_, _>>()?;
+        let name = selector.name.as_ref().map(|name| {
+            let op = MatchOp::Equal(name.clone());
+            Matcher { name: METRIC_NAME.to_owned(), op }
+        });
+        let listed = selector.matchers.matchers.iter().map(matcher_of);
+        let matchers = name.into_iter().chain(listed).collect();
         let shift = self.shift(selector.offset.as_ref(), selector.at.as_ref());
         Ok(Selector { matchers, shift })
     }
@@ -363,16 +363,15 @@ fn binary_op(mark: &str) -> Option<BinaryOp> {
 }
 
 /// Our matcher for the parser's, whose dot does not fit a line break.
-fn matcher_of(matcher: &AstMatcher, offset: usize) -> Result<Matcher, PlanError> {
+fn matcher_of(matcher: &AstMatcher) -> Matcher {
     let value = matcher.value.as_str();
     let op = match &matcher.op {
-        AstOp::Equal => Ok(MatchOp::Equal(value.to_owned())),
-        AstOp::NotEqual => Ok(MatchOp::NotEqual(value.to_owned())),
-        AstOp::Re(_) => MatchOp::pattern(value),
-        AstOp::NotRe(_) => MatchOp::not_pattern(value),
+        AstOp::Equal => MatchOp::Equal(value.to_owned()),
+        AstOp::NotEqual => MatchOp::NotEqual(value.to_owned()),
+        AstOp::Re(pattern) => MatchOp::Pattern(Pattern::compiled(value, pattern.clone())),
+        AstOp::NotRe(pattern) => MatchOp::NotPattern(Pattern::compiled(value, pattern.clone())),
     };
-    let op = op.map_err(|error| PlanError { offset, reason: error.to_string() })?;
-    Ok(Matcher { name: matcher.name.clone(), op })
+    Matcher { name: matcher.name.clone(), op }
 }
 
 /// Labels of what is absent: those that matchers ask to equal something, once each (`createLabelsForAbsentFunction`).
