@@ -1,5 +1,6 @@
-//! Queries per second: of the interpreter alone, of the request handler, and, where the system has one, of a real
-//! Prometheus over the same data, asked over one connection each, in turns within one run. The ratio is of the medians.
+//! Time per query: of the request handler alone, of the server around it, and, where the system has one, of a real
+//! Prometheus over the same data, one after the other within one run, each server asked over one connection that is kept.
+//! How they compare is told per question by the medians of `server` and `prometheus`.
 
 use std::hint::black_box;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
