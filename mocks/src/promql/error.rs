@@ -29,7 +29,7 @@ pub struct CompileError {
 pub enum Refusal {
     /// Not PromQL.
     Syntax,
-    /// PromQL, but not one of the shapes that compile; needs the interpreter.
+    /// PromQL, but not one of the shapes that compile; the interpreter takes it.
     UnknownShape,
     /// A counter read as a gauge, or a gauge given to `rate` or `increase`.
     WrongKind,
@@ -63,7 +63,7 @@ impl CompileError {
 }
 
 impl From<ParseError> for CompileError {
-    fn from(ParseError { offset, len, found, allowed, hint }: ParseError) -> Self {
+    fn from(ParseError { offset, len, found, allowed, hint, .. }: ParseError) -> Self {
         Self { offset, len, refusal: Refusal::Syntax, found, allowed, hint }
     }
 }

@@ -13,7 +13,7 @@ use super::token::Span;
 
 const FUNCTIONS: [&str; 6] = ["rate", "increase", "histogram_quantile", "clamp_min", "clamp_max", "vector"];
 const ALLOWED_FUNCTIONS: &str = "`rate`, `increase`, `histogram_quantile`, `clamp_min` or `clamp_max`";
-const NO_INTERPRETER: &str = "not compiled until the interpreter exists";
+const NOT_COMPILED: &str = "only the known shapes compile to accumulators that a simulated run can afford";
 
 /// Whether `text` has a shape that compiles, and which, without a catalog.
 ///
@@ -30,7 +30,7 @@ pub(super) fn lower(expr: &Expr) -> Result<Query, CompileError> {
 }
 
 fn refuse(span: Span, found: impl Into<String>, allowed: &str) -> CompileError {
-    CompileError::new(Refusal::UnknownShape, span, found, allowed).with_hint(NO_INTERPRETER)
+    CompileError::new(Refusal::UnknownShape, span, found, allowed).with_hint(NOT_COMPILED)
 }
 
 fn lower_ast(ast: &Ast, spans: &mut Spans<'_>) -> Result<Query, CompileError> {
@@ -258,6 +258,6 @@ mod tests {
     fn hints_at_the_nearest_function_that_compiles() {
         let hint = |text| check(text).expect_err("the shape is unknown").hint;
         assert_eq!(hint("irate(x_total[5m])").as_deref(), Some("`rate` compiles"));
-        assert_eq!(hint("clamp(x, 0, 1)").as_deref(), Some(NO_INTERPRETER));
+        assert_eq!(hint("clamp(x, 0, 1)").as_deref(), Some(NOT_COMPILED));
     }
 }

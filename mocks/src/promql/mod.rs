@@ -1,4 +1,5 @@
-//! PromQL: parsed with positions, and the known shapes compiled to accumulators that cost a few nanoseconds per scrape.
+//! PromQL: parsed with positions, interpreted over a store ([`eval`]), and the known shapes compiled to accumulators that
+//! cost a few nanoseconds per scrape.
 //!
 //! ```text
 //! text ─ parse ─▶ Expr ─ lower ─▶ Query (known shapes, spans) ─ link + Catalog ─▶ Program ─▶ QuerySet / Compiled
@@ -7,7 +8,7 @@
 //!
 //! Known shapes: selectors of gauges, `rate|increase(counter[w])`, `sum|avg|min|max [by (…)]`, `histogram_quantile`,
 //! `+ - * /`, unary minus, parentheses, numbers, `clamp_min|clamp_max`, `or vector(n)`. Anything else is refused with
-//! the position of what was found and what is allowed; it needs the interpreter.
+//! the position of what was found and what is allowed; the interpreter in [`eval`] takes it.
 //!
 //! ```
 //! use backspin_mocks::promql::{Catalog, Options, QuerySet, SeriesKind, Value};
@@ -31,12 +32,13 @@
 //! Invariants: text of any content gives a result or an error, never a panic; `ingest` and `eval` do not allocate; a
 //! value is what Prometheus 3.5 answers to the instant query, and [`Value`] keeps NaN and "no element" apart.
 //!
-//! Left out: series that are not in the [`Catalog`], label sets that change at run time, annotations (`infos`, `warnings`).
+//! Left out of the compiler: series that are not in the [`Catalog`], label sets that change at run time, annotations.
 //!
 //! Sources: Prometheus 3.5 `promql/engine.go` (`VectorBinop`, `aggregation`, `VectorOr`), `promql/functions.go`.
 
 mod catalog;
 mod error;
+pub mod eval;
 mod expand;
 mod hint;
 mod link;

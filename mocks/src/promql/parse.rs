@@ -44,6 +44,8 @@ pub struct ParseError {
     pub allowed: String,
     /// What probably was meant.
     pub hint: Option<String>,
+    /// What the parser itself says, if it was asked.
+    pub parser_words: Option<String>,
 }
 
 /// Parses `text` as one PromQL expression, with the types checked.
@@ -67,17 +69,20 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     }
     match promql_parser::parser::parse(text) {
         Ok(ast) => Ok(Expr { text: text.to_owned(), ast }),
-        Err(words) => Err(syntax::locate(text, &tokens, &words).into()),
+        Err(words) => {
+            let error = ParseError::from(syntax::locate(text, &tokens, &words));
+            Err(ParseError { parser_words: Some(words), ..error })
+        }
     }
 }
 
 fn too_long(offset: usize, found: String, allowed: String) -> ParseError {
-    ParseError { offset, len: 0, found, allowed, hint: None }
+    ParseError { offset, len: 0, found, allowed, hint: None, parser_words: None }
 }
 
 impl From<Fault> for ParseError {
     fn from(Fault { span: Span { offset, len }, found, allowed, hint }: Fault) -> Self {
-        Self { offset, len, found, allowed, hint }
+        Self { offset, len, found, allowed, hint, parser_words: None }
     }
 }
 

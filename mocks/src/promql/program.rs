@@ -120,7 +120,7 @@ impl Program {
                 self.counters[*slot].1.follow(t_ms, *range_ms, *per_second, cursor, stretch)
             }
             Node::Aggregate { aggregation, inputs } => {
-                aggregate(*aggregation, self.inputs[inputs.clone()].iter().filter_map(|&node| value(node)))
+                aggregation.of(self.inputs[inputs.clone()].iter().filter_map(|&node| value(node)))
             }
             Node::Quantile { phi, buckets } => {
                 self.scratch.clear();
@@ -136,41 +136,4 @@ impl Program {
             Node::Or { first, second } => value(*first).or(value(*second)),
         }
     }
-}
-
-/// `sum`, `avg`, `min` or `max` of the present values; none without any. NaN loses against numbers in `min` and `max`.
-fn aggregate(aggregation: Aggregation, mut values: impl Iterator<Item = f64>) -> Option<f64> {
-    let first = values.next()?;
-    Some(match aggregation {
-        Aggregation::Sum => compensated_sum(first, values).0,
-        // Prometheus goes over to a running mean when the sum overflows; this does not.
-        Aggregation::Avg => {
-            let (sum, count) = compensated_sum(first, values);
-            sum / count
-        }
-        Aggregation::Min => {
-            values.fold(first, |least, value| if least > value || least.is_nan() { value } else { least })
-        }
-        Aggregation::Max => {
-            values.fold(first, |most, value| if most < value || most.is_nan() { value } else { most })
-        }
-    })
-}
-
-/// Neumaier's sum and the number of addends (`kahanSumInc` in `promql/functions.go`).
-fn compensated_sum(first: f64, rest: impl Iterator<Item = f64>) -> (f64, f64) {
-    let (mut sum, mut lost, mut count) = (first, 0.0, 1.0);
-    for value in rest {
-        let next = sum + value;
-        if next.is_infinite() {
-            lost = 0.0;
-        } else if sum.abs() >= value.abs() {
-            lost += (sum - next) + value;
-        } else {
-            lost += (value - next) + sum;
-        }
-        sum = next;
-        count += 1.0;
-    }
-    (sum + lost, count)
 }

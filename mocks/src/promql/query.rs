@@ -4,6 +4,7 @@ use promql_parser::label::Matcher;
 use serde::Serialize;
 
 use super::token::Span;
+use crate::window::{Mean, Sum, Variance, least, most};
 
 /// A query with its place in the text.
 #[derive(Clone, Debug)]
@@ -57,6 +58,38 @@ pub(super) enum Aggregation {
     Avg,
     Min,
     Max,
+    Count,
+    Group,
+    Stddev,
+    Stdvar,
+}
+
+impl Aggregation {
+    /// Over the present values; none without any. NaN loses against numbers in `min` and `max`.
+    pub(super) fn of(self, mut values: impl Iterator<Item = f64>) -> Option<f64> {
+        let first = values.next()?;
+        Some(match self {
+            Self::Sum => {
+                let mut sum = Sum::of(first);
+                values.for_each(|value| sum.add(value));
+                sum.total()
+            }
+            Self::Avg => {
+                let mut mean = Mean::of(first);
+                values.for_each(|value| mean.add(value));
+                mean.mean()
+            }
+            Self::Min => values.fold(first, least),
+            Self::Max => values.fold(first, most),
+            Self::Count => 1.0 + values.count() as f64,
+            Self::Group => 1.0,
+            Self::Stdvar | Self::Stddev => {
+                let mut variance = Variance::of(first);
+                values.for_each(|value| variance.add(value));
+                if self == Self::Stddev { variance.variance().sqrt() } else { variance.variance() }
+            }
+        })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -71,6 +104,9 @@ pub(super) enum Operator {
     Subtract,
     Multiply,
     Divide,
+    Modulo,
+    Power,
+    Atan2,
 }
 
 impl Operator {
@@ -80,6 +116,9 @@ impl Operator {
             Self::Subtract => lhs - rhs,
             Self::Multiply => lhs * rhs,
             Self::Divide => lhs / rhs,
+            Self::Modulo => lhs % rhs,
+            Self::Power => libm::pow(lhs, rhs),
+            Self::Atan2 => libm::atan2(lhs, rhs),
         }
     }
 }

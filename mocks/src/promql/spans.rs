@@ -33,7 +33,7 @@ impl<'a> Spans<'a> {
         self.advance(|role, _| role == Role::Selector)
     }
 
-    /// The next number.
+    /// The next number, without its sign.
     pub(super) fn number(&mut self) -> Span {
         self.advance(|role, _| role == Role::Number)
     }

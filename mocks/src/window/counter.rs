@@ -83,13 +83,13 @@ impl CounterWindow {
     /// Growth over `(now - range, now]` in the counter's unit, extrapolated; none with fewer than two samples in the window.
     pub fn increase(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
         let (first, last, stretch) = self.searched(now_ms, range_ms)?;
-        Some(stretch.increase(first, last))
+        Some(stretch.increase(first.value, last.growth_since(first)))
     }
 
     /// [`increase`](Self::increase) per second of the range, in units per second.
     pub fn rate(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
         let (first, last, stretch) = self.searched(now_ms, range_ms)?;
-        Some(stretch.rate(first, last))
+        Some(stretch.rate(first.value, last.growth_since(first)))
     }
 
     /// [`rate`](Self::rate) or [`increase`](Self::increase) with what the last evaluation left: `cursor`, where this
@@ -129,7 +129,11 @@ impl CounterWindow {
         if stretch.place != place {
             *stretch = Stretch::of(place);
         }
-        Some(if per_second { stretch.rate(first, last) } else { stretch.increase(first, last) })
+        Some(if per_second {
+            stretch.rate(first.value, last.growth_since(first))
+        } else {
+            stretch.increase(first.value, last.growth_since(first))
+        })
     }
 
     /// The first and last sample of a window, and its geometry.

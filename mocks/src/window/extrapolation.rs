@@ -24,7 +24,7 @@ pub(super) struct Sample {
 
 impl Sample {
     /// Growth from `first` to this sample with resets added back.
-    fn growth_since(&self, first: &Self) -> f64 {
+    pub(super) fn growth_since(&self, first: &Self) -> f64 {
         let growth = self.value - first.value + (self.resets - first.resets);
         if self.resets_from_infinity == first.resets_from_infinity { growth } else { growth + f64::INFINITY }
     }
@@ -32,15 +32,15 @@ impl Sample {
 
 /// Times of a window and of the samples in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(crate) struct Place {
     /// Left edge of the window, outside it.
-    pub(super) start_ms: i64,
-    pub(super) first_ms: i64,
-    pub(super) last_ms: i64,
+    pub(crate) start_ms: i64,
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
     /// Right edge, inside.
-    pub(super) now_ms: i64,
+    pub(crate) now_ms: i64,
     /// At least 2, except by default.
-    pub(super) samples: usize,
+    pub(crate) samples: usize,
 }
 
 /// How far the growth between the samples of a window is stretched to its edges.
@@ -56,7 +56,7 @@ pub(crate) struct Stretch {
 }
 
 impl Stretch {
-    pub(super) fn of(place: Place) -> Self {
+    pub(crate) fn of(place: Place) -> Self {
         let range_s = seconds(place.now_ms - place.start_ms);
         let sampled_s = seconds(place.last_ms - place.first_ms);
         let spacing_s = sampled_s / (place.samples - 1) as f64;
@@ -71,27 +71,31 @@ impl Stretch {
         Self { place, range_s, sampled_s, to_start_s, to_end_s, factor, factor_per_second: factor / range_s }
     }
 
-    pub(super) fn increase(&self, first: &Sample, last: &Sample) -> f64 {
-        let growth = last.growth_since(first);
+    /// Growth over the whole window of a counter that was at `first` and grew by `growth` between its samples.
+    pub(crate) fn increase(&self, first: f64, growth: f64) -> f64 {
         growth * self.capped_factor(first, growth).unwrap_or(self.factor)
     }
 
-    /// Divides the factor by the range, not the result, as Prometheus does: the last bits agree.
-    pub(super) fn rate(&self, first: &Sample, last: &Sample) -> f64 {
-        let growth = last.growth_since(first);
+    /// [`increase`](Self::increase) per second; divides the factor by the range, not the result, as Prometheus does: the
+    /// last bits agree.
+    pub(crate) fn rate(&self, first: f64, growth: f64) -> f64 {
         let capped = self.capped_factor(first, growth).map(|factor| factor / self.range_s);
         growth * capped.unwrap_or(self.factor_per_second)
     }
 
+    /// Change over the whole window of a level that changed by `change` between its samples; never capped.
+    pub(crate) fn delta(&self, change: f64) -> f64 {
+        change * self.factor
+    }
+
     /// The factor if the counter, drawn back in a straight line, was zero after the start it would be stretched to.
-    fn capped_factor(&self, first: &Sample, growth: f64) -> Option<f64> {
-        let may_cap = growth > 0.0
-            && first.value >= 0.0
-            && self.sampled_s * first.value <= self.to_start_s * growth * CAP_MARGIN;
+    fn capped_factor(&self, first: f64, growth: f64) -> Option<f64> {
+        let may_cap =
+            growth > 0.0 && first >= 0.0 && self.sampled_s * first <= self.to_start_s * growth * CAP_MARGIN;
         if !may_cap {
             return None;
         }
-        let to_zero_s = self.sampled_s * (first.value / growth);
+        let to_zero_s = self.sampled_s * (first / growth);
         (to_zero_s < self.to_start_s).then(|| (self.sampled_s + to_zero_s + self.to_end_s) / self.sampled_s)
     }
 }

@@ -26,21 +26,30 @@ pub fn histogram_quantile(phi: f64, buckets: &[(f64, f64)]) -> f64 {
 
 /// [`histogram_quantile`] without allocation: `buckets` must be sorted by `le`, and are overwritten by their repaired form.
 pub fn quantile_of_sorted(phi: f64, buckets: &mut [Bucket]) -> f64 {
+    quantile_and_repair(phi, buckets).0
+}
+
+/// [`quantile_of_sorted`], and whether buckets had to be raised for it by more than rounding.
+pub(crate) fn quantile_and_repair(phi: f64, buckets: &mut [Bucket]) -> (f64, bool) {
     if phi.is_nan() {
-        return f64::NAN;
+        return (f64::NAN, false);
     }
     if phi < 0.0 {
-        return f64::NEG_INFINITY;
+        return (f64::NEG_INFINITY, false);
     }
     if phi > 1.0 {
-        return f64::INFINITY;
+        return (f64::INFINITY, false);
     }
     if buckets.last().is_none_or(|last| last.le != f64::INFINITY) {
-        return f64::NAN;
+        return (f64::NAN, false);
     }
     let count = coalesce(buckets);
     let buckets = &mut buckets[..count];
-    make_monotonic(buckets);
+    let is_raised = make_monotonic(buckets);
+    (quantile_of_monotonic(phi, buckets), is_raised)
+}
+
+fn quantile_of_monotonic(phi: f64, buckets: &[Bucket]) -> f64 {
     let top = buckets.len() - 1;
     let observations = buckets[top].cumulative;
     if top == 0 || observations == 0.0 {
@@ -60,6 +69,43 @@ pub fn quantile_of_sorted(phi: f64, buckets: &mut [Bucket]) -> f64 {
     below.le + (end - below.le) * (rank / (cumulative - below.cumulative))
 }
 
+/// The share of observations between `lower` and `upper`; `buckets` must be sorted by `le` and are overwritten
+/// (`BucketFraction` in `promql/quantile.go`).
+pub(crate) fn fraction_of_sorted(lower: f64, upper: f64, buckets: &mut [Bucket]) -> f64 {
+    if buckets.last().is_none_or(|last| last.le != f64::INFINITY) {
+        return f64::NAN;
+    }
+    let count = coalesce(buckets);
+    let buckets = &buckets[..count];
+    let observations = buckets[count - 1].cumulative;
+    if observations == 0.0 || lower.is_nan() || upper.is_nan() {
+        return f64::NAN;
+    }
+    if lower >= upper {
+        return 0.0;
+    }
+    (rank_of(upper, buckets) - rank_of(lower, buckets)) / observations
+}
+
+/// How many observations are below `value`, linear inside a bucket; the first one begins at `-Inf`, so that a value in
+/// it has no rank but NaN, even where the histogram has no negative bounds.
+fn rank_of(value: f64, buckets: &[Bucket]) -> f64 {
+    let mut rank = 0.0;
+    let mut start = f64::NEG_INFINITY;
+    for bucket in buckets {
+        if start >= value {
+            return rank;
+        }
+        if bucket.le > value {
+            let share = (value - start) / (bucket.le - start);
+            return rank + (bucket.cumulative - rank) * share;
+        }
+        rank = bucket.cumulative;
+        start = bucket.le;
+    }
+    rank
+}
+
 /// Adds up neighbours with the same bound, in place; returns how many buckets are left.
 fn coalesce(buckets: &mut [Bucket]) -> usize {
     let mut kept = 0;
@@ -74,19 +120,25 @@ fn coalesce(buckets: &mut [Bucket]) -> usize {
     kept + 1
 }
 
-/// Raises buckets that are below their predecessor, and evens out differences that only rounding made.
-fn make_monotonic(buckets: &mut [Bucket]) {
+/// Raises buckets that are below their predecessor, and evens out differences that only rounding made; whether any was raised by
+/// more than that.
+fn make_monotonic(buckets: &mut [Bucket]) -> bool {
+    let mut is_raised = false;
     let mut previous = buckets[0].cumulative;
     for bucket in &mut buckets[1..] {
         if bucket.cumulative == previous {
             continue;
         }
-        if is_almost_equal(previous, bucket.cumulative) || bucket.cumulative < previous {
+        if is_almost_equal(previous, bucket.cumulative) {
             bucket.cumulative = previous;
+        } else if bucket.cumulative < previous {
+            bucket.cumulative = previous;
+            is_raised = true;
         } else {
             previous = bucket.cumulative;
         }
     }
+    is_raised
 }
 
 /// `almost.Equal` of Prometheus' `util/almost`.

@@ -41,8 +41,10 @@ const PODS_MAX: usize = 256;
 const CONTROL_PODS_MIN: usize = 3;
 /// Pods for which there is room from the beginning.
 const ROOM: usize = 64;
-/// Steps that are put down at most before they are worked out: an hour and a half of frames, 0.5 MB and more with pods.
+/// Steps that are put down at most before they are worked out, an hour and a half of frames, and notes, an hour of forty pods: less than a
+/// megabyte, and only as much of it is touched as is used.
 const STEPS_MAX: usize = 360 * STREAMS;
+const NOTES_MAX: usize = 240 * COUNTED * 40;
 /// The alternative a control pod is tested against, of each stream's: neither the least nor total failure.
 const OWN_ALTERNATIVE: usize = 1;
 
@@ -129,8 +131,14 @@ pub(super) type Counts<'a> = &'a dyn Fn(&PodIncrements) -> Counted;
 impl Leaves {
     /// None yet; when not `on`, none ever.
     pub(super) fn new(on: bool) -> Self {
-        let room = if on { ROOM } else { 0 };
-        Self { list: Vec::with_capacity(room), put_down: Vec::new(), notes: Vec::new(), frame: 0, on }
+        let [pods, steps, notes] = if on { [ROOM, STEPS_MAX, NOTES_MAX] } else { [0; 3] };
+        Self {
+            list: Vec::with_capacity(pods),
+            put_down: Vec::with_capacity(steps),
+            notes: Vec::with_capacity(notes),
+            frame: 0,
+            on,
+        }
     }
 
     /// Forgets all pods.
@@ -223,6 +231,9 @@ impl Leaves {
         if self.list.is_empty() {
             return;
         }
+        if self.put_down.len() >= STEPS_MAX || self.notes.len() + self.list.len() > NOTES_MAX {
+            self.work_out();
+        }
         let at = self.notes.len();
         if !matches!(step.against, Against::Other) {
             let note = |leaf: &Leaf| leaf.place.map(|place| Note::from(counts(&pods[place])));
@@ -241,9 +252,6 @@ impl Leaves {
             }
         }
         self.put_down.push(PutDown { step: *step, notes: [at, self.notes.len() - at] });
-        if self.put_down.len() >= STEPS_MAX {
-            self.work_out();
-        }
     }
 
     /// Works out all that was put down.
