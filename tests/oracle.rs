@@ -8,7 +8,7 @@ use backspin::score::{Class, CostWeights, RunOutcome};
 
 /// Good, bad and caught at once, bad and caught late, bad beyond all help.
 const NAMES: [&str; 4] =
-    ["plain-canary", "half-of-requests-fail", "promote-then-it-dies", "no-healthy-target"];
+    ["plain-canary", "half-of-requests-fail", "promote-then-primary-dies", "no-healthy-target"];
 
 fn play(jobs: usize) -> Vec<RunOutcome> {
     let all = shipped().expect("they load");
@@ -53,7 +53,7 @@ fn one_oracle_serves_all_judges_and_no_core_is_seen_in_it() {
 #[test]
 fn who_waits_pays_and_who_never_acts_pays_more() {
     let outcomes = play(2);
-    for name in ["half-of-requests-fail", "promote-then-it-dies"] {
+    for name in ["half-of-requests-fail", "promote-then-primary-dies"] {
         let own = regrets(&outcomes, name, "e_detector");
         let reference = regrets(&outcomes, name, "weighted");
         for (own, reference) in own.iter().zip(&reference) {
