@@ -15,6 +15,7 @@
 //! per event allocates. The crate knows nothing of the engine.
 
 pub mod controllers;
+pub mod kubernetes;
 pub mod prometheus;
 pub mod promql;
 pub mod store;
