@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::access::Account;
 use super::kind::{Kind, Served};
 use super::object::{meta, meta_mut, meta_str, rfc3339, uid};
 use super::store::{KindIndex, Store};
@@ -26,6 +27,9 @@ pub struct Settings {
     pub streaming_lists: bool,
     /// What `/version` says.
     pub git_version: String,
+    /// Who has which token and may do what. Empty: everybody may do everything. Otherwise a request without a token is
+    /// `system:anonymous`, who may do nothing.
+    pub accounts: Vec<Account>,
 }
 
 impl Default for Settings {
@@ -37,6 +41,7 @@ impl Default for Settings {
             watch_timeout_ms: 1_800_000,
             streaming_lists: true,
             git_version: "v1.36.2".to_owned(),
+            accounts: Vec::new(),
         }
     }
 }
@@ -129,6 +134,7 @@ impl Cluster {
         }
         let old = self.store.get(index, &namespace, &name).cloned();
         let served = &self.store.shelf(index).served;
+        super::defaults::fill(&served.kind.kind, &mut object);
         super::write::finish(served, old.as_deref(), &mut object, super::write::Through::Controller);
         match old {
             Some(old) if *old == object => {}

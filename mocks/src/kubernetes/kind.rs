@@ -206,3 +206,20 @@ impl Served {
             })
     }
 }
+
+impl Served {
+    /// Whether its objects are to be had under this group and version.
+    pub(super) fn is_at(&self, group: &str, version: &str) -> bool {
+        (self.kind.group == group && self.kind.version == version) || self.aliases.contains_at(group, version)
+    }
+}
+
+trait Aliases {
+    fn contains_at(&self, group: &str, version: &str) -> bool;
+}
+
+impl Aliases for &[(&'static str, &'static str)] {
+    fn contains_at(&self, group: &str, version: &str) -> bool {
+        self.iter().any(|&(known_group, known)| known_group == group && known == version)
+    }
+}

@@ -19,18 +19,39 @@
 //!
 //! Sources: what Kubernetes 1.36 answered (`tests/fixtures/kubernetes`), and for what was not recorded its API conventions.
 
+mod access;
 mod cluster;
+mod commit;
+mod create;
+mod decode;
+mod defaults;
+mod delete;
+mod discovery;
+mod fields;
 mod kind;
 mod object;
+mod ownership;
+mod params;
+mod patch;
+mod patches;
+mod read;
 mod respond;
+mod review;
+mod route;
+mod scale;
+mod schema;
 mod selector;
 mod server;
 mod status;
 mod store;
+mod table;
+mod update;
+mod validate;
 mod view;
 mod watch;
 mod write;
 
+pub use access::{Account, Rule};
 pub use cluster::{Cluster, Settings};
 pub use kind::Kind;
 pub use server::{Server, StartError};

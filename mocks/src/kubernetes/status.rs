@@ -188,3 +188,42 @@ fn listed(causes: &[Cause]) -> String {
     let all: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
     if let [one] = all.as_slice() { one.clone() } else { format!("[{}]", all.join(", ")) }
 }
+
+impl Refusal {
+    /// A new object in a namespace that is being deleted.
+    pub(super) fn terminating(kind: &Kind, namespace: &str, name: &str) -> Self {
+        let message = format!(
+            "{} \"{name}\" is forbidden: unable to create new content in namespace {namespace} because it is being \
+             terminated",
+            kind.resource()
+        );
+        let mut details = details(kind, name, &kind.plural);
+        details["causes"] = causes_json(&[Cause::new(
+            "NamespaceTerminating",
+            format!("namespace {namespace} is being terminated"),
+            "metadata.namespace",
+        )]);
+        Self::new(403, "Forbidden", message).with(details)
+    }
+
+    /// A `PUT` without a version where one is needed.
+    pub(super) fn version_needed(kind: &Kind, name: &str) -> Self {
+        let why = "must be specified for an update";
+        let (cause, about) = if kind.group == "coordination.k8s.io" {
+            (Cause::invalid("metadata.resourceVersion", &Value::from(""), why), kind.qualified())
+        } else {
+            (Cause::invalid("metadata.resourceVersion", &Value::from(0), why), kind.resource())
+        };
+        let named = if kind.group == "coordination.k8s.io" { &kind.kind } else { &kind.plural };
+        let mut details = details(kind, name, named);
+        details["causes"] = causes_json(std::slice::from_ref(&cause));
+        let message = format!("{about} \"{name}\" is invalid: {}", listed(std::slice::from_ref(&cause)));
+        Self::new(422, "Invalid", message).with(details)
+    }
+}
+
+impl Cause {
+    pub(super) fn to_json(&self) -> Value {
+        json!({ "reason": self.reason, "message": self.message, "field": self.field })
+    }
+}

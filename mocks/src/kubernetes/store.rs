@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::kind::{Kind, Served, built_in};
 use super::object::{meta_mut, meta_str};
+use super::read::Objects;
 
 /// Place of a kind in the store.
 pub(super) type KindIndex = usize;
@@ -198,5 +199,27 @@ impl Store {
         }
         let from = self.history.partition_point(|change| change.version <= version);
         Some(self.history.range(from..))
+    }
+}
+
+impl Store {
+    /// Objects of a kind as they were at a version; none if the history has forgotten it.
+    pub(super) fn at(&self, kind: KindIndex, namespace: Option<&str>, version: u64) -> Option<Objects> {
+        let later = self.changes_after(version)?;
+        let own = |(namespace, name, object): (&Arc<str>, &Arc<str>, &Arc<Value>)| {
+            ((Arc::clone(namespace), Arc::clone(name)), Arc::clone(object))
+        };
+        let mut objects: Objects = self.list(kind, namespace).map(own).collect();
+        let is_shown = |change: &&Change| {
+            change.kind == kind && namespace.is_none_or(|namespace| *namespace == *change.namespace)
+        };
+        for change in later.rev().filter(is_shown) {
+            let key = (Arc::clone(&change.namespace), Arc::clone(&change.name));
+            match &change.previous {
+                Some(previous) => drop(objects.insert(key, Arc::clone(previous))),
+                None => drop(objects.remove(&key)),
+            }
+        }
+        Some(objects)
     }
 }

@@ -120,7 +120,7 @@ impl Watch {
         let mut lines = Vec::new();
         while lines.len() < LINES_MAX {
             let Some(object) = self.initial.pop_front() else { break };
-            lines.push(self.line(store, "ADDED", &object));
+            lines.push(self.line(store, now_ms, "ADDED", &object));
         }
         if lines.len() == LINES_MAX {
             return WatchLines { lines, is_ended: false };
@@ -139,7 +139,7 @@ impl Watch {
             }
             self.cursor = change.version;
             if let Some((event, object)) = self.seen(change) {
-                lines.push(self.line(store, event, &object));
+                lines.push(self.line(store, now_ms, event, &object));
             }
         }
         self.cursor = self.cursor.max(store.version());
@@ -173,9 +173,9 @@ impl Watch {
         }
     }
 
-    fn line(&mut self, store: &Store, event: &'static str, object: &Value) -> Bytes {
+    fn line(&mut self, store: &Store, now_ms: i64, event: &'static str, object: &Value) -> Bytes {
         let is_first = !std::mem::replace(&mut self.is_begun, true);
-        encoded(event, &self.view.one(&store.shelf(self.kind).served, object, is_first))
+        encoded(event, &self.view.one(&store.shelf(self.kind).served, object, now_ms, is_first))
     }
 
     fn bookmark(&self, store: &Store, is_initial_end: bool) -> Bytes {

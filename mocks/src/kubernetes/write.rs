@@ -17,7 +17,7 @@ pub(super) enum Through {
 }
 
 /// What clients cannot write.
-const READ_ONLY: &[&str] = &[
+pub(super) const READ_ONLY: &[&str] = &[
     "uid",
     "creationTimestamp",
     "generation",

@@ -1,0 +1,271 @@
+//! The recorded requests again, topic by topic: the same answers but for uids, versions and times.
+//!
+//! `fixtures/kubernetes/differences.txt` lists what differs, each with a reason; what is not in it must be the same, and
+//! what is in it must differ.
+
+use std::collections::BTreeMap;
+
+use backspin_mocks::kubernetes::{Body, Cluster, Key, Kind, Reply};
+use regex::Regex;
+use serde_json::{Value, json};
+
+use super::lab::{Exchange, Response, cluster, json_of, topic};
+
+macro_rules! topics {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../fixtures/kubernetes/", $name, ".json")))),*]
+    };
+}
+
+const TOPICS: &[(&str, &str)] = topics![
+    "auth-review",
+    "configmap-flags",
+    "crd-traffic",
+    "delete",
+    "discovery",
+    "dry-run",
+    "errors",
+    "events",
+    "hpa",
+    "jobs",
+    "lease",
+    "list-get",
+    "patch",
+    "pods",
+    "put-conflict",
+    "scale",
+    "server-side-apply",
+    "service-switch",
+    "table",
+];
+
+const DIFFERENCES: &str = include_str!("../fixtures/kubernetes/differences.txt");
+
+/// A cluster with the objects that a topic's requests expect: each as the topic first shows it.
+fn seeded(exchanges: &[Exchange]) -> Cluster {
+    let mut cluster = cluster();
+    for (group, version, kind, plural) in [
+        ("networking.istio.io", "v1", "VirtualService", "virtualservices"),
+        ("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
+    ] {
+        cluster.register(Kind {
+            group: group.to_owned(),
+            version: version.to_owned(),
+            kind: kind.to_owned(),
+            plural: plural.to_owned(),
+            namespaced: true,
+            has_status: true,
+        });
+    }
+    let mut made = std::collections::BTreeSet::new();
+    for exchange in exchanges {
+        let Some(body) = exchange.response.body.as_ref().filter(|body| body["kind"] != "Status") else {
+            continue;
+        };
+        if exchange.response.status == 201 {
+            made.insert((body["kind"].to_string(), body["metadata"]["name"].to_string()));
+        }
+        let listed = body["items"].as_array().filter(|_| exchange.trimmed.is_null());
+        let kind = body["kind"].as_str().unwrap_or("").trim_end_matches("List");
+        let items: Vec<Value> = match listed {
+            Some(items) => items
+                .iter()
+                .map(|item| {
+                    let mut item = item.clone();
+                    item["kind"] = json!(kind);
+                    item["apiVersion"] = body["apiVersion"].clone();
+                    item
+                })
+                .collect(),
+            None if body["metadata"]["name"].is_string() && exchange.response.status == 200 => {
+                vec![body.clone()]
+            }
+            None => continue,
+        };
+        for item in items {
+            seed(&mut cluster, &made, item);
+        }
+    }
+    let _ = cluster.take_writes();
+    cluster
+}
+
+fn seed(cluster: &mut Cluster, made: &std::collections::BTreeSet<(String, String)>, mut object: Value) {
+    const PLURALS: &[(&str, &str)] = &[
+        ("Deployment", "deployments"),
+        ("ReplicaSet", "replicasets"),
+        ("Pod", "pods"),
+        ("Service", "services"),
+        ("ConfigMap", "configmaps"),
+        ("EndpointSlice", "endpointslices"),
+        ("HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+        ("Lease", "leases"),
+        ("Job", "jobs"),
+        ("HTTPRoute", "httproutes"),
+    ];
+    let kind = object["kind"].as_str().unwrap_or("").to_owned();
+    let Some((_, plural)) = PLURALS.iter().find(|(known, _)| *known == kind) else { return };
+    if object["apiVersion"] == "autoscaling/v1" {
+        return;
+    }
+    let text = |object: &Value, key: &str| object["metadata"][key].as_str().unwrap_or("").to_owned();
+    let key = Key::new(plural, &text(&object, "namespace"), &text(&object, "name"));
+    let identity = (object["kind"].to_string(), object["metadata"]["name"].to_string());
+    if cluster.get(&key).is_some() || made.contains(&identity) {
+        return;
+    }
+    for field in ["deletionTimestamp", "deletionGracePeriodSeconds", "finalizers"] {
+        object["metadata"].as_object_mut().expect("metadata").remove(field);
+    }
+    cluster.apply(object);
+}
+
+struct Normal {
+    rules: Vec<(Regex, &'static str)>,
+}
+
+impl Normal {
+    fn new() -> Self {
+        let rule = |pattern, with| (Regex::new(pattern).expect("a pattern"), with);
+        Self {
+            rules: vec![
+                rule("[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UID"),
+                rule(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
+                rule(r"in record \(\d+\)", "in record (VERSION)"),
+                rule(r"Too large resource version: \d+, current: \d+", "Too large resource version"),
+                // What is shown of a whole object in a message.
+                rule(r#"Invalid value: "\{.*\}": "#, "Invalid value: OBJECT: "),
+                rule(r#"in (v1|core)\."#, "in "),
+                rule("-[bcdfghjklmnpqrstvwxz2456789]{5}\"", "-SUFFIX\""),
+            ],
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        self.rules
+            .iter()
+            .fold(text.to_owned(), |text, (rule, with)| rule.replace_all(&text, *with).into_owned())
+    }
+
+    fn value(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.text(text),
+            Value::Array(list) => list.iter_mut().for_each(|item| self.value(item)),
+            Value::Object(map) => map.values_mut().for_each(|item| self.value(item)),
+            _ => {}
+        }
+    }
+}
+
+/// An object without what differs from run to run, and without what controllers write.
+fn content(value: &Value, is_seeded: bool) -> Value {
+    let mut value = value.clone();
+    if let Some(items) = value.get("items").and_then(Value::as_array) {
+        let names: Vec<Value> = items.iter().map(|item| item["metadata"]["name"].clone()).collect();
+        return json!({ "kind": value["kind"], "apiVersion": value["apiVersion"], "names": names });
+    }
+    if let Some(map) = value.as_object_mut() {
+        map.retain(|key, value| !(key == "status" && value.is_object()) && !value.is_null());
+    }
+    if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        for key in [
+            "uid",
+            "resourceVersion",
+            "creationTimestamp",
+            "generation",
+            "managedFields",
+            "deletionTimestamp",
+        ] {
+            meta.remove(key);
+        }
+        if is_seeded {
+            meta.remove("name");
+        }
+        if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.retain(|key, _| !key.starts_with("deployment.kubernetes.io/"));
+            if annotations.is_empty() {
+                meta.remove("annotations");
+            }
+        }
+    }
+    value
+}
+
+fn differences(normal: &Normal, exchange: &Exchange, reply: &Reply) -> Vec<String> {
+    let Response { status, headers, body, body_text, .. } = &exchange.response;
+    let mut found = Vec::new();
+    let mut compare = |what: &str, recorded: String, got: String| {
+        if recorded != got {
+            found.push(format!(
+                "{what}: recorded {recorded}\n{:>width$} got {got}",
+                "",
+                width = what.len() + 4
+            ));
+        }
+    };
+    compare("status", status.to_string(), reply.status.to_string());
+    let header =
+        |name: &str| reply.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
+    for name in ["warning", "retry-after", "content-type"] {
+        compare(name, headers.get(name).cloned().unwrap_or_default(), header(name).unwrap_or_default());
+    }
+    if let (Some(text), Body::Full(bytes)) = (body_text, &reply.body) {
+        compare("text", text.clone(), String::from_utf8_lossy(bytes).into_owned());
+    }
+    let Some(recorded) = body else { return found };
+    let is_cut = !exchange.trimmed.is_null() && exchange.trimmed != json!(["metadata.managedFields"]);
+    if is_cut && recorded["kind"] != "Status" {
+        return found;
+    }
+    let got = json_of(reply);
+    let is_generated = recorded["metadata"].get("generateName").is_some();
+    let (mut recorded, mut got) = (content(recorded, is_generated), content(&got, is_generated));
+    normal.value(&mut recorded);
+    normal.value(&mut got);
+    for key in recorded.as_object().into_iter().flatten().map(|(key, _)| key) {
+        if recorded[key] != got[key] {
+            compare(key, recorded[key].to_string(), got[key].to_string());
+        }
+    }
+    for key in got.as_object().into_iter().flatten().map(|(key, _)| key) {
+        if recorded.get(key).is_none() {
+            compare(key, "nothing".to_owned(), got[key].to_string());
+        }
+    }
+    found
+}
+
+#[test]
+fn recorded_requests_get_the_recorded_answers() {
+    let listed: BTreeMap<&str, &str> = DIFFERENCES
+        .lines()
+        .filter(|line| !line.is_empty() && !line.starts_with('#'))
+        .map(|line| line.split_once(' ').expect("an exchange and a reason"))
+        .collect();
+    let normal = Normal::new();
+    let (mut same, mut listed_seen, mut wrong) = (0, 0, Vec::new());
+    for (name, text) in TOPICS {
+        let exchanges = topic(text);
+        let mut cluster = seeded(&exchanges);
+        for exchange in exchanges.iter().filter(|exchange| exchange.response.events.is_empty()) {
+            let id = format!("{name}/{}", exchange.id);
+            let reply = cluster.handle(&exchange.request.request());
+            let found = differences(&normal, exchange, &reply);
+            match (found.is_empty(), listed.get(id.as_str())) {
+                (true, None) => same += 1,
+                (false, Some(_)) => listed_seen += 1,
+                (true, Some(_)) => wrong.push(format!("{id}: listed as different, but it is the same")),
+                (false, None) => wrong.push(format!("{id}:\n    {}", found.join("\n    "))),
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} of {} differ:\n{}",
+        wrong.len(),
+        same + listed_seen + wrong.len(),
+        wrong.join("\n")
+    );
+    assert_eq!(listed_seen, listed.len(), "every listed difference was looked at");
+    eprintln!("recorded exchanges: {same} the same, {listed_seen} differ as listed");
+}
