@@ -9,6 +9,7 @@ pub mod domain;
 pub mod engine;
 pub mod judge;
 pub mod plane;
+pub mod platform;
 pub mod policy;
 pub mod record;
 pub mod report;

@@ -12,8 +12,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("record", &["domain"]),
     ("policy", &["domain", "judge", "engine", "mocks"]),
     ("scenario", &["domain", "policy"]),
-    ("world", &["domain", "scenario", "mocks"]),
-    ("plane", &["domain", "engine", "record", "policy", "scenario", "world", "mocks"]),
+    ("platform", &["domain"]),
+    ("world", &["domain", "platform", "scenario", "mocks"]),
+    ("plane", &["domain", "engine", "platform", "record", "policy", "scenario", "world", "mocks"]),
     ("score", &["domain", "record"]),
     ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score"]),
     ("report", &["domain", "record", "score"]),
@@ -27,7 +28,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Rooms that neither read files nor know the outside at all.
-const PURE: &[&str] = &["domain", "judge", "engine", "world", "score"];
+const PURE: &[&str] = &["domain", "judge", "engine", "platform", "world", "score"];
 
 const FILE_LINES_MAX: usize = 800;
 

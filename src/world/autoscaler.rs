@@ -59,6 +59,11 @@ impl Autoscalers {
         !self.0.is_empty()
     }
 
+    /// Fewest and most pods of a version; none without autoscalers.
+    pub(crate) fn bounds(&self, version: usize) -> Option<(u32, u32)> {
+        self.0.get(version).map(|autoscaler| (autoscaler.spec().min, autoscaler.spec().max))
+    }
+
     /// A hand scales a version's Deployment: it keeps at least so many.
     pub(crate) fn hold(&mut self, version: usize, replicas: u32) {
         if let Some(autoscaler) = self.0.get_mut(version) {

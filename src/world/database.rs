@@ -122,9 +122,9 @@ impl Database {
         Ok(())
     }
 
-    /// Whether a revert to this version runs.
-    pub(crate) fn reverts_to(&self, version: usize) -> bool {
-        self.reverting.is_some_and(|reverting| reverting.to == version)
+    /// The version to whose schema a revert runs, if one does.
+    pub(crate) fn reverting_to(&self) -> Option<usize> {
+        self.reverting.map(|reverting| reverting.to)
     }
 
     /// Share of a version's requests that fail with the schema as it is.
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(database.revert(2, 1, MonoTime(0)), Err(NoRevert::Busy));
         assert!(!database.advance(MonoTime(14_999)) && database.waiting() == 0.0);
         assert!(database.advance(MonoTime(15_000)) && database.waiting() == 0.8);
-        assert!(database.reverts_to(1) && database.failing(1) == 0.8);
+        assert!(database.reverting_to() == Some(1) && database.failing(1) == 0.8);
         assert!(database.advance(MonoTime(20_000)) && database.waiting() == 0.0);
         assert_eq!((database.at(), database.failing(1), database.failing(2)), (1, 0.0, 0.0));
         assert!(!database.migrate(true, true), "what was taken back does not come again");

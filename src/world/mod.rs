@@ -10,9 +10,10 @@
 //! - who answers: `cluster` and `pods` (under the Deployment controllers of the mocks), `router`, `rollout`,
 //!   together `delivery`; `autoscaler`; `flags`;
 //! - how: `service`, `latency`, `users`;
-//! - what is seen: `scrape` draws the counts, `view` shows them as frames, `series` as Prometheus series;
+//! - what is seen: `scrape` draws the counts, `view` shows them as frames, `series` as Prometheus series; `shown` is for
+//!   whoever shows pods and rollouts;
 //! - who else acts: `rivals`;
-//! - what is done: `actuate`, and by key, so that it can be read back and is never done twice: `effects`;
+//! - what is done: `actuate`, the world as a platform; `effects` by key, so that nothing is done twice;
 //! - what is true: `truth` before the run, `information` and `ledger` during it. Only scores may read it.
 //!
 //! Invariants: pure and synchronous; the same scenario, seed and calls give the same bytes. Each random
@@ -50,6 +51,7 @@ mod router;
 mod scrape;
 mod series;
 mod service;
+mod shown;
 mod simulation;
 #[cfg(test)]
 mod testing;
@@ -65,6 +67,7 @@ use crate::domain::service::{Deploy, RolloutState};
 
 pub(crate) use draw::Draw;
 pub use series::{SeriesDef, SeriesKind};
+pub use shown::{PodShown, PodStands, RolloutStops};
 pub use simulation::World;
 
 /// Something that can be noticed from outside, in the order in which it happened.

@@ -15,6 +15,7 @@ use backspin_mocks::controllers::PodId;
 use super::draw::Draw;
 use super::pod_counts::{PodCounts, Splitter};
 use super::scrape::Counts;
+use super::shown::{PodShown, PodStands};
 use crate::domain::seed::{Seed, StreamKey};
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::PodModel;
@@ -324,6 +325,21 @@ impl Pods {
                 counts,
             });
         }
+    }
+
+    /// All pods, as their platform shows them.
+    pub(crate) fn shown(&self, now: MonoTime) -> impl Iterator<Item = PodShown> + '_ {
+        self.list.iter().map(move |pod| {
+            let backs_off = !self.versions[pod.version].starts && now.since(pod.born_at) >= BACK_OFF_KNOWN;
+            let stands = match pod.phase {
+                Phase::Starting if backs_off => PodStands::BackOff,
+                Phase::Starting => PodStands::Starting,
+                Phase::Ready => PodStands::Ready,
+                Phase::Restarting => PodStands::Restarting,
+                Phase::Draining => PodStands::Draining,
+            };
+            PodShown { version: pod.version, number: pod.number, stands, restarts: pod.restarts }
+        })
     }
 
     /// Ready pods of a version.

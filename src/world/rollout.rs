@@ -167,6 +167,16 @@ impl Rollout {
         self.standby_until = None;
     }
 
+    /// Whether what stands by is in somebody's hands.
+    pub(crate) fn is_standby_held(&self) -> bool {
+        self.phase == Phase::Complete && self.standby_until.is_none()
+    }
+
+    /// Whether the ramp stays where it is.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused_at.is_some()
+    }
+
     /// Stops the ramp where it is; none if there is nothing to stop.
     pub(crate) fn pause(&mut self, now: MonoTime, cluster: &mut Cluster) -> Option<RolloutState> {
         if self.phase != Phase::Ramping || self.paused_at.is_some() {

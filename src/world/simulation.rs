@@ -7,7 +7,6 @@
 use std::collections::VecDeque;
 
 use super::WorldNotice;
-use super::actuate::Running;
 use super::autoscaler::Autoscalers;
 use super::below::Below;
 use super::database::Database;
@@ -33,6 +32,7 @@ use crate::domain::id::VersionId;
 use crate::domain::seed::Seed;
 use crate::domain::service::{Deploy, Inventory, KnownVersion};
 use crate::domain::time::{Millis, MonoTime};
+use crate::platform::Steps;
 use crate::scenario::model::Scenario;
 
 /// The simulated world of one run. See the module's documentation.
@@ -51,7 +51,7 @@ pub struct World {
     pub(crate) law: ServiceLaw,
     pub(crate) versions: Vec<VersionState>,
     pub(crate) notices: VecDeque<WorldNotice>,
-    pub(crate) running: Vec<Running>,
+    pub(crate) steps: Steps,
     pub(crate) effects: Effects,
     pub(crate) scraper: Scraper,
     pub(crate) ledger: Ledger,
@@ -202,7 +202,7 @@ impl World {
             law,
             versions: (0..versions.len()).map(state).collect(),
             notices: VecDeque::with_capacity(64),
-            running: Vec::with_capacity(8),
+            steps: Steps::default(),
             effects: Effects::default(),
             scraper: Scraper::new(scenario, seed),
             ledger,
@@ -275,6 +275,8 @@ impl World {
             self.flow_on();
             self.scrape();
         }
+        // Who waits for something looks at what all others have left, as from outside.
+        self.advance_steps();
     }
 
     fn autoscale(&mut self) {
@@ -309,9 +311,6 @@ impl World {
             self.notices.push_back(WorldNotice::InventoryChanged);
         }
         self.dirty |= flags || infrastructure || schema || moved != Moved::Nothing;
-        if !self.running.is_empty() {
-            self.advance_steps();
-        }
     }
 
     /// Takes note that something changed that the flows depend on.
