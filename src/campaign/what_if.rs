@@ -150,7 +150,7 @@ pub fn what_if<P: FnOnce(&Policy) -> Policy>(
     let own = policy::from_json(&replayed.header.policy).map_err(ReplayError::Policy)?;
     let mut other = other(&own);
     let asked_otherwise = match replayed.header.plane {
-        PlaneKind::Direct => asked_otherwise(&own, &other),
+        PlaneKind::Direct | PlaneKind::Http => asked_otherwise(&own, &other),
         PlaneKind::Recorded => {
             other = recorded::stated(&other, own.settings.collect_every);
             // A recording answers no queries: it has columns.
@@ -201,7 +201,7 @@ impl Pair {
         let header = &self.replayed.header;
         match header.plane {
             PlaneKind::Recorded => Err(NoWorld::Recording),
-            PlaneKind::Direct => {
+            PlaneKind::Direct | PlaneKind::Http => {
                 let text = header.scenario_text.as_deref().ok_or(NoWorld::NoScenario)?;
                 let source = Source::new(FileKind::Scenario, "the scenario in the record", text);
                 scenario::parse(&source, &header.scenario, &header.family).map_err(NoWorld::BadScenario)
@@ -234,7 +234,7 @@ impl Pair {
     fn on_inputs(self, reason: NoWorld) -> Result<WhatIf, WhatIfError> {
         let header = &self.replayed.header;
         // What a recording has are its own columns, and a record holds no answers but those to its own queries.
-        let own_signals = header.plane == PlaneKind::Direct && self.asked_otherwise.is_empty();
+        let own_signals = header.plane != PlaneKind::Recorded && self.asked_otherwise.is_empty();
         let signals = if own_signals { &self.other.custom } else { &header.signals };
         let fed = refed::run(header, &self.record, &self.other, signals);
         let mut again = replay(fed.iter().cloned().map(Ok))?;

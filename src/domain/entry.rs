@@ -26,6 +26,8 @@ pub const RECORD_VERSIONS_READ: RangeInclusive<u32> = RECORD_VERSION - 1..=RECOR
 pub enum PlaneKind {
     /// In process, on virtual time, against the simulated world.
     Direct,
+    /// In process, on virtual time, against mock endpoints.
+    Http,
     /// In process, on virtual time, against a recording.
     Recorded,
 }

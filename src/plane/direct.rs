@@ -24,7 +24,7 @@ use super::windows::SignalWindows;
 use super::{PlaneError, engine};
 
 /// A rollback that is still being carried out at the end of the watch is followed for this long at most.
-const FOLLOW_MAX: Millis = Millis::from_mins(30);
+pub(super) const FOLLOW_MAX: Millis = Millis::from_mins(30);
 
 /// The key of a call that no engine numbered.
 const EMERGENCY: PageKey = PageKey(0);

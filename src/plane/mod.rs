@@ -6,6 +6,7 @@
 //! inputs of a record ([`refed`]).
 
 pub mod direct;
+pub mod http;
 pub mod recorded;
 pub mod refed;
 

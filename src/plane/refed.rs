@@ -125,7 +125,7 @@ impl Surroundings for Refed {
         }
         while let Some((service, frame)) = self.frames.pop_front_if(|(_, frame)| frame.at <= now) {
             match self.plane {
-                PlaneKind::Direct => self.scraped = *frame,
+                PlaneKind::Direct | PlaneKind::Http => self.scraped = *frame,
                 PlaneKind::Recorded => self.inputs.push_back(Input::Collected { service, frame }),
             }
         }
@@ -149,12 +149,12 @@ impl Surroundings for Refed {
     /// What is done now was not done then; only measuring changes nothing.
     fn carry_out(&mut self, output: Output) {
         match (self.plane, output) {
-            (PlaneKind::Direct, Output::Collect { service }) => {
+            (PlaneKind::Direct | PlaneKind::Http, Output::Collect { service }) => {
                 let frame = Box::new(self.scraped.clone());
                 self.inputs.push_back(Input::Collected { service, frame });
             }
             (
-                PlaneKind::Direct | PlaneKind::Recorded,
+                PlaneKind::Direct | PlaneKind::Http | PlaneKind::Recorded,
                 Output::Collect { .. }
                 | Output::StartStep { .. }
                 | Output::CancelStep { .. }

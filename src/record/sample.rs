@@ -161,7 +161,7 @@ impl Sample {
             deployed: DEPLOYED,
             watch: WATCH,
             scrape: SCRAPE,
-            recovery_known: self.plane == PlaneKind::Direct,
+            recovery_known: self.plane != PlaneKind::Recorded,
         }
     }
 

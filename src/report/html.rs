@@ -277,6 +277,7 @@ fn assumptions(entries: &[Entry], onset: Option<MonoTime>) -> Vec<String> {
 const fn plane(outcome: &RunOutcome) -> &'static str {
     match outcome.plane {
         crate::domain::entry::PlaneKind::Direct => "direct",
+        crate::domain::entry::PlaneKind::Http => "http",
         crate::domain::entry::PlaneKind::Recorded => "recorded",
     }
 }

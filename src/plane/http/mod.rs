@@ -1,0 +1,328 @@
+//! The http plane: the engine in process, everything it learns and does through sockets, on virtual time.
+//!
+//! ```text
+//! engine ─► Kubernetes (client) ══ HTTP ══► mock API ─► stage ─► world
+//!        ◄─ informers           ◄═ watch ══          ◄─ stage ◄─
+//!        ◄─ Collector (client)  ══ HTTP ══► mock Prometheus ◄─ exporter ◄─ world
+//! ```
+//!
+//! - `words`: how objects are called, for both sides.
+//! - `kubernetes`: the adapter; a real cluster will be behind it unchanged.
+//! - `metrics`: the Prometheus client and what is made of its answers.
+//! - `stage`: the simulated side: the world behind the mock endpoints.
+//!
+//! Virtual time goes on only when every request is answered and every watch has brought all that was shown. No input of
+//! the engine reaches it past the sockets; what the driver knows of the other side besides is the world's clock and how far
+//! watches must have come.
+
+mod kubernetes;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod words;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+use backspin_mocks::kubernetes::Server;
+
+use self::kubernetes::Kubernetes;
+use self::stage::{Asked, Stage};
+use super::connection::{self, Connection};
+use super::direct::{FOLLOW_MAX, WALL_START};
+use super::drive::{Course, DriveError, Span, Surroundings, drive};
+use super::header::{RunId, header};
+use super::windows::SignalWindows;
+use super::{PlaneError, engine};
+use crate::domain::engine_io::{ApprovalAnswer, Input, Output};
+use crate::domain::entry::{Entry, PlaneKind};
+use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
+use crate::domain::frame::Frame;
+use crate::domain::id::{PageKey, ServiceId};
+use crate::domain::time::{Millis, MonoTime, Now};
+use crate::domain::truth::TruthEntry;
+use crate::platform::Steps;
+use crate::policy::Policy;
+use crate::record::Recorder;
+use crate::scenario::model::{Answer, PersonModel, Scenario};
+use crate::world::World;
+
+pub use self::kubernetes::ConnectError;
+
+/// Why a run over HTTP could not be played.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The plane could not be set up.
+    #[error(transparent)]
+    Plane(#[from] PlaneError),
+    /// A server could not be started.
+    #[error("a mock endpoint cannot be served")]
+    Serve(#[source] std::io::Error),
+    /// The client could not be set up.
+    #[error("the mock endpoints cannot be reached")]
+    Connect(#[from] ConnectError),
+    /// The run broke off.
+    #[error(transparent)]
+    Drive(#[from] DriveError),
+}
+
+/// A run over HTTP: its record, and how many requests were counted at the sockets.
+#[derive(Debug)]
+pub struct Played {
+    /// The record.
+    pub entries: Vec<Entry>,
+    /// Requests to the mock Kubernetes.
+    pub kubernetes_requests: u64,
+    /// Requests to the mock Prometheus.
+    pub prometheus_requests: u64,
+}
+
+/// Plays one scenario with one policy and one seed, from the first scrape to the end.
+pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Played, HttpError> {
+    let seed = id.seed(scenario.draw);
+    let scenario = &*scenario.for_seed(seed);
+    let mut recorder = Recorder::new(header(scenario, policy, id, PlaneKind::Http, WALL_START));
+    let mut around = HttpWorld::new(scenario, policy, World::new(scenario, seed))?;
+    let end = scenario.timing.end();
+    let course = Course {
+        engine: &|| engine(policy, &policy.custom),
+        span: Span { end: end + Millis(1), end_max: end + FOLLOW_MAX },
+        wall_start: WALL_START,
+        crashes: &connection::crashes(&scenario.faults),
+    };
+    let last = drive(&course, &mut around, &mut recorder, |_| false)?;
+    recorder.push(Entry::Truth(last, TruthEntry::Left(around.world.state())));
+    for (at, milestone) in around.world.milestones() {
+        recorder.push(Entry::Truth(at, TruthEntry::Reached(milestone)));
+    }
+    recorder.end(last);
+    Ok(Played {
+        entries: recorder.into_entries(),
+        kubernetes_requests: around.server.requests(),
+        prometheus_requests: 0,
+    })
+}
+
+/// The simulated world behind endpoints, and the clients that the engine's work goes through.
+struct HttpWorld {
+    // The engine's side.
+    kubernetes: Kubernetes,
+    steps: Steps,
+    connection: Connection,
+    inputs: VecDeque<Input>,
+    /// What was noticed while work was carried out, and is told at the next look.
+    later: VecDeque<Input>,
+    // The other side.
+    server: Server,
+    world: World,
+    stage: Stage,
+    tick: Millis,
+    scrape: Millis,
+    next_scrape: MonoTime,
+    people: Vec<PersonModel>,
+    answers: BTreeMap<(MonoTime, u64), ApprovalAnswer>,
+    asked: u64,
+    truths: VecDeque<TruthEntry>,
+    service: ServiceId,
+    frame: Frame,
+    windows: SignalWindows,
+}
+
+impl HttpWorld {
+    fn new(scenario: &Scenario, policy: &Policy, world: World) -> Result<Self, HttpError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = Rc::new(runtime.map_err(HttpError::Serve)?);
+        let windows = SignalWindows::new(policy, &scenario.service.id, &world, scenario.timing.scrape)
+            .map_err(PlaneError::from)?;
+        let stage = Stage::new(&world, WALL_START);
+        let server =
+            Server::start(stage.cluster()).map_err(|error| HttpError::Serve(std::io::Error::other(error)))?;
+        let address = format!("http://{}", server.addr());
+        let kubernetes = Kubernetes::connect(runtime, &address, scenario.service.id.clone(), WALL_START)?;
+        let truths = VecDeque::from([TruthEntry::Known(world.truth().clone())]);
+        let mut around = Self {
+            kubernetes,
+            steps: Steps::default(),
+            connection: Connection::new(&scenario.faults),
+            inputs: VecDeque::new(),
+            later: VecDeque::new(),
+            server,
+            world,
+            stage,
+            tick: scenario.timing.tick,
+            scrape: scenario.timing.scrape,
+            next_scrape: MonoTime::ZERO + scenario.timing.scrape,
+            people: scenario.people.clone(),
+            answers: BTreeMap::new(),
+            asked: 0,
+            truths,
+            service: scenario.service.id.clone(),
+            frame: Frame::default(),
+            windows,
+        };
+        around.kubernetes.catch_up(around.stage.shown(), &mut around.inputs);
+        Ok(around)
+    }
+
+    fn now(&self) -> MonoTime {
+        self.world.now()
+    }
+
+    /// Lets the world do what was written, shows what came of it, and waits until the engine's side has heard of it.
+    fn reflect(&mut self) {
+        for asked in self.stage.obey(&mut self.world) {
+            self.ask(&asked);
+        }
+        self.stage.show(&mut self.world);
+        self.kubernetes.catch_up(self.stage.shown(), &mut self.later);
+    }
+
+    /// Looks which steps have ended. What they wrote is shown before anything else happens.
+    fn advance_steps(&mut self) {
+        self.steps.advance(&mut self.kubernetes);
+        while let Some((attempt, outcome)) = self.steps.poll() {
+            // A connection that breaks while an answer is waited for: nobody knows.
+            let lost = self.connection.loses_replies(self.now());
+            let outcome = if lost { StepOutcome::Unknown } else { outcome };
+            self.later.push_back(Input::StepReported { attempt, outcome });
+        }
+        if self.kubernetes.take_wrote() {
+            self.reflect();
+        }
+    }
+
+    /// Somebody is asked: they answer in their own time, or never.
+    fn ask(&mut self, asked: &Asked) {
+        let Some(person) = self.people.iter().find(|person| person.role == asked.role) else { return };
+        let at = self.world.now() + person.answers_after;
+        let answer = ApprovalAnswer {
+            execution: asked.execution,
+            plan: asked.plan,
+            approved: match person.answer {
+                Answer::Approve => true,
+                Answer::Refuse => false,
+            },
+            by: asked.role.clone(),
+            role: asked.role.clone(),
+            given: Now::in_run(WALL_START, at).wall,
+        };
+        self.answers.insert((at, self.asked), answer);
+        self.asked += 1;
+    }
+
+    /// Scrapes are the world's own rhythm: they happen whether or not the engine asks, as with a real server.
+    fn scrape(&mut self) {
+        self.world.scrape_into(&mut self.frame);
+        self.windows.fill(&self.world, &mut self.frame);
+        self.truths.push_back(TruthEntry::Tick(self.world.take_truth_tick()));
+        self.next_scrape = self.next_scrape + self.scrape;
+    }
+
+    fn is_down(&self) -> bool {
+        self.connection.is_down(self.now())
+    }
+}
+
+impl Surroundings for HttpWorld {
+    fn advance_to(&mut self, now: MonoTime) {
+        // The world moves in whole ticks; a deadline of the engine may lie between two of them.
+        let tick = MonoTime(now.0 / self.tick.0 * self.tick.0);
+        self.world.advance_to(tick);
+        self.stage.set_now(tick);
+        while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= now) {
+            let answer = entry.remove();
+            self.stage.answer(&answer);
+        }
+        self.reflect();
+        self.advance_steps();
+        self.inputs.append(&mut self.later);
+        if now >= self.next_scrape {
+            self.scrape();
+        }
+    }
+
+    fn next_moment(&self) -> Option<MonoTime> {
+        if !self.later.is_empty() {
+            return Some(self.world.now());
+        }
+        let answer = self.answers.keys().next().map(|(at, _)| *at);
+        [answer, Some(self.world.next_event()), Some(self.next_scrape)].into_iter().flatten().min()
+    }
+
+    fn poll_input(&mut self) -> Option<Input> {
+        self.inputs.pop_front()
+    }
+
+    fn poll_truth(&mut self) -> Option<TruthEntry> {
+        self.truths.extend(self.world.take_effects().into_iter().map(TruthEntry::Effect));
+        self.truths.pop_front()
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Collect { service } => {
+                let frame = Box::new(self.frame.clone());
+                self.inputs.push_back(Input::Collected { service, frame });
+            }
+            Output::StartStep { attempt, .. } if self.is_down() => {
+                let reason = FailureReason::Unreachable("no route to the platform".to_owned());
+                self.inputs.push_back(Input::StepReported { attempt, outcome: StepOutcome::Failed(reason) });
+            }
+            Output::StartStep { attempt, service: _, action } => {
+                self.steps.start(&mut self.kubernetes, attempt, &action);
+                self.reflect();
+                self.advance_steps();
+            }
+            Output::ReadStep { attempt, service: _, action } => {
+                let state = if self.is_down() {
+                    EffectState::Unreadable("no route to the platform".to_owned())
+                } else {
+                    Steps::read(&self.kubernetes, attempt, &action)
+                };
+                self.inputs.push_back(Input::StepRead { attempt, state });
+            }
+            Output::CancelStep { attempt } => self.steps.cancel(attempt),
+            Output::PauseRollout { .. } => self.write(|kubernetes| kubernetes.pause_rollout(true)),
+            Output::ResumeRollout { .. } => self.write(|kubernetes| kubernetes.pause_rollout(false)),
+            Output::AbortRollout { .. } => self.write(Kubernetes::abort_rollout),
+            Output::AskApproval { execution, plan, role } => {
+                self.write(|kubernetes| kubernetes.ask(execution, plan, &role));
+            }
+            Output::Page { key, message, .. } => {
+                let told = self.kubernetes.page(key, &message);
+                self.reflect();
+                if told.is_ok() {
+                    self.inputs.push_back(Input::Paged { key });
+                }
+            }
+            Output::SuppressAlerts { until, .. } => self.write(|kubernetes| kubernetes.quiet(Some(until))),
+            Output::LiftSuppression { .. } => self.write(|kubernetes| kubernetes.quiet(None)),
+            Output::Annotate { words, .. } => {
+                let now = self.now();
+                self.write(|kubernetes| kubernetes.mark(now, &words));
+            }
+            Output::Journal(_) => unreachable!("the driver keeps journal entries"),
+        }
+    }
+
+    fn lose_engine(&mut self) {
+        self.inputs.clear();
+    }
+
+    fn reintroduce(&mut self) {
+        self.inputs.extend(self.kubernetes.introduce());
+    }
+
+    /// Whoever is on call in this world hears of it like of any other call.
+    fn emergency(&mut self, _words: &str) {
+        self.world.page(PageKey(0));
+    }
+}
+
+impl HttpWorld {
+    /// Writes something that nobody waits for. Whether it got through is seen by what comes of it.
+    fn write(&mut self, work: impl FnOnce(&mut Kubernetes) -> Result<(), FailureReason>) {
+        drop(work(&mut self.kubernetes));
+        self.reflect();
+    }
+}
