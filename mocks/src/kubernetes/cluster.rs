@@ -55,6 +55,8 @@ pub struct Cluster {
     watches: BTreeMap<WatchId, Watch>,
     next_watch: u64,
     writes: VecDeque<Write>,
+    /// Versions by which the read in progress is behind.
+    pub(super) read_back: u64,
     /// Rises whenever a watch may have something to say.
     changed: watch::Sender<u64>,
 }
@@ -75,6 +77,7 @@ impl Cluster {
             watches: BTreeMap::new(),
             next_watch: 1,
             writes: VecDeque::new(),
+            read_back: 0,
             changed: watch::Sender::new(0),
         };
         for name in ["default", "kube-system"] {
@@ -108,6 +111,15 @@ impl Cluster {
         if self.store.version() != before {
             self.wake();
         }
+        reply
+    }
+
+    /// Answers a client; a list or an object is read as it was `versions` ago, as from a server whose cache lags. What the
+    /// history has forgotten is read as it is now.
+    pub fn handle_stale(&mut self, request: &Request, versions: u64) -> Reply {
+        self.read_back = versions;
+        let reply = self.handle(request);
+        self.read_back = 0;
         reply
     }
 
@@ -206,6 +218,24 @@ impl Cluster {
             self.writes.pop_front();
         }
         self.writes.push_back(write);
+    }
+
+    /// A number for a new identity; never the same.
+    pub(super) fn fresh(&mut self) -> u64 {
+        self.store.fresh()
+    }
+
+    /// Removes everything in a namespace, as a controller.
+    pub(super) fn remove_all_in(&mut self, namespace: &str) {
+        for kind in 0..self.store.shelves().len() {
+            // Kinds without namespaces have the empty one, which is nobody's.
+            let names: Vec<Arc<str>> =
+                self.store.list(kind, Some(namespace)).map(|(_, name, _)| Arc::clone(name)).collect();
+            for name in &names {
+                self.store.remove(kind, namespace, name);
+            }
+        }
+        self.wake();
     }
 
     /// The version of the latest change, whatever the kind.

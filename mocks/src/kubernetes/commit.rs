@@ -65,6 +65,9 @@ pub(super) fn commit(
     ownership::note(served, old.map(|old| &**old), &mut new, &intent.writer, call.cluster.now_ms);
     if old.is_none() {
         call.cluster.stamp(&mut new);
+        if new["kind"] == "Job" {
+            defaults::identify_job(&mut new);
+        }
     }
     if intent.is_dry {
         return Ok(Arc::new(new));

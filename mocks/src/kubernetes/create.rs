@@ -18,6 +18,7 @@ pub(super) fn create(call: &mut Call<'_>) -> Result<Answer, Refusal> {
     place(call, &mut object);
     name(call, &mut object)?;
     check_place(call, &object)?;
+    check_event(call, &object)?;
     // Nobody creates an object in somebody else's name.
     meta_mut(&mut object).remove("managedFields");
     let manager = manager(call);
@@ -69,4 +70,14 @@ pub(super) fn check_place(call: &Call<'_>, object: &Value) -> Result<(), Refusal
         }
     }
     Ok(())
+}
+
+/// The newer API of events needs to know when.
+fn check_event(call: &Call<'_>, object: &Value) -> Result<(), Refusal> {
+    let kind = call.cluster.store.kind(call.target.kind);
+    let is_known = object.get("eventTime").is_some_and(|time| !time.is_null());
+    if kind.kind != "Event" || call.view.version.is_none() || is_known {
+        return Ok(());
+    }
+    Err(Refusal::invalid(kind, meta_str(object, "name"), &[Cause::required("eventTime", "")]))
 }

@@ -21,6 +21,17 @@ pub(super) fn fill(kind: &str, object: &mut Value) {
         "HorizontalPodAutoscaler" => default(child(object, "spec"), "minReplicas", 1),
         "Job" => job(object),
         "HTTPRoute" => route(object),
+        "Namespace" => {
+            let meta = child(object, "metadata");
+            let name = meta.get("name").cloned().unwrap_or_default();
+            default(child(meta, "labels"), "kubernetes.io/metadata.name", name);
+            default(child(object, "spec"), "finalizers", json!(["kubernetes"]));
+        }
+        "Event" => {
+            default(object, "source", json!({}));
+            default(object, "reportingComponent", "");
+            default(object, "reportingInstance", "");
+        }
         _ => {}
     }
 }
@@ -143,6 +154,27 @@ fn job(object: &mut Object) {
     default(spec, "suspend", false);
     default(spec, "podReplacementPolicy", "TerminatingOrFailed");
     template(spec);
+}
+
+/// What a Job gets with its uid: its pods are told by it.
+pub(super) fn identify_job(object: &mut Value) {
+    let uid = object["metadata"]["uid"].clone();
+    let name = object["metadata"]["name"].clone();
+    let Some(object) = object.as_object_mut() else { return };
+    let spec = child(object, "spec");
+    if spec.get("manualSelector") == Some(&Value::Bool(true)) {
+        return;
+    }
+    spec.insert("manualSelector".to_owned(), Value::Bool(false));
+    spec.insert(
+        "selector".to_owned(),
+        json!({ "matchLabels": { "batch.kubernetes.io/controller-uid": uid } }),
+    );
+    let labels = child(child(child(spec, "template"), "metadata"), "labels");
+    for prefix in ["batch.kubernetes.io/", ""] {
+        labels.insert(format!("{prefix}controller-uid"), uid.clone());
+        labels.insert(format!("{prefix}job-name"), name.clone());
+    }
 }
 
 fn route(object: &mut Object) {

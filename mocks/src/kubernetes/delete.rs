@@ -140,10 +140,13 @@ enum Ended {
 }
 
 fn mark(object: &mut Value, now_ms: i64, grace_s: i64) {
+    let is_namespace = object["kind"] == "Namespace";
     let meta = meta_mut(object);
     let at = rfc3339(now_ms.saturating_add(grace_s.saturating_mul(1000)));
     meta.insert("deletionTimestamp".to_owned(), Value::from(at));
-    meta.insert("deletionGracePeriodSeconds".to_owned(), Value::from(grace_s));
+    if !is_namespace {
+        meta.insert("deletionGracePeriodSeconds".to_owned(), Value::from(grace_s));
+    }
     if let Some(generation) = meta.get("generation").and_then(Value::as_u64) {
         meta.insert("generation".to_owned(), Value::from(generation + 1));
     }

@@ -44,11 +44,16 @@ fn version(git: &str) -> Value {
     json!({
         "major": major,
         "minor": minor,
+        "emulationMajor": major,
+        "emulationMinor": minor,
+        "minCompatibilityMajor": major,
+        "minCompatibilityMinor": minor.parse::<u32>().map_or(0, |minor| minor.saturating_sub(1)).to_string(),
         "gitVersion": git,
-        "gitCommit": "0000000000000000000000000000000000000000",
+        // What a build outside of a release says.
+        "gitCommit": "$Format:%H$",
         "gitTreeState": "clean",
         "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": "go1.26",
+        "goVersion": "go1.26.10",
         "compiler": "gc",
         "platform": "linux/amd64",
     })

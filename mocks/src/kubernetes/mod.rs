@@ -9,6 +9,7 @@
 //! - `route`, `respond`, `read`, `write`, `delete`, `patch`, `server_side_apply`: what a request does.
 //! - `meta`, `defaults`, `schema`, `validate`: what the API server adds to an object, drops from it, and refuses.
 //! - `discovery`, `table`, `review`, `access`: what kubectl asks besides, and who may.
+//! - `controllers`: ReplicaSets, pods and their like, when no world plays them.
 //! - `server`: sockets.
 //!
 //! Invariants: [`Cluster::handle`] is pure, has no clock but the one it is told, and answers any bytes. Objects are shared,
@@ -22,6 +23,7 @@
 mod access;
 mod cluster;
 mod commit;
+mod controllers;
 mod create;
 mod decode;
 mod defaults;
@@ -53,6 +55,7 @@ mod write;
 
 pub use access::{Account, Rule};
 pub use cluster::{Cluster, Settings};
+pub use controllers::{Controllers, Fate, PodSettings};
 pub use kind::Kind;
 pub use server::{Server, StartError};
 pub use watch::{WatchId, WatchLines, WatchVersion};

@@ -1,7 +1,5 @@
 //! Reading and writing the common parts of an object.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -31,11 +29,6 @@ pub(super) fn child<'a>(map: &'a mut Map<String, Value>, key: &str) -> &'a mut M
 /// A string of `metadata`; empty if there is none.
 pub(super) fn meta_str<'a>(object: &'a Value, key: &str) -> &'a str {
     meta(object).and_then(|meta| meta.get(key)).and_then(Value::as_str).unwrap_or("")
-}
-
-/// An object's version; 0 without one.
-pub(super) fn version_of(object: &Value) -> u64 {
-    meta_str(object, "resourceVersion").parse().unwrap_or(0)
 }
 
 /// Whole seconds, as most times of the API.
@@ -72,9 +65,4 @@ pub(super) fn mixed(number: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
-}
-
-/// Shared, without another copy.
-pub(super) fn shared(object: Value) -> Arc<Value> {
-    Arc::new(object)
 }

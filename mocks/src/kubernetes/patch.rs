@@ -180,7 +180,8 @@ fn check_uid(served: &Served, old: &Value, new: &Value) -> Result<(), Refusal> {
         return Ok(());
     }
     let cause = Cause::invalid("metadata.uid", &Value::from(uid), "field is immutable");
-    Err(Refusal::invalid(&served.kind, meta_str(new, "name"), &[cause]))
+    // Two layers of the API server look at it.
+    Err(Refusal::invalid(&served.kind, meta_str(new, "name"), &[cause.clone(), cause]))
 }
 
 /// What an applied object must say, and must not.
@@ -205,6 +206,10 @@ fn check_applied(call: &Call<'_>, served: &Served, object: &mut Value) -> Result
     let name = meta_str(object, "name").to_owned();
     if name.is_empty() {
         super::object::meta_mut(object).insert("name".to_owned(), Value::from(call.target.name()));
+    } else if name != call.target.name() {
+        let url = call.target.name();
+        let message = format!("the name of the object ({name}) does not match the name on the URL ({url})");
+        return Err(Refusal::bad_request(message));
     }
     place(call, object);
     call.view.to_stored(served, object);

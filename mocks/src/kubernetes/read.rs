@@ -14,8 +14,25 @@ use super::{Body, Reply};
 
 /// One object.
 pub(super) fn get(call: &Call<'_>) -> Result<Answer, Refusal> {
-    let object = existing(call)?;
+    let object = match stale(call) {
+        Some(past) => {
+            let target = &call.target;
+            let key = (target.namespace().into(), target.name().into());
+            let kind = call.cluster.store.kind(target.kind);
+            past.get(&key).cloned().ok_or_else(|| Refusal::not_found(kind, target.name()))?
+        }
+        None => existing(call)?,
+    };
     Ok(Answer::Object { status: 200, object, warnings: Vec::new() })
+}
+
+/// The objects as they were when the read is to be behind; none if it is not, or if nobody knows any more.
+fn stale(call: &Call<'_>) -> Option<Objects> {
+    let (store, back) = (&call.cluster.store, call.cluster.read_back);
+    if back == 0 {
+        return None;
+    }
+    store.at(call.target.kind, call.target.asked.namespace.as_deref(), store.version().saturating_sub(back))
 }
 
 /// The object that a request names.
@@ -114,7 +131,9 @@ pub(super) fn list(call: &Call<'_>) -> Result<Reply, Refusal> {
     let kind = call.target.kind;
     let namespace = call.target.asked.namespace.as_deref();
     let past = match at {
-        At::Now => None,
+        At::Now => {
+            stale(call).map(|objects| (call.cluster.store.version() - call.cluster.read_back, objects))
+        }
         At::Exactly(version) if version > store.version() => {
             return Err(Refusal::too_large_version(version, store.version()));
         }

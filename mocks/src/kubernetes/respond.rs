@@ -11,6 +11,9 @@ use super::view::{Shape, View};
 use super::{Body, Cluster, Reply, Request, create, delete, discovery, patch, read, review, scale, update};
 
 const JSON: &str = "application/json";
+/// Longest body, in bytes; the API server's limit.
+pub(super) const BODY_MAX: usize = 3 << 20;
+
 const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A request to objects, taken apart.
@@ -38,6 +41,9 @@ impl Answer {
 
 /// Answers a request.
 pub(super) fn answer(cluster: &mut Cluster, request: &Request) -> Reply {
+    if request.body.len() > BODY_MAX {
+        return refused(&too_large());
+    }
     match Caller::of(&cluster.settings.accounts, request)
         .and_then(|caller| dispatch(cluster, request, &caller))
     {
@@ -59,6 +65,13 @@ fn dispatch(cluster: &mut Cluster, request: &Request, caller: &Caller) -> Result
             Ok(discovery::answer(cluster, &what))
         }
         Route::Review(plural) => review::answer(cluster, request, caller, &plural),
+        Route::NoGroup(asked) => {
+            let wish = Wish::of(verb_of(request, &params, asked.name.is_some()).unwrap_or("get"), &asked);
+            if !caller.may(accounts, &wish) {
+                return Err(caller.forbidden(accounts, &wish, &asked));
+            }
+            Ok(full(404, TEXT, "404 page not found\n".into()))
+        }
         Route::Unknown => {
             if !caller.is_admin(accounts) {
                 return Err(caller.forbidden_path(accounts, &request.path));
@@ -137,6 +150,11 @@ fn resource(mut call: Call<'_>, verb: &str) -> Result<Reply, Refusal> {
     })
 }
 
+fn too_large() -> Refusal {
+    let message = format!("Request entity too large: limit is {BODY_MAX}");
+    Refusal::new(413, "RequestEntityTooLarge", message).with_details(Value::Object(serde_json::Map::new()))
+}
+
 fn written(value: &Value) -> Bytes {
     serde_json::to_vec(value).expect("a JSON value is written to memory").into()
 }
@@ -152,4 +170,14 @@ pub(super) fn full(status: u16, content: &str, body: Bytes) -> Reply {
     let headers =
         vec![("content-type", content.to_owned()), ("cache-control", "no-cache, private".to_owned())];
     Reply { status, headers, body: Body::Full(body) }
+}
+
+/// A refusal that a fault put in place of the answer. Flow control says it in plain text.
+pub(super) fn injected(refusal: &crate::faults::Refusal) -> Reply {
+    if refusal.status == 429 {
+        let mut reply = full(429, TEXT, format!("{}\n", refusal.message).into());
+        reply.headers.extend(refusal.retry_after_s.map(|seconds| ("retry-after", seconds.to_string())));
+        return reply;
+    }
+    refused(&Refusal::new(refusal.status, refusal.reason, refusal.message))
 }

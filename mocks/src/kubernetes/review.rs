@@ -49,6 +49,13 @@ pub(super) fn answer(
             if allowed { json!({ "allowed": true, "reason": "" }) } else { json!({ "allowed": false }) }
         }
     };
+    if plural == "selfsubjectrulesreviews" {
+        body["spec"] = json!({});
+    }
+    let attributes = body.get_mut("spec").and_then(|spec| spec.get_mut("resourceAttributes"));
+    if let Some(attributes) = attributes.and_then(Value::as_object_mut) {
+        attributes.retain(|_, value| value != "");
+    }
     body["kind"] = Value::from(match plural {
         "selfsubjectreviews" => "SelfSubjectReview",
         "selfsubjectrulesreviews" => "SelfSubjectRulesReview",

@@ -14,6 +14,8 @@ pub(super) enum Route {
     Review(String),
     /// `/healthz` and its like.
     Health,
+    /// Objects of a group that there is not.
+    NoGroup(Asked),
     /// Below a known group, but unknown there.
     NoResource(Asked),
     /// Nothing at all.
@@ -92,6 +94,9 @@ pub(super) fn route(store: &Store, path: &str) -> Route {
         ["apis", group] if has_group(store, group) => Route::Discovery(Discovery::Group((*group).to_owned())),
         ["apis", group, version, rest @ ..] if has_group(store, group) => {
             in_version(store, group, version, rest)
+        }
+        ["apis", group, version, rest @ ..] if !rest.is_empty() => {
+            Route::NoGroup(asked(group, version, rest))
         }
         _ => Route::Unknown,
     }

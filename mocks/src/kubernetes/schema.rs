@@ -166,14 +166,23 @@ fn wrong_time(text: &str) -> Option<String> {
 }
 
 fn wrong_micro(text: &str) -> Option<String> {
-    let digits = text
-        .split_once('.')
-        .map_or(0, |(_, rest)| rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
-    (digits != 6 || text.parse::<Timestamp>().is_err()).then(|| {
-        format!(
-            "parsing time \"{text}\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"{text}\" as \".000000\""
-        )
-    })
+    const LAYOUT: &str = "2006-01-02T15:04:05.000000Z07:00";
+    let cannot = |rest: &str, part: &str| {
+        Some(format!("parsing time \"{text}\" as \"{LAYOUT}\": cannot parse \"{rest}\" as \"{part}\""))
+    };
+    // A year, the first part of the layout, and the place where the fraction belongs.
+    if !text.get(..4).is_some_and(|year| year.bytes().all(|byte| byte.is_ascii_digit())) {
+        return cannot(text, "2006");
+    }
+    let rest = text.get("2006-01-02T15:04:05".len()..).unwrap_or("");
+    let digits = rest
+        .strip_prefix('.')
+        .map_or(0, |rest| rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    match digits {
+        6 if text.parse::<Timestamp>().is_ok() => None,
+        0..6 => cannot(rest, ".000000"),
+        _ => cannot(rest.get(7..).unwrap_or(rest), "Z07:00"),
+    }
 }
 
 /// Takes out what the type does not have; where it was.

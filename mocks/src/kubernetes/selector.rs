@@ -64,12 +64,6 @@ impl Selector {
                 .iter()
                 .all(|field| (field_of(object, &field.path) == field.value) == field.is_equal)
     }
-
-    /// The name that all matching objects have, if the selector says so.
-    pub(super) fn only_name(&self) -> Option<&str> {
-        let named = self.fields.iter().find(|field| field.path == "metadata.name" && field.is_equal);
-        named.map(|field| field.value.as_str())
-    }
 }
 
 /// A field as text; empty if it is missing.

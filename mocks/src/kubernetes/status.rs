@@ -185,7 +185,10 @@ fn causes_json(causes: &[Cause]) -> Value {
 
 /// `field: message`, several in brackets.
 fn listed(causes: &[Cause]) -> String {
-    let all: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+    let mut all: Vec<String> =
+        causes.iter().map(|cause| format!("{}: {}", cause.field, cause.message)).collect();
+    // What two layers found is said once, though both are causes.
+    all.dedup();
     if let [one] = all.as_slice() { one.clone() } else { format!("[{}]", all.join(", ")) }
 }
 
@@ -209,15 +212,11 @@ impl Refusal {
     /// A `PUT` without a version where one is needed.
     pub(super) fn version_needed(kind: &Kind, name: &str) -> Self {
         let why = "must be specified for an update";
-        let (cause, about) = if kind.group == "coordination.k8s.io" {
-            (Cause::invalid("metadata.resourceVersion", &Value::from(""), why), kind.qualified())
-        } else {
-            (Cause::invalid("metadata.resourceVersion", &Value::from(0), why), kind.resource())
-        };
-        let named = if kind.group == "coordination.k8s.io" { &kind.kind } else { &kind.plural };
-        let mut details = details(kind, name, named);
+        let cause = Cause::invalid("metadata.resourceVersion", &Value::from(0), why);
+        let mut details = details(kind, name, &kind.plural);
         details["causes"] = causes_json(std::slice::from_ref(&cause));
-        let message = format!("{about} \"{name}\" is invalid: {}", listed(std::slice::from_ref(&cause)));
+        let message =
+            format!("{} \"{name}\" is invalid: {}", kind.resource(), listed(std::slice::from_ref(&cause)));
         Self::new(422, "Invalid", message).with(details)
     }
 }

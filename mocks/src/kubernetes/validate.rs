@@ -68,7 +68,9 @@ fn labels(object: &Value, causes: &mut Vec<Cause>) {
     for (key, value) in labels.into_iter().flatten() {
         let name = key.rsplit('/').next().unwrap_or("");
         if !is_word(name) {
-            causes.push(Cause::invalid("metadata.labels", &Value::from(key.as_str()), LABEL_KEY_RULE));
+            // Three layers of the API server look at it.
+            let cause = Cause::invalid("metadata.labels", &Value::from(key.as_str()), LABEL_KEY_RULE);
+            causes.extend([cause.clone(), cause.clone(), cause]);
         }
         let text = value.as_str().unwrap_or("");
         if !text.is_empty() && !is_word(text) {
@@ -94,7 +96,8 @@ fn finalizers(old: Option<&Value>, new: &Value, causes: &mut Vec<Cause>) {
             "no new finalizers can be added if the object is being deleted, found new finalizers []string{{\"{}\"}}",
             added.join("\", \"")
         );
-        causes.push(Cause::forbidden("metadata.finalizers", &why));
+        // Two layers of the API server look at it.
+        causes.extend([0, 1].map(|_| Cause::forbidden("metadata.finalizers", &why)));
     }
 }
 
@@ -263,10 +266,6 @@ fn event(new: &Value, causes: &mut Vec<Cause>) {
         let why = "does not match event.namespace";
         causes.push(Cause::invalid("involvedObject.namespace", &Value::from(about), why));
     }
-    let is_new_api = new.get("reportingComponent").is_some() && new.get("source").is_none();
-    if is_new_api && new.get("eventTime").is_none_or(Value::is_null) {
-        causes.push(Cause::required("eventTime", ""));
-    }
 }
 
 fn pod(old: Option<&Value>, new: &Value, causes: &mut Vec<Cause>) {
@@ -282,8 +281,9 @@ fn pod(old: Option<&Value>, new: &Value, causes: &mut Vec<Cause>) {
                 .for_each(|map| drop(map.remove("image")));
         }
         if let Some(spec) = spec.as_object_mut() {
-            ["activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"]
-                .map(|key| spec.remove(key));
+            for key in ["activeDeadlineSeconds", "tolerations"] {
+                spec.remove(key);
+            }
         }
         spec
     };
@@ -291,8 +291,7 @@ fn pod(old: Option<&Value>, new: &Value, causes: &mut Vec<Cause>) {
         causes.push(Cause::forbidden(
             "spec",
             "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
-             `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
-             `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+             `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing toleration...",
         ));
     }
 }

@@ -92,9 +92,6 @@ impl View {
         object["apiVersion"] = Value::from(served.api_version.as_str());
         if served.kind.kind == "Event" {
             rename(object, |&(core, other)| (other, core));
-            if object.get("reportingComponent").is_none() {
-                object["reportingComponent"] = Value::from("");
-            }
         }
     }
 

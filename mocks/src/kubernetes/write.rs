@@ -79,6 +79,9 @@ fn keep_status(served: &Served, old: Option<&Value>, object: &mut Value) {
     let object = object.as_object_mut().expect("only JSON objects get here");
     match old.map(|old| old.get("status")) {
         Some(Some(status)) => drop(object.insert("status".to_owned(), status.clone())),
+        None if served.kind.kind == "Namespace" => {
+            object.insert("status".to_owned(), json!({ "phase": "Active" }));
+        }
         None if !served.is_custom => drop(object.insert("status".to_owned(), json!({}))),
         Some(None) | None => drop(object.remove("status")),
     }

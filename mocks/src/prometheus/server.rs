@@ -1,12 +1,12 @@
 //! A server on the loopback interface.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::extract::State;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -14,6 +14,8 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Request, Response, Settings, handle};
+use crate::faults::socket::{Cut, Listener, spoilt};
+use crate::faults::{Fault, Faults};
 use crate::store::Store;
 
 /// Longest body, in bytes; Go's limit for forms.
@@ -28,6 +30,7 @@ pub struct StartError(#[from] std::io::Error);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    faults: Arc<Mutex<Option<Faults>>>,
     end: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
 }
@@ -37,6 +40,7 @@ struct Shared {
     store: Arc<RwLock<Store>>,
     settings: Arc<Settings>,
     now_ms: fn() -> i64,
+    faults: Arc<Mutex<Option<Faults>>>,
 }
 
 impl Server {
@@ -49,17 +53,37 @@ impl Server {
         settings: Settings,
         now_ms: fn() -> i64,
     ) -> Result<Self, StartError> {
+        Self::start_with(store, settings, now_ms, None).await
+    }
+
+    /// The same with faults: each request is first shown to them.
+    ///
+    /// # Errors
+    /// When it cannot listen. Must be called within a runtime of tokio.
+    pub async fn start_with(
+        store: Arc<RwLock<Store>>,
+        settings: Settings,
+        now_ms: fn() -> i64,
+        faults: Option<Faults>,
+    ) -> Result<Self, StartError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let shared = Shared { store, settings: Arc::new(settings), now_ms };
+        let faults = Arc::new(Mutex::new(faults));
+        let shared = Shared { store, settings: Arc::new(settings), now_ms, faults: Arc::clone(&faults) };
         let router = Router::new().fallback(answer).with_state(shared);
+        let router = router.into_make_service_with_connect_info::<Cut>();
         let (end, ended) = oneshot::channel::<()>();
-        let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+        let serving = axum::serve(Listener(listener), router).with_graceful_shutdown(async move {
             // A dropped sender ends it as well.
             let _ = ended.await;
         });
         let served = tokio::spawn(async move { serving.await });
-        Ok(Self { address, end, served })
+        Ok(Self { address, faults, end, served })
+    }
+
+    /// The faults with what they have counted.
+    pub fn faults(&self) -> Option<Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where it listens.
@@ -84,7 +108,11 @@ pub fn system_now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-async fn answer(State(shared): State<Shared>, request: axum::extract::Request) -> axum::response::Response {
+async fn answer(
+    State(shared): State<Shared>,
+    ConnectInfo(cut): ConnectInfo<Cut>,
+    request: axum::extract::Request,
+) -> axum::response::Response {
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_MAX).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "http: request body too large\n");
@@ -100,6 +128,18 @@ async fn answer(State(shared): State<Shared>, request: axum::extract::Request) -
         body: body.to_vec(),
         now_ms: (shared.now_ms)(),
     };
+    let fault = {
+        let mut faults = shared.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.as_mut().and_then(|faults| faults.decide(&format!("{} {}", request.method, request.path)))
+    };
+    if let Some(refusal) = fault.and_then(Fault::refusal) {
+        return refused(&refusal);
+    }
+    // A query changes nothing, so it is all the same whether it was carried out.
+    if matches!(fault, Some(Fault::Refused | Fault::Reset)) {
+        cut.cut();
+        return plain(StatusCode::OK, "");
+    }
     // Off the threads that serve connections: a query may take long.
     let handled = tokio::task::spawn_blocking(move || {
         // A writer that panicked cannot have left a sample half written.
@@ -107,7 +147,10 @@ async fn answer(State(shared): State<Shared>, request: axum::extract::Request) -
         handle(&store, &shared.settings, &request)
     });
     match handled.await {
-        Ok(response) => sent(response),
+        Ok(response) => {
+            let body = Bytes::from(response.body.clone());
+            spoilt(sent(response), &body, fault)
+        }
         Err(_) => plain(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n"),
     }
 }
@@ -127,5 +170,14 @@ fn sent(response: Response) -> axum::response::Response {
 fn plain(status: StatusCode, body: &'static str) -> axum::response::Response {
     let mut response = axum::response::Response::new(Body::from(body));
     *response.status_mut() = status;
+    response
+}
+
+fn refused(refusal: &crate::faults::Refusal) -> axum::response::Response {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = plain(status, refusal.message);
+    if let Some(seconds) = refusal.retry_after_s {
+        response.headers_mut().insert("retry-after", HeaderValue::from(seconds));
+    }
     response
 }
