@@ -141,13 +141,16 @@ fn play(
 ) -> Result<Code, Failure> {
     let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let jobs = args.jobs.map_or_else(cores, usize::from);
-    let campaign = Campaign { subjects, policies, seed: args.seed.seed, seeds: args.seeds, jobs };
-    let oracles = if args.no_oracle { 0 } else { campaign.oracle_runs() };
-    let progress = Progress::start(&extra.title, campaign.keys().len() + oracles);
-    let mut outcomes = campaign.play(|_| progress.step()).map_err(cannot_play)?;
-    if !args.no_oracle {
-        campaign.compare_with_oracle(&mut outcomes, || progress.step()).map_err(cannot_play)?;
-    }
+    let campaign = Campaign {
+        subjects,
+        policies,
+        seed: args.seed.seed,
+        seeds: args.seeds,
+        oracle: !args.no_oracle,
+        jobs,
+    };
+    let progress = Progress::start(&extra.title, campaign.runs());
+    let outcomes = campaign.play(|| progress.step()).map_err(cannot_play)?;
     let chosen = chosen(&campaign, &outcomes).map_err(cannot_play)?;
     let shown = chosen
         .into_iter()
