@@ -22,6 +22,7 @@ fn play(jobs: usize) -> Vec<RunOutcome> {
         policies: vec![policy.clone(), policy.with_judge(JudgeName::Weighted)],
         seed: 20_260_105,
         seeds: 3,
+        compared: 3,
         oracle: true,
         jobs,
     };

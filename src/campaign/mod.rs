@@ -50,9 +50,11 @@ pub struct Campaign<'a> {
     pub policies: Vec<Policy>,
     /// From which every run's seed follows.
     pub seed: u64,
-    /// Runs per scenario and judge; a recorded incident is played once.
+    /// Runs per scenario of the first policy; a recorded incident is played once.
     pub seeds: u64,
-    /// Whether an oracle plays each seed of a scenario as well, as the measure of regret.
+    /// On how many of these seeds, the first ones, the other policies and the oracle play as well.
+    pub compared: u64,
+    /// Whether an oracle plays too, as the measure of regret.
     pub oracle: bool,
     /// Runs at once.
     pub jobs: usize,
@@ -117,7 +119,8 @@ impl Campaign<'_> {
         for subject in 0..self.subjects.len() {
             for policy in 0..self.policies.len() {
                 let key = |seed_index| RunKey { subject, policy, seed_index };
-                keys.extend((0..self.seeds_of(subject)).map(key));
+                let played = |seed_index: &u64| policy < self.policies_on(*seed_index);
+                keys.extend((0..self.seeds_of(subject)).filter(played).map(key));
             }
         }
         keys
@@ -125,14 +128,10 @@ impl Campaign<'_> {
 
     /// How many runs [`Campaign::play`] plays, the oracle's among them.
     pub fn runs(&self) -> usize {
-        let of_subject = |(index, subject): (usize, &Subject<'_>)| {
-            let players = match subject {
-                Subject::Scenario(_) => self.policies.len() + usize::from(self.oracle),
-                Subject::Recorded(_) => self.policies.len(),
-            };
-            self.seeds_of(index) as usize * players
-        };
-        self.subjects.iter().enumerate().map(of_subject).sum()
+        let scenarios =
+            self.subjects.iter().filter(|subject| matches!(subject, Subject::Scenario(_))).count();
+        let oracles = if self.oracle { self.seeds.min(self.compared) as usize * scenarios } else { 0 };
+        self.keys().len() + oracles
     }
 
     /// Plays everything and scores each run, in the order of [`Campaign::keys`]; `done` is told after each run, from any
@@ -167,7 +166,7 @@ impl Campaign<'_> {
     ) -> Result<Vec<(RunKey, RunOutcome)>, CampaignError> {
         let mut worlds = Vec::new();
         let mut played = Vec::with_capacity(self.policies.len());
-        for policy in 0..self.policies.len() {
+        for policy in 0..self.policies_on(seed_index) {
             let key = RunKey { subject, policy, seed_index };
             let entries = match stage {
                 Stage::Direct { judges, .. } => {
@@ -179,7 +178,9 @@ impl Campaign<'_> {
             played.push((key, self.scored(&key, &entries)?));
             done();
         }
-        if let (Stage::Direct { oracle: Some(oracle), .. }, Some((key, own))) = (stage, played.first()) {
+        if let (Stage::Direct { oracle: Some(oracle), .. }, Some((key, own))) = (stage, played.first())
+            && seed_index < self.compared
+        {
             let entries = oracle.play(own, |prepared| world_for(prepared, &mut worlds, self.run_id(key)));
             let cost = self.scored(key, &entries)?.cost;
             for (_, outcome) in &mut played {
@@ -195,6 +196,11 @@ impl Campaign<'_> {
             Subject::Scenario(_) => self.seeds,
             Subject::Recorded(_) => 1,
         }
+    }
+
+    /// How many policies play this seed.
+    fn policies_on(&self, seed_index: u64) -> usize {
+        if seed_index < self.compared { self.policies.len() } else { self.policies.len().min(1) }
     }
 
     fn pool(&self) -> Result<rayon::ThreadPool, CampaignError> {

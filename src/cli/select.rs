@@ -102,6 +102,7 @@ impl OneRunArgs {
             policies: vec![policy],
             seed: self.seed.seed,
             seeds: self.seed_index + 1,
+            compared: 0,
             oracle: false,
             jobs: 1,
         };

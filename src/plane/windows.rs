@@ -7,7 +7,7 @@ use backspin_mocks::promql::{Catalog, Options, QuerySet, QuerySetError, SeriesKi
 use crate::domain::frame::Frame;
 use crate::domain::id::ServiceId;
 use crate::domain::signal::{Quality, QueryValue, SignalSample};
-use crate::domain::time::Millis;
+use crate::domain::time::{Millis, MonoTime};
 use crate::policy::{Asks, Policy};
 use crate::world::{self, World};
 
@@ -56,12 +56,16 @@ impl SignalWindows {
         self.asks == other.asks
     }
 
-    /// Takes the scrape that the world just made and fills the frame's signals and queries. While the metrics
-    /// server does not answer, nothing is measured and every query failed.
-    pub(super) fn fill(&mut self, world: &World, frame: &mut Frame) {
+    /// Takes the scrape that the world just made.
+    pub(super) fn take(&mut self, world: &World, at: MonoTime) {
         world.sample(&mut self.samples);
+        self.queries.ingest(at.0, &self.samples);
+    }
+
+    /// Fills the signals and queries of the frame of the scrape that was taken last. While the metrics server does not
+    /// answer, nothing is measured and every query failed.
+    pub(super) fn fill(&mut self, frame: &mut Frame) {
         let t_ms = frame.at.0;
-        self.queries.ingest(t_ms, &self.samples);
         let arms = [&frame.candidate, &frame.baseline, &frame.stable];
         let failed = arms.into_iter().flatten().all(|arm| arm.quality == Quality::Failed);
         let observed = arms.into_iter().flatten().map(|arm| arm.requests).sum();

@@ -9,14 +9,14 @@ use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
 use crate::domain::frame::Frame;
 use crate::domain::id::{ActorId, ExecutionId, PageKey, PlanHash, ServiceId};
 use crate::domain::time::{MonoTime, Now};
-use crate::domain::truth::{TruthEntry, WorldState};
+use crate::domain::truth::{Milestone, TruthEntry, WorldState};
 use crate::plane::connection::Connection;
 use crate::plane::drive::Surroundings;
 use crate::scenario::model::{Answer, PersonModel, Scenario};
 use crate::world::{World, WorldNotice};
 
 use super::WALL_START;
-use super::measured::{Measured, Scraped};
+use super::measured::Measured;
 use super::untouched::Untouched;
 
 /// The key of a call that no engine numbered.
@@ -32,8 +32,8 @@ pub(super) struct DirectWorld<'a> {
     again: bool,
     /// The last tick that is looked at whether or not anything happens; beyond it every one is.
     last: MonoTime,
-    /// The last scrape, so that one moment is scraped once, asked for or not.
-    frame: Arc<Frame>,
+    /// The last scrape, so that one moment is scraped once, asked for or not; none if nobody has asked for it yet.
+    frame: Option<Arc<Frame>>,
     connection: Connection,
     people: Vec<PersonModel>,
     /// Answers that people are thinking about, by when they come and in which order they were asked for.
@@ -93,7 +93,8 @@ impl<'a> DirectWorld<'a> {
             now: MonoTime::ZERO,
             again: false,
             last: first.tick_before(end),
-            frame: Arc::default(),
+            // Who asks before the first scrape gets an empty frame.
+            frame: Some(Arc::default()),
             connection: Connection::new(&scenario.faults),
             people: scenario.people.clone(),
             answers: BTreeMap::new(),
@@ -106,7 +107,7 @@ impl<'a> DirectWorld<'a> {
     }
 
     /// How the world stands at the end of the run, and which milestones were reached when.
-    pub(super) fn end(mut self) -> (WorldState, Vec<(MonoTime, crate::domain::truth::Milestone)>) {
+    pub(super) fn end(mut self) -> (WorldState, Vec<(MonoTime, Milestone)>) {
         let tell = |world: &World| (world.state(), world.milestones());
         match &self.ground {
             // What nobody touched needs no copy to be looked at.
@@ -117,6 +118,13 @@ impl<'a> DirectWorld<'a> {
             }
             Ground::Shared { .. } | Ground::Own(_) => tell(&self.own().world),
         }
+    }
+
+    /// The same in a world of its own from the first moment on.
+    #[cfg(test)]
+    pub(super) fn alone(scenario: &Scenario, course: &'a mut Untouched, end: MonoTime) -> Self {
+        let own = Box::new(course.first().clone());
+        Self { ground: Ground::Own(own), ..Self::new(scenario, course, None, end) }
     }
 
     /// The engine's own world, from now on if not before.
@@ -149,9 +157,12 @@ impl<'a> DirectWorld<'a> {
         }
     }
 
-    fn take_scrape(frame: &mut Arc<Frame>, truths: &mut VecDeque<TruthEntry>, scraped: Scraped) {
-        *frame = scraped.frame;
-        truths.push_back(TruthEntry::Tick(scraped.truth));
+    /// What the last scrape saw.
+    fn frame(&mut self) -> Arc<Frame> {
+        if let (Ground::Own(own), None) = (&mut self.ground, &self.frame) {
+            self.frame = Some(own.frame());
+        }
+        self.frame.clone().unwrap_or_default()
     }
 
     /// Somebody is asked: they answer in their own time, or never.
@@ -201,7 +212,8 @@ impl Surroundings for DirectWorld<'_> {
                     *told += 1;
                 }
                 while let Some(taken) = course.scrape(*scraped).filter(|scraped| scraped.frame.at <= now) {
-                    Self::take_scrape(&mut self.frame, &mut self.truths, taken.clone());
+                    self.frame = Some(taken.frame.clone());
+                    self.truths.push_back(TruthEntry::Tick(taken.truth));
                     *scraped += 1;
                 }
             }
@@ -219,8 +231,9 @@ impl Surroundings for DirectWorld<'_> {
                     };
                     self.inputs.push_back(own.input(notice));
                 }
-                if let Some(scraped) = scraped {
-                    Self::take_scrape(&mut self.frame, &mut self.truths, scraped);
+                if let Some(truth) = scraped {
+                    self.frame = None;
+                    self.truths.push_back(TruthEntry::Tick(truth));
                 }
             }
         }
@@ -253,7 +266,7 @@ impl Surroundings for DirectWorld<'_> {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Collect { service } => {
-                let frame = self.frame.clone();
+                let frame = self.frame();
                 self.inputs.push_back(Input::Collected { service, frame });
             }
             Output::StartStep { attempt, .. } if self.connection.is_down(self.tick()) => {
@@ -261,7 +274,7 @@ impl Surroundings for DirectWorld<'_> {
                 self.inputs.push_back(Input::StepReported { attempt, outcome: StepOutcome::Failed(reason) });
             }
             Output::StartStep { attempt, service: _, action } => {
-                self.own().world.start_step(attempt, &action)
+                self.own().world.start_step(attempt, &action);
             }
             Output::ReadStep { attempt, service: _, action } => {
                 let state = if self.connection.is_down(self.tick()) {

@@ -19,18 +19,11 @@ pub(super) struct Measured {
     pub(super) world: World,
     service: ServiceId,
     windows: SignalWindows,
-    /// Filled anew at each scrape.
+    /// What the last scrape saw; the policy's queries are answered once somebody asks for it.
     frame: Frame,
     next_scrape: MonoTime,
     tick: Millis,
     scrape: Millis,
-}
-
-/// What one scrape saw, and what was really so.
-#[derive(Clone, Debug)]
-pub(super) struct Scraped {
-    pub(super) frame: Arc<Frame>,
-    pub(super) truth: TruthTick,
 }
 
 impl Measured {
@@ -64,15 +57,21 @@ impl Measured {
     }
 
     /// Brings the world to its last tick at this moment, which is not beyond the next scrape: gives that scrape once it is
-    /// due.
-    pub(super) fn advance_to(&mut self, at: MonoTime) -> Option<Scraped> {
+    /// due, as what was really so.
+    pub(super) fn advance_to(&mut self, at: MonoTime) -> Option<TruthTick> {
         self.world.advance_to(self.tick_before(at));
         (at >= self.next_scrape).then(|| {
             self.world.scrape_into(&mut self.frame);
-            self.windows.fill(&self.world, &mut self.frame);
+            self.windows.take(&self.world, self.frame.at);
             self.next_scrape = self.next_scrape + self.scrape;
-            Scraped { frame: Arc::new(self.frame.clone()), truth: self.world.take_truth_tick() }
+            self.world.take_truth_tick()
         })
+    }
+
+    /// What the last scrape saw, the policy's queries answered.
+    pub(super) fn frame(&mut self) -> Arc<Frame> {
+        self.windows.fill(&mut self.frame);
+        Arc::new(self.frame.clone())
     }
 
     /// How an engine is told of what was noticed now.

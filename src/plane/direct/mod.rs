@@ -2,6 +2,8 @@
 
 mod around;
 mod measured;
+#[cfg(test)]
+mod tests;
 mod untouched;
 
 use std::borrow::Cow;
@@ -161,12 +163,21 @@ impl<'a> Prepared<'a> {
         let mut planned = connection::crashes(&scenario.faults);
         planned.extend_from_slice(crashes);
         let span = Span { end: end + Millis(1), end_max: end + FOLLOW_MAX };
-        let mut around = DirectWorld::new(scenario, course, command, span.end);
+        self.drive_in(DirectWorld::new(scenario, course, command, span.end), span, &planned, ledger)
+    }
+
+    fn drive_in(
+        &self,
+        mut around: DirectWorld<'_>,
+        span: Span,
+        crashes: &[Crash],
+        ledger: &mut dyn Ledger,
+    ) -> Result<MonoTime, DriveError> {
         let course = Course {
             engine: &|| engine(self.policy, &self.policy.custom),
             span,
             wall_start: WALL_START,
-            crashes: &planned,
+            crashes,
         };
         let last = drive(&course, &mut around, ledger, |_| false)?;
         let (state, milestones) = around.end();

@@ -5,14 +5,26 @@
 //! steps of some scrapes. An engine that acts gets its own copy as of that moment, from the last one that was kept, and goes on
 //! alone. The untouched course is played as far as somebody looks, and no further.
 
+use std::sync::Arc;
+
 use crate::domain::engine_io::Input;
+use crate::domain::frame::Frame;
 use crate::domain::time::MonoTime;
+use crate::domain::truth::TruthTick;
 
-use super::measured::{Measured, Scraped};
+use super::measured::Measured;
 
-/// Scrapes between two copies. A copy costs about as much as a scrape, and the way from one to the moment that is wanted
-/// half of these on average.
-const KEEP_EVERY: usize = 8;
+/// Scrapes between two copies. A copy costs as much as some twenty scrapes, since the windows of fifteen minutes are copied too,
+/// and the way from one to the moment that is wanted takes half of these on average; only who acts earlier than another before
+/// him needs one at all.
+const KEEP_EVERY: usize = 40;
+
+/// What one scrape saw, and what was really so.
+#[derive(Clone, Debug)]
+pub(super) struct Scraped {
+    pub(super) frame: Arc<Frame>,
+    pub(super) truth: TruthTick,
+}
 
 /// The course of a world without effects, as far as it was played.
 #[derive(Debug)]
@@ -110,8 +122,8 @@ impl Untouched {
     fn step(&mut self) {
         let scraped = self.edge.advance_to(self.edge.tick_after(self.edge.world.now()));
         self.tell();
-        let Some(scraped) = scraped else { return };
-        self.scrapes.push(scraped);
+        let Some(truth) = scraped else { return };
+        self.scrapes.push(Scraped { frame: self.edge.frame(), truth });
         if self.scrapes.len().is_multiple_of(KEEP_EVERY) && self.edge.world.now() >= self.keep_from {
             self.kept.push(self.edge.clone());
         }
