@@ -33,6 +33,8 @@ fn played() -> (RunHeader, Vec<Entry>) {
         policies: vec![default_policy().expect("good")],
         seed: 1,
         seeds: 1,
+        compared: 0,
+        oracle: false,
         jobs: 1,
     };
     let mut entries =

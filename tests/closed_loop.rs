@@ -2,6 +2,7 @@
 //! and a loud fault with a healthy target ends mitigated.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use backspin::domain::engine_io::{Input, JournalEntry};
 use backspin::domain::entry::Entry;
@@ -209,7 +210,8 @@ fn a_share_that_rises_is_found() {
         Entry::Input(_, Input::Collected { frame, .. }) => Some(frame),
         _ => None,
     });
-    last.expect("frames were collected").rollout.candidate_share = 0.5;
+    let last = last.expect("frames were collected");
+    Arc::make_mut(last).rollout.candidate_share = 0.5;
     check_safety(&entries);
 }
 

@@ -1,5 +1,7 @@
 //! The oracle that regret is measured against, on shipped scenarios.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use backspin::campaign::{Campaign, Subject};
 use backspin::policy::{JudgeName, default_policy};
 use backspin::scenario::model::Scenario;
@@ -20,11 +22,14 @@ fn play(jobs: usize) -> Vec<RunOutcome> {
         policies: vec![policy.clone(), policy.with_judge(JudgeName::Weighted)],
         seed: 20_260_105,
         seeds: 3,
+        compared: 3,
+        oracle: true,
         jobs,
     };
-    let mut outcomes = campaign.play(|_| ()).expect("it can be played");
-    assert_eq!(campaign.oracle_runs(), 12);
-    campaign.compare_with_oracle(&mut outcomes, || ()).expect("it can be played");
+    let played = AtomicUsize::new(0);
+    let count = || drop(played.fetch_add(1, Ordering::Relaxed));
+    let outcomes = campaign.play(count).expect("it can be played");
+    assert_eq!((played.into_inner(), campaign.runs(), outcomes.len()), (36, 36, 24));
     outcomes
 }
 

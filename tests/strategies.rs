@@ -106,7 +106,9 @@ impl Compared {
         let policy = default_policy().expect("it loads");
         let prepared = Prepared::new(&scenario, &policy).expect("it can be played");
         let untouched = (0..SEEDS)
-            .map(|seed_index| prepared.untouched(RunId { campaign_seed: 20_260_105, seed_index }))
+            .map(|seed_index| {
+                prepared.untouched(&mut prepared.world(RunId { campaign_seed: 20_260_105, seed_index }))
+            })
             .map(|entries| score_entries(&entries).expect("a whole run").harm.users)
             .sum();
         println!("{name}: {untouched:.0} users if nobody acts");

@@ -42,11 +42,18 @@ pub fn chosen(campaign: &Campaign<'_>, outcomes: &[RunOutcome]) -> Result<Vec<Ch
     picked
         .into_par_iter()
         .map(|key| {
-            let users_harmed_untouched = match campaign.subjects[key.subject] {
-                Subject::Scenario(scenario) => Some(campaign.untouched(&key, scenario)?.harm.users),
-                Subject::Recorded(_) => None,
-            };
-            Ok(ChosenRun { entries: campaign.record(&key)?, users_harmed_untouched })
+            Ok(match campaign.subjects[key.subject] {
+                Subject::Scenario(scenario) => {
+                    let prepared = campaign.prepared(&key, scenario)?;
+                    let mut world = prepared.world(campaign.run_id(&key));
+                    let entries = prepared.run_in(&mut world);
+                    let untouched = campaign.scored(&key, &prepared.untouched(&mut world))?;
+                    ChosenRun { entries, users_harmed_untouched: Some(untouched.harm.users) }
+                }
+                Subject::Recorded(case) => {
+                    ChosenRun { entries: campaign.recorded(&key, case)?, users_harmed_untouched: None }
+                }
+            })
         })
         .collect()
 }

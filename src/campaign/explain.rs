@@ -1,5 +1,7 @@
 //! Explain: the evidence behind each verdict, found again by feeding the recorded frames to a fresh judge.
 
+use std::sync::Arc;
+
 use crate::domain::engine_io::{Input, JournalEntry};
 use crate::domain::entry::{Entry, RunHeader};
 use crate::domain::execution::EffectState;
@@ -95,7 +97,7 @@ pub fn explain(
         extrapolated: None,
         outcome: None,
     };
-    let mut last: Option<Box<Frame>> = None;
+    let mut last: Option<Arc<Frame>> = None;
     let mut told = false;
     for entry in entries {
         let entry = entry.map_err(ReplayError::Record)?;

@@ -1,8 +1,8 @@
 //! Campaigns: scenarios × seeds × judges, each run on its own, in parallel, with results in order.
 //!
-//! Runs share nothing, and results are put in the order of their keys, so the number of cores cannot be seen in
+//! No run sees another, and results are put in the order of their keys, so the number of cores cannot be seen in
 //! any result. Judges are paired: the same scenario and seed give each of them the same world up to its own
-//! first effect.
+//! first effect, and up to there that world is computed once for all of them.
 
 pub mod explain;
 pub mod plan;
@@ -15,6 +15,8 @@ mod oracle;
 mod paired;
 
 pub use act::{Act, Acted};
+use oracle::Oracle;
+
 pub use choose::chosen;
 pub use paired::InputDifference;
 
@@ -23,7 +25,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use crate::domain::entry::Entry;
-use crate::plane::direct::Prepared;
+use crate::plane::direct::{Prepared, SeedWorld};
 use crate::plane::{self, DriveError, PlaneError, RunId};
 use crate::policy::Policy;
 use crate::scenario::model::Scenario;
@@ -48,8 +50,12 @@ pub struct Campaign<'a> {
     pub policies: Vec<Policy>,
     /// From which every run's seed follows.
     pub seed: u64,
-    /// Runs per scenario and judge; a recorded incident is played once.
+    /// Runs per scenario of the first policy; a recorded incident is played once.
     pub seeds: u64,
+    /// On how many of these seeds, the first ones, the other policies and the oracle play as well.
+    pub compared: u64,
+    /// Whether an oracle plays too, as the measure of regret.
+    pub oracle: bool,
     /// Runs at once.
     pub jobs: usize,
 }
@@ -107,36 +113,94 @@ pub enum CampaignError {
 }
 
 impl Campaign<'_> {
-    /// Every run, in order: by subject, then judge, then seed.
+    /// Every run but the oracle's, in order: by subject, then judge, then seed.
     pub fn keys(&self) -> Vec<RunKey> {
         let mut keys = Vec::new();
-        for (subject, what) in self.subjects.iter().enumerate() {
-            let seeds = match what {
-                Subject::Scenario(_) => self.seeds,
-                Subject::Recorded(_) => 1,
-            };
+        for subject in 0..self.subjects.len() {
             for policy in 0..self.policies.len() {
-                keys.extend((0..seeds).map(|seed_index| RunKey { subject, policy, seed_index }));
+                let key = |seed_index| RunKey { subject, policy, seed_index };
+                let played = |seed_index: &u64| policy < self.policies_on(*seed_index);
+                keys.extend((0..self.seeds_of(subject)).filter(played).map(key));
             }
         }
         keys
     }
 
-    /// Plays everything and scores each run; `done` is told after each, from any thread.
-    pub fn play(&self, done: impl Fn(&RunKey) + Sync) -> Result<Vec<RunOutcome>, CampaignError> {
-        let keys = self.keys();
-        self.pool()?.install(|| {
-            let stages = self.stages()?;
-            keys.par_iter()
-                .map(|key| {
-                    let stage = &stages[key.subject * self.policies.len() + key.policy];
-                    let entries = self.played(key, stage.play(self.run_id(key)))?;
-                    let outcome = self.scored(key, &entries);
-                    done(key);
-                    outcome
-                })
-                .collect()
-        })
+    /// How many runs [`Campaign::play`] plays, the oracle's among them.
+    pub fn runs(&self) -> usize {
+        let scenarios =
+            self.subjects.iter().filter(|subject| matches!(subject, Subject::Scenario(_))).count();
+        let oracles = if self.oracle { self.seeds.min(self.compared) as usize * scenarios } else { 0 };
+        self.keys().len() + oracles
+    }
+
+    /// Plays everything and scores each run, in the order of [`Campaign::keys`]; `done` is told after each run, from any
+    /// thread. All runs of one subject and seed are played together, since they share its world.
+    pub fn play(&self, done: impl Fn() + Sync) -> Result<Vec<RunOutcome>, CampaignError> {
+        let oracle = self.oracle.then(|| self.policies.first().map(Oracle::new)).flatten();
+        let seeds = |subject| (0..self.seeds_of(subject)).map(move |seed_index| (subject, seed_index));
+        let places: Vec<(usize, u64)> = (0..self.subjects.len()).flat_map(seeds).collect();
+        let mut played: Vec<(RunKey, RunOutcome)> = self.pool()?.install(|| {
+            let all: Vec<usize> = (0..self.subjects.len()).collect();
+            let stages: Vec<Stage<'_>> = all
+                .par_iter()
+                .map(|&subject| self.stage(subject, oracle.as_ref()))
+                .collect::<Result<_, _>>()?;
+            let of_seed = |&(subject, seed_index): &(usize, u64)| {
+                self.play_seed(&stages[subject], subject, seed_index, &done)
+            };
+            let played: Vec<_> = places.par_iter().map(of_seed).collect::<Result<_, CampaignError>>()?;
+            Ok::<_, CampaignError>(played.into_iter().flatten().collect())
+        })?;
+        played.sort_unstable_by_key(|(key, _)| *key);
+        Ok(played.into_iter().map(|(_, outcome)| outcome).collect())
+    }
+
+    /// All judges, and the oracle, on one seed of one subject.
+    fn play_seed(
+        &self,
+        stage: &Stage<'_>,
+        subject: usize,
+        seed_index: u64,
+        done: &(impl Fn() + Sync),
+    ) -> Result<Vec<(RunKey, RunOutcome)>, CampaignError> {
+        let mut worlds = Vec::new();
+        let mut played = Vec::with_capacity(self.policies.len());
+        for policy in 0..self.policies_on(seed_index) {
+            let key = RunKey { subject, policy, seed_index };
+            let entries = match stage {
+                Stage::Direct { judges, .. } => {
+                    let judge = &judges[policy];
+                    judge.run_in(world_for(judge, &mut worlds, self.run_id(&key)))
+                }
+                Stage::Recorded(case) => self.recorded(&key, case)?,
+            };
+            played.push((key, self.scored(&key, &entries)?));
+            done();
+        }
+        if let (Stage::Direct { oracle: Some(oracle), .. }, Some((key, own))) = (stage, played.first())
+            && seed_index < self.compared
+        {
+            let entries = oracle.play(own, |prepared| world_for(prepared, &mut worlds, self.run_id(key)));
+            let cost = self.scored(key, &entries)?.cost;
+            for (_, outcome) in &mut played {
+                outcome.oracle = cost;
+            }
+            done();
+        }
+        Ok(played)
+    }
+
+    fn seeds_of(&self, subject: usize) -> u64 {
+        match self.subjects[subject] {
+            Subject::Scenario(_) => self.seeds,
+            Subject::Recorded(_) => 1,
+        }
+    }
+
+    /// How many policies play this seed.
+    fn policies_on(&self, seed_index: u64) -> usize {
+        if seed_index < self.compared { self.policies.len() } else { self.policies.len().min(1) }
     }
 
     fn pool(&self) -> Result<rayon::ThreadPool, CampaignError> {
@@ -147,22 +211,25 @@ impl Campaign<'_> {
     }
 
     fn scored(&self, key: &RunKey, entries: &[Entry]) -> Result<RunOutcome, CampaignError> {
-        score_entries(entries).map_err(|source| CampaignError::Score { subject: self.name(key), source })
+        score_entries(entries)
+            .map_err(|source| CampaignError::Score { subject: self.name(key.subject), source })
     }
 
-    /// Every subject with every policy, made ready once for all seeds: by subject, then policy.
-    fn stages(&self) -> Result<Vec<Stage<'_>>, CampaignError> {
-        let pairs: Vec<RunKey> = self.keys().into_iter().filter(|key| key.seed_index == 0).collect();
-        pairs.par_iter().map(|key| self.stage(key)).collect()
-    }
-
-    fn stage(&self, key: &RunKey) -> Result<Stage<'_>, CampaignError> {
-        let policy = &self.policies[key.policy];
-        Ok(match self.subjects[key.subject] {
+    /// A subject, made ready once for all policies and seeds.
+    fn stage<'s>(&'s self, subject: usize, oracle: Option<&'s Oracle>) -> Result<Stage<'s>, CampaignError> {
+        Ok(match self.subjects[subject] {
+            Subject::Recorded(case) => Stage::Recorded(case),
             Subject::Scenario(scenario) => {
-                Stage::Direct(Box::new(self.played(key, Prepared::new(scenario, policy))?))
+                let mut judges: Vec<Prepared<'s>> = Vec::with_capacity(self.policies.len());
+                for policy in &self.policies {
+                    let judge = judges
+                        .first()
+                        .map_or_else(|| Prepared::new(scenario, policy), |first| first.with_policy(policy));
+                    judges.push(self.played(subject, judge)?);
+                }
+                let oracle = oracle.zip(judges.first()).map(|(oracle, own)| oracle.prepared(own)).transpose();
+                Stage::Direct { oracle: self.played(subject, oracle)?, judges }
             }
-            Subject::Recorded(case) => Stage::Recorded(case, policy),
         })
     }
 
@@ -171,46 +238,63 @@ impl Campaign<'_> {
     }
 
     /// Names the subject in an error of its plane.
-    fn played<T>(&self, key: &RunKey, result: Result<T, PlaneError>) -> Result<T, CampaignError> {
-        result.map_err(|source| CampaignError::Plane { subject: self.name(key), source })
+    fn played<T>(&self, subject: usize, result: Result<T, PlaneError>) -> Result<T, CampaignError> {
+        result.map_err(|source| CampaignError::Plane { subject: self.name(subject), source })
+    }
+
+    fn recorded(&self, key: &RunKey, case: &RecordedCase) -> Result<Vec<Entry>, CampaignError> {
+        let policy = &self.policies[key.policy];
+        self.played(key.subject, plane::recorded::run(case, policy, self.run_id(key)))
+    }
+
+    fn prepared<'s>(&'s self, key: &RunKey, scenario: &'s Scenario) -> Result<Prepared<'s>, CampaignError> {
+        self.played(key.subject, Prepared::new(scenario, &self.policies[key.policy]))
     }
 
     /// The same as [`Campaign::record`] for a scenario, with the engine's journal kept durable in a folder, as an engine
     /// in a real cluster keeps it; the truth is not in it.
     pub fn journaled(&self, key: &RunKey, folder: &Path) -> Result<Vec<Entry>, CampaignError> {
-        match self.stage(key)? {
-            Stage::Direct(prepared) => prepared
+        match self.subjects[key.subject] {
+            Subject::Scenario(scenario) => self
+                .prepared(key, scenario)?
                 .run_journaled(self.run_id(key), &[], folder)
-                .map_err(|source| CampaignError::Drive { subject: self.name(key), source }),
-            stage @ Stage::Recorded(..) => self.played(key, stage.play(self.run_id(key))),
+                .map_err(|source| CampaignError::Drive { subject: self.name(key.subject), source }),
+            Subject::Recorded(case) => self.recorded(key, case),
         }
     }
 
     /// The full record of one run: the same bytes each time it is asked for.
     pub fn record(&self, key: &RunKey) -> Result<Vec<Entry>, CampaignError> {
-        self.played(key, self.stage(key)?.play(self.run_id(key)))
+        match self.subjects[key.subject] {
+            Subject::Scenario(scenario) => Ok(self.prepared(key, scenario)?.run(self.run_id(key))),
+            Subject::Recorded(case) => self.recorded(key, case),
+        }
     }
 
-    /// What a run played, for messages.
-    fn name(&self, key: &RunKey) -> String {
-        match self.subjects[key.subject] {
+    /// What a run plays, for messages.
+    fn name(&self, subject: usize) -> String {
+        match self.subjects[subject] {
             Subject::Scenario(scenario) => scenario.name.clone(),
             Subject::Recorded(case) => case.id.clone(),
         }
     }
 }
 
-/// A subject and a policy, ready to be played.
-enum Stage<'a> {
-    Direct(Box<Prepared<'a>>),
-    Recorded(&'a RecordedCase, &'a Policy),
+/// The world that serves this policy, of those that are there; a new one if its queries are others.
+fn world_for<'w, 'a>(
+    prepared: &Prepared<'a>,
+    worlds: &'w mut Vec<(Prepared<'a>, SeedWorld<'a>)>,
+    id: RunId,
+) -> &'w mut SeedWorld<'a> {
+    let place = worlds.iter().position(|(other, _)| prepared.asks_as(other)).unwrap_or_else(|| {
+        worlds.push((prepared.clone(), prepared.world(id)));
+        worlds.len() - 1
+    });
+    &mut worlds[place].1
 }
 
-impl Stage<'_> {
-    fn play(&self, id: RunId) -> Result<Vec<Entry>, PlaneError> {
-        match self {
-            Self::Direct(prepared) => Ok(prepared.run(id)),
-            Self::Recorded(case, policy) => plane::recorded::run(case, policy, id),
-        }
-    }
+/// A subject, ready to be played.
+enum Stage<'a> {
+    Direct { judges: Vec<Prepared<'a>>, oracle: Option<oracle::Stage<'a>> },
+    Recorded(&'a RecordedCase),
 }

@@ -10,106 +10,55 @@
 //! the severity that the policy's own engine found in its run of the same seed, and where that did not roll back, as for
 //! critical harm. What an oracle is not: the least possible cost. Letting slight harm go can be cheaper.
 
-use std::collections::BTreeMap;
-
-use rayon::prelude::*;
-
-use super::{Campaign, CampaignError, RunKey, Subject};
+use super::PlaneError;
+use crate::domain::entry::Entry;
 use crate::domain::event::Severity;
 use crate::domain::time::MonoTime;
 use crate::engine::settings::{Attribution, MissingAction, SeverityRule};
 use crate::judge::{JudgeParams, weighted};
-use crate::plane::direct::Prepared;
+use crate::plane::direct::{Prepared, SeedWorld};
 use crate::policy::Policy;
-use crate::scenario::model::Scenario;
-use crate::score::{CostParts, RunOutcome};
+use crate::score::RunOutcome;
 
-impl Campaign<'_> {
-    /// How many runs [`Campaign::compare_with_oracle`] plays.
-    pub fn oracle_runs(&self) -> usize {
-        let scenarios = self.subjects.iter().filter(|subject| matches!(subject, Subject::Scenario(_)));
-        scenarios.count() * self.seeds as usize
+/// Who decides by the truth, for all scenarios: a policy for each severity that it may ask for.
+#[derive(Clone, Debug)]
+pub(super) struct Oracle([Policy; Severity::ALL.len()]);
+
+impl Oracle {
+    /// Beside a policy, whose engine carries out what it asks for.
+    pub(super) fn new(own: &Policy) -> Self {
+        Self(Severity::ALL.map(|severity| commanded_only(own, severity)))
     }
 
-    /// Plays the oracle for every scenario and seed and notes what it cost beside each judge's run. `outcomes` are those of
-    /// [`Campaign::play`]; `done` is told after each run, from any thread. Recordings have no oracle.
-    pub fn compare_with_oracle(
-        &self,
-        outcomes: &mut [RunOutcome],
-        done: impl Fn() + Sync,
-    ) -> Result<(), CampaignError> {
-        let keys = self.keys();
-        let Some(own) = self.policies.first() else { return Ok(()) };
-        let policies = Severity::ALL.map(|severity| commanded_only(own, severity));
-        let wishes: Vec<(RunKey, Option<Wish>)> = keys
-            .iter()
-            .zip(outcomes.iter())
-            .filter(|(key, _)| key.policy == 0 && matches!(self.subjects[key.subject], Subject::Scenario(_)))
-            .map(|(key, outcome)| (*key, wish(outcome)))
-            .collect();
-        let costs: BTreeMap<(usize, u64), Option<CostParts>> = self.pool()?.install(|| {
-            let of_scenario = |wishes: &[(RunKey, Option<Wish>)]| self.oracles(wishes, &policies, &done);
-            let seeds = usize::try_from(self.seeds).unwrap_or(usize::MAX);
-            let costs = wishes.par_chunks(seeds).map(of_scenario).collect::<Result<Vec<_>, _>>()?;
-            Ok::<_, CampaignError>(costs.into_iter().flatten().collect())
-        })?;
-        for (key, outcome) in keys.iter().zip(outcomes) {
-            outcome.oracle = costs.get(&(key.subject, key.seed_index)).copied().flatten();
-        }
-        Ok(())
-    }
-
-    /// All seeds of one scenario.
-    fn oracles(
-        &self,
-        wishes: &[(RunKey, Option<Wish>)],
-        policies: &[Policy; Severity::ALL.len()],
-        done: &(impl Fn() + Sync),
-    ) -> Result<Vec<Costed>, CampaignError> {
-        let Some((first, _)) = wishes.first() else { return Ok(Vec::new()) };
-        let Subject::Scenario(scenario) = self.subjects[first.subject] else { return Ok(Vec::new()) };
-        // Compiled once for all seeds, and only for severities that occur.
-        let mut stages = [const { None }; Severity::ALL.len()];
-        for (key, wish) in wishes {
-            let severity = wish.map_or(Severity::Low, |wish| wish.severity) as usize;
-            if stages[severity].is_none() {
-                stages[severity] = Some(self.played(key, Prepared::new(scenario, &policies[severity]))?);
-            }
-        }
-        wishes
-            .par_iter()
-            .map(|(key, wish)| {
-                let stage = &stages[wish.map_or(Severity::Low, |wish| wish.severity) as usize];
-                let cost = match stage {
-                    Some(stage) => self.oracle(stage, key, wish.map(|wish| wish.at))?.cost,
-                    None => None,
-                };
-                done();
-                Ok(((key.subject, key.seed_index), cost))
-            })
-            .collect()
-    }
-
-    /// A run of this key in which nobody acts.
-    pub(super) fn untouched(&self, key: &RunKey, scenario: &Scenario) -> Result<RunOutcome, CampaignError> {
-        let prepared = self.played(key, Prepared::new(scenario, &self.policies[key.policy]))?;
-        self.oracle(&prepared, key, None)
-    }
-
-    fn oracle(
-        &self,
-        prepared: &Prepared<'_>,
-        key: &RunKey,
-        at: Option<MonoTime>,
-    ) -> Result<RunOutcome, CampaignError> {
-        let id = self.run_id(key);
-        let entries = at.map_or_else(|| prepared.untouched(id), |at| prepared.run_commanded(id, at));
-        self.scored(key, &entries)
+    /// Made ready for a scenario, where its own policy is.
+    pub(super) fn prepared<'a>(&'a self, own: &Prepared<'a>) -> Result<Stage<'a>, PlaneError> {
+        Ok(Stage(self.0.iter().map(|policy| own.with_policy(policy)).collect::<Result<_, _>>()?))
     }
 }
 
-/// Subject and seed, and what the oracle cost there.
-type Costed = ((usize, u64), Option<CostParts>);
+/// An oracle, ready to be played on a scenario.
+#[derive(Clone, Debug)]
+pub(super) struct Stage<'a>(Vec<Prepared<'a>>);
+
+impl<'a> Stage<'a> {
+    /// Plays it on a seed of which the policy's own run is known, in the world that serves a policy.
+    pub(super) fn play<'w>(
+        &self,
+        own: &RunOutcome,
+        world_for: impl FnOnce(&Prepared<'a>) -> &'w mut SeedWorld<'a>,
+    ) -> Vec<Entry>
+    where
+        'a: 'w,
+    {
+        let wish = wish(own);
+        let prepared = &self.0[wish.map_or(Severity::Low, |wish| wish.severity) as usize];
+        let world = world_for(prepared);
+        match wish {
+            Some(wish) => prepared.run_commanded(world, wish.at),
+            None => prepared.untouched(world),
+        }
+    }
+}
 
 /// A rollback that an oracle asks for.
 #[derive(Clone, Copy, Debug)]

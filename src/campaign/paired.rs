@@ -4,6 +4,7 @@
 //! their scrape and not by the moment at which the engine was told.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::domain::engine_io::Input;
 use crate::domain::entry::Entry;
@@ -128,8 +129,8 @@ impl Heard {
 }
 
 /// A frame without what was asked for in words.
-fn unanswered(frame: &Frame) -> Box<Frame> {
-    Box::new(Frame { signals: SignalTable::default(), queries: Vec::new(), ..frame.clone() })
+fn unanswered(frame: &Frame) -> Arc<Frame> {
+    Arc::new(Frame { signals: SignalTable::default(), queries: Vec::new(), ..frame.clone() })
 }
 
 fn earlier(left: Option<&Told>, right: Option<&Told>) -> MonoTime {
@@ -159,7 +160,7 @@ mod tests {
     fn frame(told_s: u64, scraped_s: u64, interval_s: u64) -> Entry {
         let at = |s| MonoTime(Millis::from_secs(s).0);
         let interval = Millis::from_secs(interval_s);
-        let frame = Box::new(Frame { at: at(scraped_s), interval, ..Frame::default() });
+        let frame = Arc::new(Frame { at: at(scraped_s), interval, ..Frame::default() });
         Entry::Input(at(told_s), Input::Collected { service: service(), frame })
     }
 

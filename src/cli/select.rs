@@ -102,6 +102,8 @@ impl OneRunArgs {
             policies: vec![policy],
             seed: self.seed.seed,
             seeds: self.seed_index + 1,
+            compared: 0,
+            oracle: false,
             jobs: 1,
         };
         (campaign, RunKey { subject: 0, policy: 0, seed_index: self.seed_index })

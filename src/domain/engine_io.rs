@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out of it.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +34,7 @@ pub enum Input {
         /// The service.
         service: ServiceId,
         /// What was measured; an arm that could not be measured says so itself.
-        frame: Box<Frame>,
+        frame: Arc<Frame>,
     },
     /// An effect ended.
     StepReported {

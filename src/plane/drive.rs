@@ -17,7 +17,7 @@ pub(super) trait Surroundings {
     fn advance_to(&mut self, now: MonoTime);
 
     /// When something may happen by itself next, after the present; none when nothing will.
-    fn next_moment(&self) -> Option<MonoTime>;
+    fn next_moment(&mut self) -> Option<MonoTime>;
 
     /// What has happened up to now, in order.
     fn poll_input(&mut self) -> Option<Input>;
@@ -158,7 +158,7 @@ impl Drive<'_> {
     }
 
     /// The next moment, if the run has one, and when the engine or its return is due.
-    fn next(&self) -> Option<(MonoTime, Option<MonoTime>)> {
+    fn next(&mut self) -> Option<(MonoTime, Option<MonoTime>)> {
         let due = match &self.state {
             State::Up(engine) => engine.poll_timeout(),
             State::Down { until, .. } => Some(*until),
@@ -372,7 +372,7 @@ mod tests {
             self.around.advance_to(now);
         }
 
-        fn next_moment(&self) -> Option<MonoTime> {
+        fn next_moment(&mut self) -> Option<MonoTime> {
             self.around.next_moment()
         }
 
@@ -416,7 +416,8 @@ mod tests {
         for commits in (0..12_000).step_by(117) {
             let header = header::header(scenario, &policy, id, PlaneKind::Direct, WALL_START);
             let mut ledger = Full { memory: Recorder::new(header), commits };
-            let mut around = prepared.world(id);
+            let mut world = prepared.world(id);
+            let mut around = world.around();
             let mut watched = Watched { around: &mut around, carried: Vec::new(), emergencies: Vec::new() };
             let end = scenario.timing.end();
             let course = Course {

@@ -7,6 +7,7 @@
 //! hold, because nobody asked for it then, cannot be had.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::domain::engine_io::{Input, Output};
 use crate::domain::entry::{Entry, PlaneKind, RunHeader};
@@ -63,9 +64,9 @@ struct Refed {
     /// Everything but frames, by the moment at which the engine was told.
     told: VecDeque<Told>,
     /// Frames, by the moment of their scrape.
-    frames: VecDeque<(ServiceId, Box<Frame>)>,
+    frames: VecDeque<(ServiceId, Arc<Frame>)>,
     /// The last scrape, asked for or not.
-    scraped: Frame,
+    scraped: Arc<Frame>,
     inputs: VecDeque<Input>,
     /// The present.
     now: Option<MonoTime>,
@@ -85,7 +86,7 @@ impl Refed {
             plane,
             told: VecDeque::new(),
             frames: VecDeque::new(),
-            scraped: Frame::default(),
+            scraped: Arc::default(),
             inputs: VecDeque::new(),
             now: None,
         };
@@ -125,13 +126,13 @@ impl Surroundings for Refed {
         }
         while let Some((service, frame)) = self.frames.pop_front_if(|(_, frame)| frame.at <= now) {
             match self.plane {
-                PlaneKind::Direct | PlaneKind::Http => self.scraped = *frame,
+                PlaneKind::Direct | PlaneKind::Http => self.scraped = frame,
                 PlaneKind::Recorded => self.inputs.push_back(Input::Collected { service, frame }),
             }
         }
     }
 
-    fn next_moment(&self) -> Option<MonoTime> {
+    fn next_moment(&mut self) -> Option<MonoTime> {
         let told = self.told.front().map(|told| told.at);
         let scraped = self.frames.front().map(|(_, frame)| frame.at);
         told.into_iter().chain(scraped).min()
@@ -150,7 +151,7 @@ impl Surroundings for Refed {
     fn carry_out(&mut self, output: Output) {
         match (self.plane, output) {
             (PlaneKind::Direct | PlaneKind::Http, Output::Collect { service }) => {
-                let frame = Box::new(self.scraped.clone());
+                let frame = self.scraped.clone();
                 self.inputs.push_back(Input::Collected { service, frame });
             }
             (

@@ -1,11 +1,13 @@
 //! Named signals over windows: the policy's PromQL, evaluated at every scrape as a Prometheus would.
 
+use std::sync::Arc;
+
 use backspin_mocks::promql::{Catalog, Options, QuerySet, QuerySetError, SeriesKind, Value};
 
 use crate::domain::frame::Frame;
 use crate::domain::id::ServiceId;
 use crate::domain::signal::{Quality, QueryValue, SignalSample};
-use crate::domain::time::Millis;
+use crate::domain::time::{Millis, MonoTime};
 use crate::policy::{Asks, Policy};
 use crate::world::{self, World};
 
@@ -13,7 +15,7 @@ use crate::world::{self, World};
 #[derive(Clone, Debug)]
 pub(super) struct SignalWindows {
     queries: QuerySet,
-    asks: Vec<Asks>,
+    asks: Arc<[(Asks, String)]>,
     samples: Vec<Option<f64>>,
 }
 
@@ -34,30 +36,41 @@ impl SignalWindows {
             };
             catalog.add(kind, series.name, &labels);
         }
-        let texts: Vec<(String, String)> = policy
-            .queries
-            .iter()
-            .map(|query| (query.name(&policy.custom).to_owned(), query.for_service(service)))
-            .collect();
-        let named: Vec<(&str, &str)> = texts.iter().map(|(n, q)| (n.as_str(), q.as_str())).collect();
+        let asks: Arc<[(Asks, String)]> = asks(policy, service).collect();
+        let names = policy.queries.iter().map(|query| query.name(&policy.custom));
+        let named: Vec<(&str, &str)> = names.zip(asks.iter().map(|(_, text)| text.as_str())).collect();
         Ok(Self {
             queries: QuerySet::compile(&named, &catalog, Options { scrape_interval_ms: scrape.0 })?,
-            asks: policy.queries.iter().map(|query| query.asks).collect(),
+            asks,
             samples: vec![None; world.series().len()],
         })
     }
 
-    /// Takes the scrape that the world just made and fills the frame's signals and queries. While the metrics
-    /// server does not answer, nothing is measured and every query failed.
-    pub(super) fn fill(&mut self, world: &World, frame: &mut Frame) {
+    /// Whether these are what a policy asks.
+    pub(super) fn are_of(&self, policy: &Policy, service: &ServiceId) -> bool {
+        asks(policy, service).eq(self.asks.iter().cloned())
+    }
+
+    /// Whether both ask for the same signals in the same words.
+    pub(super) fn asks_as(&self, other: &Self) -> bool {
+        self.asks == other.asks
+    }
+
+    /// Takes the scrape that the world just made.
+    pub(super) fn take(&mut self, world: &World, at: MonoTime) {
         world.sample(&mut self.samples);
+        self.queries.ingest(at.0, &self.samples);
+    }
+
+    /// Fills the signals and queries of the frame of the scrape that was taken last. While the metrics server does not
+    /// answer, nothing is measured and every query failed.
+    pub(super) fn fill(&mut self, frame: &mut Frame) {
         let t_ms = frame.at.0;
-        self.queries.ingest(t_ms, &self.samples);
         let arms = [&frame.candidate, &frame.baseline, &frame.stable];
         let failed = arms.into_iter().flatten().all(|arm| arm.quality == Quality::Failed);
         let observed = arms.into_iter().flatten().map(|arm| arm.requests).sum();
         frame.queries.clear();
-        for (index, asks) in self.asks.iter().enumerate() {
+        for (index, (asks, _)) in self.asks.iter().enumerate() {
             let value = if failed { None } else { Some(self.queries.eval(index, t_ms)) };
             match asks {
                 Asks::Signal(kind) => frame.signals.set(*kind, sample(value, observed)),
@@ -65,6 +78,11 @@ impl SignalWindows {
             }
         }
     }
+}
+
+/// What a policy asks of a service.
+fn asks(policy: &Policy, service: &ServiceId) -> impl Iterator<Item = (Asks, String)> {
+    policy.queries.iter().map(|query| (query.asks, query.for_service(service)))
 }
 
 fn sample(value: Option<Value>, observed: u32) -> SignalSample {

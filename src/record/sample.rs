@@ -1,5 +1,7 @@
 //! A made-up record, close enough to a real one to develop readers, scores and reports against. Test code only.
 
+use std::sync::Arc;
+
 use crate::domain::engine_io::{Input, JournalEntry, RolloutAsk};
 use crate::domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
 use crate::domain::event::{Decision, DecisionKind, Effect, Reason, RollbackEvent, Severity, Trigger};
@@ -139,7 +141,7 @@ impl Sample {
             self.milestones(at, &mut reached, &mut entries);
             entries.push(Entry::Input(
                 at,
-                Input::Collected { service: service(), frame: Box::new(self.frame(at, n)) },
+                Input::Collected { service: service(), frame: Arc::new(self.frame(at, n)) },
             ));
             let verdict = self.verdict(at, n);
             entries.push(Entry::Journal(at, JournalEntry::Judged { service: service(), verdict }));

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::sample::Sample;
@@ -267,7 +269,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
             Entry::Journal(at, JournalEntry::Judged { service: service(), verdict })
         }),
         (at.clone(), any_frame()).prop_map(|(at, frame)| {
-            Entry::Input(at, Input::Collected { service: service(), frame: Box::new(frame) })
+            Entry::Input(at, Input::Collected { service: service(), frame: Arc::new(frame) })
         }),
         (at.clone(), tick).prop_map(|(at, tick)| Entry::Truth(at, TruthEntry::Tick(tick))),
         (at.clone(), check).prop_map(|(at, check)| {

@@ -140,21 +140,13 @@ impl Scorer {
     }
 
     fn input(&mut self, input: &Input) {
-        match input {
-            Input::Deployed(deploy) => drop(self.rollout.get_or_insert(deploy.kind)),
-            Input::Collected { frame, .. } => {
-                let found = |kind| frame.signals.get(kind).usable().is_some_and(|findings| findings > 0.0);
-                self.meter.findings =
-                    found(SignalKind::SecurityFindings) || found(SignalKind::ComplianceFindings);
-            }
-            Input::Inventory(_)
-            | Input::RolloutChanged { .. }
-            | Input::StepReported { .. }
-            | Input::StepRead { .. }
-            | Input::ApprovalAnswered(_)
-            | Input::Paged { .. }
-            | Input::Restarted { .. }
-            | Input::Commanded { .. } => {}
+        if let Input::Deployed(deploy) = input {
+            self.rollout.get_or_insert(deploy.kind);
+        }
+        if let Input::Collected { frame, .. } = input {
+            let found = |kind| frame.signals.get(kind).usable().is_some_and(|findings| findings > 0.0);
+            self.meter.findings =
+                found(SignalKind::SecurityFindings) || found(SignalKind::ComplianceFindings);
         }
     }
 

@@ -98,6 +98,8 @@ const SAME: f64 = 1e-9;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::domain::frame::{ArmIncrements, RolloutView};
     use crate::domain::time::Millis;
@@ -111,7 +113,7 @@ mod tests {
         let stable = ArmIncrements { quality: Quality::Fresh, pods_ready: ready, ..Default::default() };
         let rollout = RolloutView { since_deploy: Some(Millis(1)), candidate_share: share };
         let frame = Frame { rollout, stable: Some(stable), ..Frame::default() };
-        Input::Collected { service: service("a"), frame: Box::new(frame) }
+        Input::Collected { service: service("a"), frame: Arc::new(frame) }
     }
 
     #[track_caller]

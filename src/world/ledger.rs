@@ -9,7 +9,7 @@ use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Milestone, Truth, TruthTick};
 
 /// The books of one run.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ledger {
     truth: Truth,
     /// The candidate's share of traffic if nobody acts: changes.

@@ -15,7 +15,7 @@ use crate::domain::seed::{Seed, StreamKey};
 use crate::scenario::model::Scenario;
 
 /// Counts of one service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Scraper {
     pub(crate) versions: Vec<VersionCounts>,
     pub(crate) calls: Calls,
@@ -28,7 +28,7 @@ pub(crate) struct Scraper {
 }
 
 /// Counts of one version.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct VersionCounts {
     expected: Expected,
     /// Since the run began.

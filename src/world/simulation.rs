@@ -5,6 +5,7 @@
 //! or not anybody asks.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::WorldNotice;
 use super::autoscaler::Autoscalers;
@@ -35,10 +36,11 @@ use crate::domain::time::{Millis, MonoTime};
 use crate::platform::Steps;
 use crate::scenario::model::Scenario;
 
-/// The simulated world of one run. See the module's documentation.
-#[derive(Debug)]
+/// The simulated world of one run. See the module's documentation. A copy goes on as the original would; what never
+/// changes in a run is shared with it.
+#[derive(Clone, Debug)]
 pub struct World {
-    pub(crate) scenario: Scenario,
+    pub(crate) scenario: Arc<Scenario>,
     pub(crate) candidate: usize,
     pub(crate) now: MonoTime,
     pub(crate) delivery: Delivery,
@@ -56,7 +58,7 @@ pub struct World {
     pub(crate) scraper: Scraper,
     pub(crate) ledger: Ledger,
     pub(crate) view: View,
-    pub(crate) series: Vec<SeriesDef>,
+    pub(crate) series: Arc<[SeriesDef]>,
     pub(crate) complaints: Complaints,
     pub(crate) demand_rps: f64,
     pub(crate) dependency: DependencyEffect,
@@ -73,7 +75,7 @@ pub struct World {
 }
 
 /// One version, as it serves now.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct VersionState {
     noise: Ar1<2>,
     offset: Offset,
@@ -212,7 +214,8 @@ impl World {
                 versions.iter().map(|v| v.id.as_str()),
                 candidate,
                 scenario.dependency.as_ref().map(|d| d.id.as_str()),
-            ),
+            )
+            .into(),
             complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
             demand_rps: 0.0,
             dependency: DependencyEffect::default(),
@@ -224,7 +227,7 @@ impl World {
             step,
             since: MonoTime::ZERO,
             dirty: true,
-            scenario: scenario.clone(),
+            scenario: Arc::new(scenario.clone()),
         };
         world.happen();
         world.evaluate();

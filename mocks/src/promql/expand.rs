@@ -251,7 +251,10 @@ pub(super) fn unknown_metrics(query: &Query, catalog: &Catalog) -> Vec<(Span, St
                     .iter()
                     .find(|matcher| matcher.name == METRIC_NAME && matcher.op == MatchOp::Equal);
                 if let Some(name) = name.filter(|name| catalog.names().all(|known| known != name.value)) {
-                    let near = nearest(&name.value, catalog.names()).map(str::to_owned);
+                    // Series of one name stand side by side.
+                    let mut before = None;
+                    let names = catalog.names().filter(|&name| before.replace(name) != Some(name));
+                    let near = nearest(&name.value, names).map(str::to_owned);
                     unknown.push((query.span, name.value.clone(), near));
                 }
             }

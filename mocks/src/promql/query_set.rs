@@ -1,5 +1,7 @@
 //! Compiled queries that a plane feeds once per scrape and evaluates when it needs a value.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use thiserror::Error;
 
@@ -74,7 +76,8 @@ pub struct QuerySetError {
 #[derive(Clone, Debug)]
 pub struct QuerySet {
     program: Program,
-    plans: Vec<Plan>,
+    /// Never changes, so copies of the set share it.
+    plans: Arc<[Plan]>,
     series_count: usize,
 }
 
@@ -109,7 +112,7 @@ impl QuerySet {
             })?);
         }
         let program = linker.finish();
-        Ok(Self { program, plans, series_count: catalog.len() })
+        Ok(Self { program, plans: plans.into(), series_count: catalog.len() })
     }
 
     /// Takes one scrape at `t_ms`, which must be after the one before.

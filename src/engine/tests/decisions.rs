@@ -1,8 +1,11 @@
 //! From frames to decisions: what is decided, and what is asked of the ramp and of people.
 
+use std::sync::Arc;
+
 use super::driver::{Bench, Say, actor, service, version};
 use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
 use crate::domain::event::{Decision, DecisionKind, Reason, Severity, Trigger};
+use crate::domain::frame::Frame;
 use crate::domain::plan::Strategy;
 use crate::domain::service::Inventory;
 use crate::domain::signal::Quality;
@@ -298,10 +301,9 @@ fn unknown_late_and_doubled_inputs_change_nothing() {
     let mut bench = bench();
     bench.run_for(60);
     let entries = bench.log.len();
-    let frame = Box::new(bench.frame());
+    let frame = Arc::new(bench.frame());
     bench.input(Input::Collected { service: service(), frame: frame.clone() });
-    let mut future = frame.clone();
-    future.at = bench.now + Millis(1);
+    let future = Arc::new(Frame { at: bench.now + Millis(1), ..(*frame).clone() });
     bench.input(Input::Collected { service: service(), frame: future });
     let stranger = crate::domain::id::ServiceId::new("stranger").expect("valid");
     bench.input(Input::Collected { service: stranger, frame });

@@ -1,6 +1,7 @@
 //! A small world for the engine's tests: it answers at once or as told, and keeps a log of all that came out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::domain::engine_io::{ApprovalAnswer, Input, JournalEntry, Output};
 use crate::domain::event::{Decision, DecisionKind};
@@ -240,7 +241,7 @@ impl Bench {
             self.log.push((self.now, output.clone()));
             match output {
                 Output::Collect { service } if !self.world.silent => {
-                    let frame = Box::new(self.frame());
+                    let frame = Arc::new(self.frame());
                     self.pending.push_front((self.now, Input::Collected { service, frame }));
                 }
                 Output::StartStep { attempt, action, .. } => {

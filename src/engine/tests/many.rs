@@ -1,6 +1,7 @@
 //! Several services at once: limits hold over all of them, and one that fails keeps no other from its rollback.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::driver::{Bench, Say, inventory, version};
 use crate::domain::engine_io::{Input, JournalEntry, Output};
@@ -60,7 +61,7 @@ fn play(settings: Settings, services: usize, outcome: Outcome) -> (Engine, Vec<(
                 match &output {
                     Output::Collect { service } => {
                         lender.world.share = shares[service];
-                        let frame = Box::new(lender.frame());
+                        let frame = Arc::new(lender.frame());
                         inputs.push(Input::Collected { service: service.clone(), frame });
                     }
                     Output::StartStep { attempt, service, action } => {

@@ -1,6 +1,7 @@
 //! What holds for any sequence of inputs: safety while anything goes wrong, an end once nothing does any more.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
@@ -35,7 +36,7 @@ enum Event {
     Command(Command),
     Answer { execution: u32, approved: bool, by: &'static str },
     Report { execution: u32, step: u16, attempt: u16, outcome: StepOutcome },
-    Odd(Box<Frame>),
+    Odd(Arc<Frame>),
     Inventory { bad_versions: bool, ready: u32, known: bool },
     Rollout(RolloutState),
 }
@@ -131,7 +132,7 @@ fn event() -> impl Strategy<Value = Event> {
             .prop_map(|(execution, approved, by)| Event::Answer { execution, approved, by }),
         1 => (0_u32..4, 0_u16..8, 0_u16..4, prop_oneof![Just(StepOutcome::Succeeded), Just(StepOutcome::Unknown)])
             .prop_map(|(execution, step, attempt, outcome)| Event::Report { execution, step, attempt, outcome }),
-        1 => odd_frame().prop_map(|frame| Event::Odd(Box::new(frame))),
+        1 => odd_frame().prop_map(|frame| Event::Odd(Arc::new(frame))),
         1 => (any::<bool>(), 0_u32..12, any::<bool>())
             .prop_map(|(bad_versions, ready, known)| Event::Inventory { bad_versions, ready, known }),
         1 => prop_oneof![

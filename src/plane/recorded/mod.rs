@@ -16,6 +16,7 @@ mod model;
 mod tests;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::domain::engine_io::{Input, Output};
 use crate::domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
@@ -357,12 +358,13 @@ impl Surroundings for Recording {
         self.now = now;
         while let Some((mut frame, load)) = self.ahead.take_if(|(frame, _)| frame.at <= now) {
             self.scraped(&mut frame, load);
+            let frame = Arc::from(frame);
             self.inputs.push_back(Input::Collected { service: self.service.clone(), frame });
             self.read_ahead();
         }
     }
 
-    fn next_moment(&self) -> Option<MonoTime> {
+    fn next_moment(&mut self) -> Option<MonoTime> {
         let deploy = self.deploy.as_ref().map(|deploy| deploy.at);
         let frame = self.ahead.as_ref().map(|(frame, _)| frame.at);
         let routed = self.routed.front().map(|(at, ..)| *at);

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::domain::event::Severity;
 use crate::domain::execution::ExecutionStatus;
@@ -160,7 +162,7 @@ fn whom_a_version_with_findings_serves_is_harmed() {
     assert_eq!(cost(&entries).harmed, [0.0; 4]);
     for entry in &mut entries {
         if let Entry::Input(_, Input::Collected { frame, .. }) = entry {
-            frame.signals.set(SignalKind::SecurityFindings, SignalSample::fresh(1.0, 1));
+            Arc::make_mut(frame).signals.set(SignalKind::SecurityFindings, SignalSample::fresh(1.0, 1));
         }
     }
     // From 12 minutes on 25 % for 8 minutes, then half for 40: all critical.

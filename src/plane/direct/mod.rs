@@ -1,0 +1,214 @@
+//! The direct plane: the engine in process with the simulated world, on virtual time.
+
+mod around;
+mod measured;
+#[cfg(test)]
+mod tests;
+mod untouched;
+
+use std::borrow::Cow;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::domain::engine_io::Output;
+use crate::domain::entry::{Entry, PlaneKind, RunHeader};
+use crate::domain::seed::Seed;
+use crate::domain::time::{Millis, MonoTime, WallTime};
+use crate::domain::truth::TruthEntry;
+use crate::policy::Policy;
+use crate::record::Recorder;
+use crate::scenario::model::Scenario;
+use crate::world::World;
+
+use super::connection;
+use super::drive::{Course, Crash, DriveError, Span, Surroundings, drive};
+use super::header::{RunId, header};
+use super::ledger::{Durable, Ledger};
+use super::windows::SignalWindows;
+use super::{PlaneError, engine};
+use around::DirectWorld;
+use measured::Measured;
+use untouched::Untouched;
+
+/// A rollback that is still being carried out at the end of the watch is followed for this long at most.
+pub(super) const FOLLOW_MAX: Millis = Millis::from_mins(30);
+
+/// The simulated calendar begins on Monday 2026-01-05, 10:00 UTC: a working hour, so that a policy's windows
+/// and freezes mean something.
+pub const WALL_START: WallTime = WallTime(1_767_607_200_000);
+
+/// A scenario and a policy made ready to be played on any number of seeds: the policy's queries are compiled once.
+#[derive(Clone, Debug)]
+pub struct Prepared<'a> {
+    scenario: &'a Scenario,
+    policy: &'a Policy,
+    windows: Arc<SignalWindows>,
+}
+
+impl<'a> Prepared<'a> {
+    /// Compiles the policy's queries for the scenario's series, which are the same for every seed.
+    pub fn new(scenario: &'a Scenario, policy: &'a Policy) -> Result<Self, PlaneError> {
+        let world = World::new(scenario, Seed(0));
+        let windows = SignalWindows::new(policy, &scenario.service.id, &world, scenario.timing.scrape)?;
+        Ok(Self { scenario, policy, windows: Arc::new(windows) })
+    }
+
+    /// The same scenario with another policy. Queries that both ask are not compiled again.
+    pub fn with_policy(&self, policy: &'a Policy) -> Result<Self, PlaneError> {
+        if self.windows.are_of(policy, &self.scenario.service.id) {
+            return Ok(Self { scenario: self.scenario, policy, windows: self.windows.clone() });
+        }
+        Self::new(self.scenario, policy)
+    }
+
+    /// Whether both ask the world the same, so that one [`SeedWorld`] serves them.
+    pub fn asks_as(&self, other: &Self) -> bool {
+        std::ptr::eq(self.scenario, other.scenario) && self.windows.asks_as(&other.windows)
+    }
+
+    /// The world of one seed, for all that ask as this one does.
+    pub fn world(&self, id: RunId) -> SeedWorld<'a> {
+        let seed = id.seed(self.scenario.draw);
+        let scenario = self.scenario.for_seed(seed);
+        let world = Measured::new(&scenario, SignalWindows::clone(&self.windows), seed);
+        SeedWorld { id, course: Untouched::new(world, scenario.deploy.at), scenario }
+    }
+
+    /// Plays it with one seed, from the first scrape to the end.
+    pub fn run(&self, id: RunId) -> Vec<Entry> {
+        self.run_in(&mut self.world(id))
+    }
+
+    /// The same in a world that serves others too: the record is the same.
+    pub fn run_in(&self, world: &mut SeedWorld<'_>) -> Vec<Entry> {
+        self.recorded(world, &[], None)
+    }
+
+    /// The same, where the engine's process dies at these points besides those that the scenario plans, and is
+    /// started again on its journal.
+    pub fn run_with_crashes(&self, id: RunId, crashes: &[Crash]) -> Vec<Entry> {
+        self.recorded(&mut self.world(id), crashes, None)
+    }
+
+    /// The same, where a person asks for a rollback at this moment, as anybody may (SPEC 2.6).
+    pub fn run_commanded(&self, world: &mut SeedWorld<'_>, at: MonoTime) -> Vec<Entry> {
+        self.recorded(world, &[], Some(at))
+    }
+
+    /// The world of one seed without an engine: what would have been seen, and what would have been so.
+    pub fn untouched(&self, world: &mut SeedWorld<'_>) -> Vec<Entry> {
+        let mut recorder = Recorder::new(self.header(world));
+        let SeedWorld { scenario, course, .. } = world;
+        let end = scenario.timing.end();
+        let mut around = DirectWorld::new(scenario, course, None, end);
+        let mut at = MonoTime::ZERO;
+        let mut scrape = at + scenario.timing.scrape;
+        loop {
+            while let Some(truth) = around.poll_truth() {
+                recorder.push(Entry::Truth(at, truth));
+            }
+            while let Some(input) = around.poll_input() {
+                recorder.push(Entry::Input(at, input));
+            }
+            at = scrape;
+            if at > end {
+                break;
+            }
+            scrape = at + scenario.timing.scrape;
+            around.advance_to(at);
+            around.carry_out(Output::Collect { service: scenario.service.id.clone() });
+        }
+        recorder.end(end);
+        recorder.into_entries()
+    }
+
+    fn recorded(
+        &self,
+        world: &mut SeedWorld<'_>,
+        crashes: &[Crash],
+        command: Option<MonoTime>,
+    ) -> Vec<Entry> {
+        let mut recorder = Recorder::new(self.header(world));
+        let last = self.drive(world, crashes, command, &mut recorder).expect("memory takes everything");
+        recorder.end(last);
+        recorder.into_entries()
+    }
+
+    /// The same, with the engine's journal kept durable in a folder; the truth is not in it.
+    pub fn run_journaled(
+        &self,
+        id: RunId,
+        crashes: &[Crash],
+        folder: &Path,
+    ) -> Result<Vec<Entry>, DriveError> {
+        let mut world = self.world(id);
+        let mut ledger = Durable::create(folder, &self.header(&world))?;
+        let last = self.drive(&mut world, crashes, None, &mut ledger)?;
+        Ok(ledger.end(last)?.into_entries())
+    }
+
+    fn header(&self, world: &SeedWorld<'_>) -> RunHeader {
+        header(&world.scenario, self.policy, world.id, PlaneKind::Direct, WALL_START)
+    }
+
+    fn drive(
+        &self,
+        world: &mut SeedWorld<'_>,
+        crashes: &[Crash],
+        command: Option<MonoTime>,
+        ledger: &mut dyn Ledger,
+    ) -> Result<MonoTime, DriveError> {
+        let SeedWorld { scenario, course, .. } = world;
+        let end = scenario.timing.end();
+        let mut planned = connection::crashes(&scenario.faults);
+        planned.extend_from_slice(crashes);
+        let span = Span { end: end + Millis(1), end_max: end + FOLLOW_MAX };
+        self.drive_in(DirectWorld::new(scenario, course, command, span.end), span, &planned, ledger)
+    }
+
+    fn drive_in(
+        &self,
+        mut around: DirectWorld<'_>,
+        span: Span,
+        crashes: &[Crash],
+        ledger: &mut dyn Ledger,
+    ) -> Result<MonoTime, DriveError> {
+        let course = Course {
+            engine: &|| engine(self.policy, &self.policy.custom),
+            span,
+            wall_start: WALL_START,
+            crashes,
+        };
+        let last = drive(&course, &mut around, ledger, |_| false)?;
+        let (state, milestones) = around.end();
+        ledger.push_truth(Entry::Truth(last, TruthEntry::Left(state)));
+        for (at, milestone) in milestones {
+            ledger.push_truth(Entry::Truth(at, TruthEntry::Reached(milestone)));
+        }
+        Ok(last)
+    }
+}
+
+/// The world of one scenario and seed, for any number of engines one after another. Up to its first effect an engine follows
+/// what was played before; then it goes on in a copy, so no run sees another.
+#[derive(Debug)]
+pub struct SeedWorld<'a> {
+    id: RunId,
+    /// As this seed draws it.
+    scenario: Cow<'a, Scenario>,
+    course: Untouched,
+}
+
+impl SeedWorld<'_> {
+    /// The same for who drives it himself.
+    #[cfg(test)]
+    pub(super) fn around(&mut self) -> impl Surroundings {
+        let end = self.scenario.timing.end();
+        DirectWorld::new(&self.scenario, &mut self.course, None, end)
+    }
+}
+
+/// Plays one scenario with one policy and one seed.
+pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Vec<Entry>, PlaneError> {
+    Ok(Prepared::new(scenario, policy)?.run(id))
+}
