@@ -9,8 +9,8 @@ use backspin::domain::seed::Seed;
 use backspin::domain::service::{Capabilities, Environment, RolloutKind, Tier};
 use backspin::domain::time::{Millis, MonoTime};
 use backspin::scenario::model::{
-    BadVersion, DependencyModel, DeployModel, LatencyModel, PodModel, Scenario, ServiceModel, Timing,
-    TrafficModel, UserModel, VersionModel, WorldEvent,
+    BadVersion, DependencyModel, DeployModel, LatencyModel, NoiseModel, PodModel, Scenario, ServiceModel,
+    Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };
 use backspin::world::World;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -81,6 +81,7 @@ fn scenario(incident: Vec<WorldEvent>) -> Scenario {
             services: Vec::new(),
         }),
         traffic: TrafficModel { rate_rps: 200.0, daily_amplitude: 0.2, noise_sd: 0.15 },
+        noise: NoiseModel::default(),
         users: UserModel {
             retry_ratio: 0.5,
             retries_max: 2,

@@ -116,6 +116,7 @@ pub(super) fn build(file: &ScenarioFile, name: &str, family: &str, shows: String
             daily_amplitude: file.traffic.daily_amplitude,
             noise_sd: file.traffic.noise_sd,
         },
+        noise: file.noise.into(),
         users: UserModel {
             retry_ratio: file.users.retry_ratio,
             retries_max: file.users.retries_max,

@@ -1,5 +1,6 @@
 //! A checked scenario: what the world plays. Built by the loader from a file, never by hand outside tests.
 
+mod around;
 mod incident;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use crate::domain::service::{
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::Cause;
 
+pub use around::{NoiseModel, SpreadModel};
 pub use incident::{BadVersion, Fault, Rival, WorldEvent};
 
 /// One scenario.
@@ -38,6 +40,8 @@ pub struct Scenario {
     pub dependency: Option<DependencyModel>,
     /// Who calls it.
     pub traffic: TrafficModel,
+    /// How restless levels are when nothing is wrong.
+    pub noise: NoiseModel,
     /// How users behave.
     pub users: UserModel,
     /// What is shipped, and how.

@@ -23,7 +23,7 @@ use super::flags::Flags;
 use super::incident::{Defect, External, Incident};
 use super::infrastructure::Infrastructure;
 use super::ledger::{Ledger, Level};
-use super::noise::{ARM, Ar1, SHARED, log_factor};
+use super::noise::{ARM_TAU_S, Ar1, SHARED_TAU_S, log_factor};
 use super::rollout::RolloutChange;
 use super::scrape::Scraper;
 use super::series::{self, SeriesDef};
@@ -181,7 +181,7 @@ impl World {
         let ledger = Ledger::new(truth, planned, &law);
         let rate = scenario.traffic.rate_rps;
         let state = |version: usize| VersionState {
-            noise: Ar1::new(seed.stream(&format!("service/noise/{version}")), ARM.tau_s, step_s),
+            noise: Ar1::new(seed.stream(&format!("service/noise/{version}")), ARM_TAU_S, step_s),
             offset: if version == candidate { Offset::draw(seed) } else { Offset::NONE },
             failing: Failing::default(),
             answered: true,
@@ -220,7 +220,7 @@ impl World {
             dependency: DependencyEffect::default(),
             below: Below::new(scenario),
             demand: Demand::new(scenario.traffic, seed, step_s),
-            shared: Ar1::new(seed.stream("service/noise"), SHARED.tau_s, step_s),
+            shared: Ar1::new(seed.stream("service/noise"), SHARED_TAU_S, step_s),
             base_error,
             external: External::NONE,
             step,

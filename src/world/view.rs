@@ -272,7 +272,11 @@ impl World {
             faulty: post.attempts_rps * seconds,
             control: paired.then_some(rate_rps * (1.0 - share) * seconds),
         };
-        let floor = if paired { Floor::between_arms(seconds) } else { Floor::against_history(seconds) };
+        let floor = if paired {
+            Floor::between_arms(&scenario.noise, seconds)
+        } else {
+            Floor::against_history(&scenario.noise, seconds)
+        };
         information::of_scrape(&self.law.latency, scenario.service.latency.sigma, arms, &post, &pre, floor)
     }
 

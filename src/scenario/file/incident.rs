@@ -25,7 +25,7 @@ pub enum Event {
     /// More users come.
     Surge(Surge),
     /// Something else on the same machines slows every pod of both versions.
-    NoisyNeighbour(Noise),
+    NoisyNeighbour(NoisyNeighbour),
     /// One pod is slow or fails, for its machine's sake.
     NoisyPod(NoisyPod),
     /// One pod is out.
@@ -193,7 +193,7 @@ pub struct Surge {
 /// Something slows the machines.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Noise {
+pub struct NoisyNeighbour {
     /// When.
     pub at: Length,
     /// How long.

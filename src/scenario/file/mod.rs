@@ -2,6 +2,7 @@
 //!
 //! All moments are since the run's first moment; all ratios are `0..=1`.
 
+mod around;
 mod incident;
 mod rivals;
 mod service;
@@ -19,8 +20,9 @@ use crate::policy::document::{Length, Name, OneOrMany};
 use crate::scenario::model::Answer;
 use crate::scenario::vary::Draws;
 
+pub use around::{ArmNoise, Noise, SharedNoise};
 pub use incident::{
-    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, Interval, Noise, NoisyPod,
+    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, Interval, NoisyNeighbour, NoisyPod,
     OtherDeploy, Outage, PodOut, Surge,
 };
 pub use rivals::{RivalEntry, RouteEdit, SecondLeader, Sync};
@@ -60,6 +62,9 @@ pub struct ScenarioFile {
     /// Who calls the service.
     #[serde(default)]
     pub traffic: Traffic,
+    /// How restless levels are when nothing is wrong; demand has its own, `traffic.noise_sd`.
+    #[serde(default)]
+    pub noise: Noise,
     /// How users behave.
     #[serde(default)]
     pub users: Users,

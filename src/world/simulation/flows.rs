@@ -5,7 +5,7 @@ use super::{Failing, Harm, OddPod, VersionState, World, memory_pressure};
 use crate::world::dependency::DependencyEffect;
 use crate::world::incident::{Defect, External};
 use crate::world::ledger::Level;
-use crate::world::noise::{ARM, SHARED, log_factor};
+use crate::world::noise::log_factor;
 use crate::world::service::{Conditions, Flow, Load};
 
 impl World {
@@ -173,11 +173,12 @@ impl World {
     ) -> Conditions {
         let state = &self.versions[version];
         let ([shared_error, shared_latency], [arm_error, arm_latency]) = (self.shared.z(), state.noise.z());
-        let log_error = log_factor(SHARED.error_sd, *shared_error)
-            + log_factor(ARM.error_sd, *arm_error)
+        let noise = &self.scenario.noise;
+        let log_error = log_factor(noise.shared.error_sd, *shared_error)
+            + log_factor(noise.arms.error_sd, *arm_error)
             + state.offset.error;
-        let log_latency = log_factor(SHARED.latency_sd, *shared_latency)
-            + log_factor(ARM.latency_sd, *arm_latency)
+        let log_latency = log_factor(noise.shared.latency_sd, *shared_latency)
+            + log_factor(noise.arms.latency_sd, *arm_latency)
             + state.offset.latency;
         let well = (1.0 - (self.base_error * libm::exp(log_error)).min(1.0))
             * (1.0 - called.error_ratio(defect.calls_factor))
