@@ -85,19 +85,23 @@ fn all_caches_cold_at_once_are_too_much_for_what_is_below() {
         let history = ticks(&mut run, 10);
         assert!(sum(&history, |tick| tick.harmed_external) < 1.0);
         let after = ticks(&mut run, 20);
-        assert_eq!(sum(&after, |tick| tick.harmed), 0.0, "it is no defect of the version");
-        sum(&after, |tick| tick.harmed_external)
+        let external = sum(&after, |tick| tick.harmed_external);
+        // Users' retries are not in the world without the deploy, and are load below.
+        let harmed = sum(&after, |tick| tick.harmed);
+        assert!(harmed < 0.02 * external + 1.0, "it is no defect of the version: {harmed} of {external}");
+        external
     };
     let (ample, scarce) = (harm(1000.0), harm(40.0));
     assert!(scarce > 10.0 * ample.max(100.0), "{scarce} with little capacity, {ample} with much");
 }
 
+/// 200 jobs per second for workers who do 250; with half of them at a quarter of their speed it is 156.
 fn queued() -> Scenario {
     let slow = BadVersion { latency_factor: 4.0, ..BadVersion::default() };
     let mut scenario = bad(slow);
     scenario.traffic.daily_amplitude = 0.0;
     scenario.queue =
-        Some(QueueModel { jobs_per_request: 1.0, job_s: 0.2, workers: 57, due: Millis::from_secs(60) });
+        Some(QueueModel { jobs_per_request: 1.0, job_s: 0.2, workers: 50, due: Millis::from_secs(60) });
     scenario
 }
 
@@ -119,7 +123,7 @@ fn a_backlog_grows_with_a_slow_candidate_outlives_the_rollback_and_drains() {
     run.advance(run.end);
     assert_eq!(gauge(&run, "queue_depth"), 0.0);
     let (at, what) = run.world.milestones()[0];
-    assert!(what == Milestone::Mitigated && at > MonoTime(46 * 60_000), "{at}");
+    assert!(what == Milestone::Mitigated && at > MonoTime(50 * 60_000), "{at}");
 }
 
 #[test]
