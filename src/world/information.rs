@@ -8,9 +8,10 @@
 //! complaints, memory, processor use, and what single pods tell.
 
 use super::latency::{LatencyLaw, Shift};
-use super::noise::{ARM, SHARED};
+use super::noise::{ARM_TAU_S, SHARED_TAU_S, inflation};
 use super::service::Flow;
 use crate::domain::frame::LATENCY_BUCKETS;
+use crate::scenario::model::NoiseModel;
 
 /// Both directions of a divergence, nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -30,20 +31,22 @@ pub(crate) struct Floor {
 
 impl Floor {
     /// For two arms side by side: each has its own noise, what they share cancels.
-    pub(crate) fn between_arms(scrape_s: f64) -> Self {
-        let inflation = 2.0 * ARM.inflation(scrape_s);
+    pub(crate) fn between_arms(noise: &NoiseModel, scrape_s: f64) -> Self {
+        let inflation = 2.0 * inflation(ARM_TAU_S, scrape_s);
+        let arms = noise.arms;
         Self {
-            error: ARM.error_sd * ARM.error_sd * inflation,
-            latency: ARM.latency_sd * ARM.latency_sd * inflation,
+            error: arms.error_sd * arms.error_sd * inflation,
+            latency: arms.latency_sd * arms.latency_sd * inflation,
         }
     }
 
     /// For one arm against its history: nothing cancels.
-    pub(crate) fn against_history(scrape_s: f64) -> Self {
-        let (arm, shared) = (ARM.inflation(scrape_s), SHARED.inflation(scrape_s));
+    pub(crate) fn against_history(noise: &NoiseModel, scrape_s: f64) -> Self {
+        let (alone, all) = (inflation(ARM_TAU_S, scrape_s), inflation(SHARED_TAU_S, scrape_s));
+        let (arms, shared) = (noise.arms, noise.shared);
         Self {
-            error: ARM.error_sd * ARM.error_sd * arm + SHARED.error_sd * SHARED.error_sd * shared,
-            latency: ARM.latency_sd * ARM.latency_sd * arm + SHARED.latency_sd * SHARED.latency_sd * shared,
+            error: arms.error_sd * arms.error_sd * alone + shared.error_sd * shared.error_sd * all,
+            latency: arms.latency_sd * arms.latency_sd * alone + shared.latency_sd * shared.latency_sd * all,
         }
     }
 }
@@ -184,7 +187,7 @@ mod tests {
         let model = crate::world::testing::healthy().service.latency;
         let latency = LatencyLaw::new(&model);
         let pre = Flow { fails: 0.002, converts: 0.03, ..Flow::default() };
-        let floor = Floor::between_arms(15.0);
+        let floor = Floor::between_arms(&NoiseModel::default(), 15.0);
         assert_eq!(of_scrape(&latency, 0.5, arms, &pre, &pre, floor), Information::default());
         let post = Flow { fails: 0.004, ..pre };
         let thinned = of_scrape(&latency, 0.5, arms, &post, &pre, floor).forward;

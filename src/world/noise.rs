@@ -39,34 +39,20 @@ pub(crate) fn log_factor(sd: f64, z: f64) -> f64 {
     sd * z - 0.5 * sd * sd
 }
 
-/// Noise shared by all versions: sd of the log error ratio and of log response times, and their correlation
-/// time. In the calibrating generator phi is 0.9 per 10 s (decision science, section 3).
-pub(crate) const SHARED: Noise = Noise { error_sd: 0.15, latency_sd: 0.06, tau_s: 94.9 };
+/// Correlation time of what versions share, seconds: in the calibrating generator phi is 0.9 per 10 s (decision science, section 3).
+pub(crate) const SHARED_TAU_S: f64 = 94.9;
 
-/// Noise of one version's pods alone; phi is 0.8 per 10 s there.
-pub(crate) const ARM: Noise = Noise { error_sd: 0.10, latency_sd: 0.02, tau_s: 44.8 };
+/// Correlation time of the noise of one version's pods alone, seconds; phi is 0.8 per 10 s there.
+pub(crate) const ARM_TAU_S: f64 = 44.8;
 
 /// Correlation time of the demand's noise, seconds: phi 0.9 per 10 s there.
 pub(crate) const DEMAND_TAU_S: f64 = 94.9;
 
-/// Constants of one noise.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Noise {
-    /// Sd of the log error ratio.
-    pub(crate) error_sd: f64,
-    /// Sd of log response times.
-    pub(crate) latency_sd: f64,
-    /// Correlation time, seconds.
-    pub(crate) tau_s: f64,
-}
-
-impl Noise {
-    /// Sum of autocorrelations over scrapes, `(1 + phi) / (1 - phi)`: how much more slowly its mean settles
-    /// than white noise.
-    pub(crate) fn inflation(&self, scrape_s: f64) -> f64 {
-        let phi = libm::exp(-scrape_s / self.tau_s);
-        (1.0 + phi) / (1.0 - phi)
-    }
+/// Sum of autocorrelations over scrapes, `(1 + phi) / (1 - phi)`: how much more slowly the mean of a noise with this correlation
+/// time settles than that of white noise.
+pub(crate) fn inflation(tau_s: f64, scrape_s: f64) -> f64 {
+    let phi = libm::exp(-scrape_s / tau_s);
+    (1.0 + phi) / (1.0 - phi)
 }
 
 #[cfg(test)]
@@ -76,7 +62,7 @@ mod tests {
 
     #[test]
     fn noise_has_the_calibrated_sd_and_correlation() {
-        let mut noise = Ar1::<2>::new(Seed(3).stream("noise"), ARM.tau_s, 10.0);
+        let mut noise = Ar1::<2>::new(Seed(3).stream("noise"), ARM_TAU_S, 10.0);
         let n = 100_000;
         let (mut square, mut lagged, mut cross) = (0.0, 0.0, 0.0);
         for step in 1..=n {
@@ -95,7 +81,7 @@ mod tests {
 
     #[test]
     fn inflation_is_that_of_the_research() {
-        assert!((ARM.inflation(10.0) - 9.0).abs() < 0.02);
-        assert!((SHARED.inflation(10.0) - 19.0).abs() < 0.05);
+        assert!((inflation(ARM_TAU_S, 10.0) - 9.0).abs() < 0.02);
+        assert!((inflation(SHARED_TAU_S, 10.0) - 19.0).abs() < 0.05);
     }
 }

@@ -4,12 +4,15 @@
 //! and nothing is computed. At every scrape time the world draws what was counted since the last one, whether
 //! or not anybody asks.
 
+mod flows;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::WorldNotice;
 use super::autoscaler::Autoscalers;
 use super::below::Below;
+use super::cache::Cache;
 use super::database::Database;
 use super::delivery::{Delivery, Moved};
 use super::demand::Demand;
@@ -21,11 +24,13 @@ use super::flags::Flags;
 use super::incident::{Defect, External, Incident};
 use super::infrastructure::Infrastructure;
 use super::ledger::{Ledger, Level};
-use super::noise::{ARM, Ar1, SHARED, log_factor};
+use super::noise::{ARM_TAU_S, Ar1, SHARED_TAU_S, log_factor};
+use super::queue::Queue;
+use super::replicas::{Reads, Replicas, Writers};
 use super::rollout::RolloutChange;
 use super::scrape::Scraper;
 use super::series::{self, SeriesDef};
-use super::service::{Conditions, Flow, Load, ServiceLaw};
+use super::service::{Flow, ServiceLaw};
 use super::truth;
 use super::users::Complaints;
 use super::view::View;
@@ -62,6 +67,11 @@ pub struct World {
     pub(crate) complaints: Complaints,
     pub(crate) demand_rps: f64,
     pub(crate) dependency: DependencyEffect,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) queue: Option<Queue>,
+    pub(crate) replicas: Option<Replicas>,
+    /// What reads from replicas meet now.
+    pub(crate) reads: Reads,
     below: Below,
     demand: Demand,
     shared: Ar1<2>,
@@ -88,6 +98,8 @@ pub(crate) struct VersionState {
     /// What users feel of it now.
     pub(crate) harm: Harm,
     pub(crate) defect: Defect,
+    /// Share of its calls to the dependency that its caches do not save.
+    misses: f64,
     /// Its one pod with a fault, if there is one and it answers.
     pub(crate) odd: Option<OddPod>,
     /// Requests per second that users address to it.
@@ -181,13 +193,14 @@ impl World {
         let ledger = Ledger::new(truth, planned, &law);
         let rate = scenario.traffic.rate_rps;
         let state = |version: usize| VersionState {
-            noise: Ar1::new(seed.stream(&format!("service/noise/{version}")), ARM.tau_s, step_s),
+            noise: Ar1::new(seed.stream(&format!("service/noise/{version}")), ARM_TAU_S, step_s),
             offset: if version == candidate { Offset::draw(seed) } else { Offset::NONE },
             failing: Failing::default(),
             answered: true,
             flow: Flow::default(),
             harm: Harm::default(),
             defect: Defect::NONE,
+            misses: 1.0,
             odd: None,
             rate_rps: 0.0,
         };
@@ -209,19 +222,19 @@ impl World {
             scraper: Scraper::new(scenario, seed),
             ledger,
             view: View::default(),
-            series: series::define(
-                scenario.service.id.as_str(),
-                versions.iter().map(|v| v.id.as_str()),
-                candidate,
-                scenario.dependency.as_ref().map(|d| d.id.as_str()),
-            )
-            .into(),
+            series: series::define(scenario, candidate).into(),
             complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
             demand_rps: 0.0,
             dependency: DependencyEffect::default(),
+            cache: scenario.cache.map(Cache::new),
+            queue: scenario
+                .queue
+                .map(|queue| Queue::new(queue, scenario.service.latency.timeout_ms / 1000.0)),
+            replicas: scenario.database.map(Replicas::new),
+            reads: Reads::NONE,
             below: Below::new(scenario),
             demand: Demand::new(scenario.traffic, seed, step_s),
-            shared: Ar1::new(seed.stream("service/noise"), SHARED.tau_s, step_s),
+            shared: Ar1::new(seed.stream("service/noise"), SHARED_TAU_S, step_s),
             base_error,
             external: External::NONE,
             step,
@@ -328,7 +341,7 @@ impl World {
             return;
         }
         self.since = self.now;
-        let (mut good, mut failed, mut callers) = (0.0, 0.0, 0.0);
+        let (mut good, mut failed, mut written, mut callers) = (0.0, 0.0, 0.0, 0.0);
         for (index, version) in self.versions.iter().enumerate().filter(|(_, v)| v.rate_rps > 0.0) {
             let n = version.flow.attempts_rps * seconds;
             let at_odd = version.odd.map_or(0.0, |odd| n * odd.share);
@@ -339,14 +352,20 @@ impl World {
                 self.scraper.expect_odd(index, &odd.flow, at_odd);
             }
             (good, failed) = (good + n - errors, failed + errors);
-            callers += n * version.defect.calls_factor;
+            written += (n - errors) * version.defect.writes_factor;
+            callers += n * version.defect.calls_factor * version.misses;
+            if self.cache.is_some() {
+                self.delivery.cluster.pods_mut().fill(index, n - errors);
+            }
             if version.answered && self.delivery.rollout.has_begun() {
                 let odd = version.odd.map(|odd| (odd.ordinal, at_odd));
                 self.delivery.cluster.pods_mut().expect(index, n - at_odd, odd);
             }
             self.ledger.book(index == self.candidate, version.rate_rps * seconds, &version.harm);
         }
-        self.complaints.pass(seconds, good, failed);
+        let late = self.leave_behind(seconds, Writers { weighted: written, plain: good });
+        self.ledger.book_late(late);
+        self.complaints.pass(seconds, good, failed + late.by_deploy + late.anyway);
         self.scraper.expect_calls(callers * self.dependency.tries, self.dependency.call_error_ratio);
         self.ledger.pass(self.demand_rps * seconds);
     }
@@ -375,192 +394,6 @@ impl World {
 
     fn arm_of(&self, version: usize) -> ArmKind {
         if version == self.candidate { ArmKind::Candidate } else { ArmKind::Stable }
-    }
-
-    /// How the pod with a fault answers, if there is one and it is listed.
-    fn odd_pod(&self, version: usize, flow: &Flow) -> Option<OddPod> {
-        let fault = self.incident.pod_fault(self.arm_of(version), self.now)?;
-        let pods = self.delivery.cluster.pods();
-        let ordinal = pods.faulty(version).filter(|&ordinal| pods.is_ready(version, ordinal))?;
-        Some(OddPod {
-            ordinal,
-            share: 1.0 / f64::from(pods.ready(version)),
-            flow: self.law.on_faulty_pod(flow, fault.error_ratio, fault.log_latency),
-        })
-    }
-
-    /// Computes all flows anew.
-    fn evaluate(&mut self) {
-        self.flow_on();
-        self.dirty = false;
-        self.external = self.incident.external(self.now);
-        self.demand_rps = self.demand.rate_rps(self.now, self.external.surge);
-        for version in 0..self.versions.len() {
-            let rate_rps = self.demand_rps * self.delivery.share(version);
-            let (flags, around, incident) = (&self.flags, &self.infrastructure, &self.incident);
-            let mut defect =
-                incident.defect(version, self.now, |key| flags.is_off(key), |what| around.is_back(what));
-            if self.database.is_there() {
-                defect.error_ratio = (defect.error_ratio + self.database.failing(version)).min(1.0);
-                defect.hang_ratio = (defect.hang_ratio + self.database.waiting()).min(1.0);
-            }
-            self.versions[version].defect = defect;
-            self.versions[version].rate_rps = rate_rps;
-        }
-        let mut rounds = self.below.rounds();
-        loop {
-            self.call();
-            for version in 0..self.versions.len() {
-                let rate_rps = self.versions[version].rate_rps;
-                if rate_rps > 0.0 {
-                    self.evaluate_version(version, rate_rps);
-                } else {
-                    let state = &mut self.versions[version];
-                    state.failing = Failing::default();
-                    (state.flow, state.harm, state.odd) = (Flow::default(), Harm::default(), None);
-                }
-            }
-            rounds -= 1;
-            if rounds == 0 {
-                break;
-            }
-        }
-    }
-
-    /// Tells how the services below answer what is asked of them, with what the last round tried.
-    fn call(&mut self) {
-        let attempts = |version: &VersionState| {
-            let at_least = if version.flow.attempts_rps > 0.0 { 1.0 } else { 0.0 };
-            // Before a version has a flow its users are all there is to go by.
-            let rate_rps = version.flow.attempts_rps.max(version.rate_rps * (1.0 - at_least));
-            if version.rate_rps > 0.0 { rate_rps * version.defect.calls_factor } else { 0.0 }
-        };
-        let callers_rps = self.versions.iter().map(attempts).sum();
-        self.below.call(callers_rps, self.demand_rps, &self.external, &self.incident, self.now);
-        self.dependency = self.below.actual;
-    }
-
-    fn evaluate_version(&mut self, version: usize, rate_rps: f64) {
-        let load = self.load(version, rate_rps, true);
-        let clean_load = self.load(version, rate_rps, false);
-        let defect = self.versions[version].defect;
-        let conditions = self.conditions(version, &defect, &self.external, &self.below.actual);
-        let mut failing = self.versions[version].failing;
-        let flow = self.law.settle(load, &conditions, &mut failing.actual);
-        let level = self.ledger.level(&self.law, &flow);
-        let harmed = defect != Defect::NONE || self.below.actual != self.below.clean;
-        let healthy =
-            harmed.then(|| self.conditions(version, &Defect::NONE, &self.external, &self.below.clean));
-        let clean = if healthy.is_some() || clean_load != load {
-            let flow =
-                self.law.settle(clean_load, healthy.as_ref().unwrap_or(&conditions), &mut failing.clean);
-            self.ledger.level(&self.law, &flow)
-        } else {
-            failing.clean = failing.actual;
-            level
-        };
-        let (well, calm) = self.undisturbed(version, clean_load, clean, &mut failing);
-        let refused = load.warm_pods <= 0.0;
-        let hindered = (1.0 - level.harmed()) * (1.0 - defect.conversion_factor).max(0.0);
-        let beyond = |harmed: f64, other: f64| (harmed - other).max(0.0);
-        let (by_deploy, external) = if refused {
-            (1.0, 0.0)
-        } else {
-            (beyond(level.harmed(), clean.harmed()) + hindered, beyond(clean.harmed(), calm.harmed()))
-        };
-        let mut harm = Harm { by_deploy, external, level, well };
-        let odd = self.odd_pod(version, &flow);
-        if let Some(odd) = &odd {
-            harm.add_pod(odd.share, level, self.ledger.level(&self.law, &odd.flow));
-        }
-        let state = &mut self.versions[version];
-        (state.flow, state.failing, state.answered) = (flow, failing, !refused);
-        (state.harm, state.odd) = (harm, odd);
-    }
-
-    /// What users of a version would feel without the defect and on all the warm pods that there should be:
-    /// with what is wrong outside, and without. Where nothing else is wrong that is `clean`.
-    fn undisturbed(&self, version: usize, load: Load, clean: Level, failing: &mut Failing) -> (Level, Level) {
-        let planned = f64::from(self.scenario.service.replicas) * self.delivery.share(version);
-        let settled =
-            self.autoscalers.settled(version, load.rate_rps / self.scenario.service.pod_capacity_rps);
-        let pods = settled.unwrap_or(planned);
-        let short = load.warm_pods < pods || load.log_warm_up > 0.0;
-        let outside = self.external != External::NONE;
-        let lingers = failing.clean - failing.calm > LINGERS;
-        if !(short || outside || lingers) {
-            (failing.well, failing.calm) = (failing.clean, failing.clean);
-            return (clean, clean);
-        }
-        let full = |surge: f64| Load {
-            rate_rps: load.rate_rps / surge,
-            warm_pods: load.warm_pods.max(pods),
-            log_warm_up: 0.0,
-        };
-        let conditions = self.conditions(version, &Defect::NONE, &External::NONE, &self.below.calm);
-        let flow = self.law.settle(full(self.external.surge), &conditions, &mut failing.calm);
-        let calm = self.ledger.level(&self.law, &flow);
-        if !outside {
-            failing.well = failing.calm;
-            return (calm, calm);
-        }
-        if !self.ledger.looks_for_recovery(self.now) {
-            return (calm, calm);
-        }
-        let conditions = self.conditions(version, &Defect::NONE, &self.external, &self.below.clean);
-        let flow = self.law.settle(full(1.0), &conditions, &mut failing.well);
-        (self.ledger.level(&self.law, &flow), calm)
-    }
-
-    /// What a version's pods carry, warm-up included, and short memory too if asked for.
-    fn load(&self, version: usize, rate_rps: f64, with_pressure: bool) -> Load {
-        let pods = self.delivery.cluster.pods();
-        let ready = f64::from(pods.ready(version));
-        if ready <= 0.0 {
-            return Load { rate_rps, ..Load::default() };
-        }
-        let mut load = Load { rate_rps, warm_pods: ready, log_warm_up: 0.0 };
-        if !pods.is_warm(version, self.now) {
-            load.warm_pods = pods.warm_equivalents(version, self.now);
-            load.log_warm_up = libm::log(ready / load.warm_pods);
-        }
-        let pressure = memory_pressure(pods.memory_ratio(version));
-        if with_pressure && pressure > 1.0 {
-            load.warm_pods /= pressure;
-            load.log_warm_up += libm::log(pressure);
-        }
-        load
-    }
-
-    fn conditions(
-        &self,
-        version: usize,
-        defect: &Defect,
-        external: &External,
-        called: &DependencyEffect,
-    ) -> Conditions {
-        let state = &self.versions[version];
-        let ([shared_error, shared_latency], [arm_error, arm_latency]) = (self.shared.z(), state.noise.z());
-        let log_error = log_factor(SHARED.error_sd, *shared_error)
-            + log_factor(ARM.error_sd, *arm_error)
-            + state.offset.error;
-        let log_latency = log_factor(SHARED.latency_sd, *shared_latency)
-            + log_factor(ARM.latency_sd, *arm_latency)
-            + state.offset.latency;
-        let well = (1.0 - (self.base_error * libm::exp(log_error)).min(1.0))
-            * (1.0 - called.error_ratio(defect.calls_factor))
-            * (1.0 - defect.error_ratio);
-        Conditions {
-            error_ratio: 1.0 - well,
-            log_shift: log_latency
-                + defect.log_latency
-                + external.log_latency
-                + called.log_shift(defect.calls_factor),
-            tail_share: defect.tail_share,
-            hang_ratio: defect.hang_ratio,
-            cost_factor: defect.cost_factor,
-            conversion_factor: defect.conversion_factor * state.offset.conversion,
-        }
     }
 
     /// The next event to be told of, in order; none when all have been.
@@ -644,9 +477,6 @@ pub(crate) const MEMORY_PRESSURE_FROM: f64 = 0.8;
 /// How often noise moves and flows are computed anew when nothing happens: well below the noise's correlation
 /// times of 45 and 95 s.
 const STEP: Millis = Millis(5000);
-
-/// A share of failing attempts that is above the undisturbed one by more has not gone back to it yet.
-const LINGERS: f64 = 1e-6;
 
 /// Log-sd of the runs' own error ratios (decision science, section 3).
 const BASE_ERROR_SD: f64 = 0.5;

@@ -4,8 +4,8 @@ use crate::domain::id::{ServiceId, VersionId};
 use crate::domain::service::{Capabilities, Environment, RolloutKind, Tier};
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::{
-    BadVersion, DependencyModel, DeployModel, LatencyModel, PodModel, Scenario, ServiceModel, Timing,
-    TrafficModel, UserModel, VersionModel, WorldEvent,
+    BadVersion, DependencyModel, DeployModel, LatencyModel, NoiseModel, PodModel, Scenario, ServiceModel,
+    Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };
 
 /// A version's name.
@@ -83,7 +83,11 @@ pub(crate) fn healthy() -> Scenario {
             error_ratio: 0.0005,
             services: Vec::new(),
         }),
+        cache: None,
+        queue: None,
+        database: None,
         traffic: TrafficModel { rate_rps: 200.0, daily_amplitude: 0.2, noise_sd: 0.15 },
+        noise: NoiseModel::default(),
         users: UserModel {
             retry_ratio: 0.5,
             retries_max: 2,

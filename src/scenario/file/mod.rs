@@ -2,6 +2,7 @@
 //!
 //! All moments are since the run's first moment; all ratios are `0..=1`.
 
+mod around;
 mod incident;
 mod rivals;
 mod service;
@@ -19,9 +20,10 @@ use crate::policy::document::{Length, Name, OneOrMany};
 use crate::scenario::model::Answer;
 use crate::scenario::vary::Draws;
 
+pub use around::{ArmNoise, Cache, Database, Noise, Queue, SharedNoise};
 pub use incident::{
-    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, Interval, Noise, NoisyPod,
-    OtherDeploy, Outage, PodOut, Surge,
+    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, HeavyMigration, Interval,
+    NoisyNeighbour, NoisyPod, OtherDeploy, Outage, PodOut, ReplicaLag, Surge,
 };
 pub use rivals::{RivalEntry, RouteEdit, SecondLeader, Sync};
 pub(crate) use service::capabilities;
@@ -60,6 +62,9 @@ pub struct ScenarioFile {
     /// Who calls the service.
     #[serde(default)]
     pub traffic: Traffic,
+    /// How restless levels are when nothing is wrong; demand has its own, `traffic.noise_sd`.
+    #[serde(default)]
+    pub noise: Noise,
     /// How users behave.
     #[serde(default)]
     pub users: Users,
@@ -79,6 +84,15 @@ pub struct ScenarioFile {
     /// The service it calls, if one matters.
     #[serde(default)]
     pub dependency: Option<Dependency>,
+    /// A cache in each pod in front of the dependency, which needs a `capacity_rps`. Default: none.
+    #[serde(default)]
+    pub cache: Option<Cache>,
+    /// Work that is done after the answer, by workers. Default: none.
+    #[serde(default)]
+    pub queue: Option<Queue>,
+    /// A database with replicas that lag behind it. Default: reads are never stale.
+    #[serde(default)]
+    pub database: Option<Database>,
     /// Services further below, by name, with capacities of their own. The dependency needs a `capacity_rps`, too.
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, Callee>")]
