@@ -260,6 +260,11 @@ impl Pods {
         self.list.iter().find(hit).map(|pod| pod.ordinal)
     }
 
+    /// The version of a pod by its number, while it is there.
+    pub(crate) fn version_of(&self, number: u32) -> Option<usize> {
+        self.list.iter().find(|pod| pod.number == number).map(|pod| pod.version)
+    }
+
     /// Whether a pod answers.
     pub(crate) fn is_ready(&self, version: usize, ordinal: u64) -> bool {
         let it = |pod: &Pod| pod.version == version && pod.ordinal == ordinal && pod.phase == Phase::Ready;

@@ -19,8 +19,6 @@ use crate::scenario::model::Scenario;
 pub(crate) struct Scraper {
     pub(crate) versions: Vec<VersionCounts>,
     pub(crate) calls: Calls,
-    /// Requests of all versions in the last interval.
-    pub(crate) requests_last: u64,
     pub(crate) complaints_total: u64,
     complaints_key: StreamKey,
     calls_key: StreamKey,
@@ -69,10 +67,6 @@ pub(crate) struct Calls {
     pub(crate) total: u64,
     /// Failed ones since the run began.
     pub(crate) errors_total: u64,
-    /// In the last interval.
-    pub(crate) last: u64,
-    /// Failed ones in the last interval.
-    pub(crate) last_errors: u64,
 }
 
 /// Sums of expectations; those after `attempts` are weighted by attempts.
@@ -121,7 +115,6 @@ impl Scraper {
         Self {
             versions: (0..scenario.service.versions.len()).map(version).collect(),
             calls: Calls::default(),
-            requests_last: 0,
             complaints_total: 0,
             complaints_key: seed.stream("scrape/complaints"),
             calls_key: seed.stream("scrape/dependency"),
@@ -152,24 +145,22 @@ impl Scraper {
 
     /// Draws what was counted since the last call.
     pub(crate) fn draw(&mut self, tick: u64, law: &LatencyLaw, complaints: f64) {
-        self.requests_last = 0;
         for version in &mut self.versions {
-            self.requests_last += version.draw(tick, law, &mut self.buckets);
+            version.draw(tick, law, &mut self.buckets);
         }
         self.complaints_total += Draw::at(self.complaints_key, tick).poisson(complaints);
         let calls = &mut self.calls;
         let (n, errors) = (std::mem::take(&mut calls.expected), std::mem::take(&mut calls.expected_errors));
         let mut draw = Draw::at(self.calls_key, tick);
-        calls.last = draw.poisson(n);
-        calls.last_errors = if n > 0.0 { draw.binomial(calls.last, errors / n) } else { 0 };
-        calls.total += calls.last;
-        calls.errors_total += calls.last_errors;
+        let made = draw.poisson(n);
+        calls.total += made;
+        calls.errors_total += if n > 0.0 { draw.binomial(made, errors / n) } else { 0 };
     }
 }
 
 impl VersionCounts {
-    /// Draws the interval's counts; gives its requests.
-    fn draw(&mut self, tick: u64, law: &LatencyLaw, probabilities: &mut [f64; LATENCY_BUCKETS]) -> u64 {
+    /// Draws the interval's counts.
+    fn draw(&mut self, tick: u64, law: &LatencyLaw, probabilities: &mut [f64; LATENCY_BUCKETS]) {
         let expected = std::mem::take(&mut self.expected);
         let mut new = expected.draw(&self.keys, tick, law, probabilities);
         self.last[0] = new;
@@ -183,7 +174,6 @@ impl VersionCounts {
         }
         self.total.add(&new);
         self.unseen.add(&new);
-        new.requests
     }
 
     /// Notes how many restarts there have been since the run began.

@@ -1,7 +1,8 @@
 //! The scrape as Prometheus series: the same counts as the frames, cumulative.
 //!
 //! Requests are counted by the mesh, so a version's counters go on when its pods are replaced. A series
-//! exists once its version has ever had a pod or a request, and has no sample while its arm is not scraped.
+//! exists once its version has ever had a pod or a request, and has no sample while its arm is not scraped. `up` tells
+//! of each arm whether it was.
 
 use super::faults::ArmKind;
 use super::simulation::World;
@@ -30,22 +31,27 @@ pub enum SeriesKind {
     Gauge,
 }
 
+/// The label `arm` of the version on trial.
+const CANDIDATE: &str = "candidate";
+
+/// The label `arm` of any other.
+const STABLE: &str = "stable";
+
 /// All series of a world; the order of [`World::sample`].
 pub(crate) fn define(scenario: &Scenario, candidate: usize) -> Vec<SeriesDef> {
     let service = scenario.service.id.as_str();
     let mut series = Vec::new();
-    for (index, version) in scenario.service.versions.iter().map(|version| version.id.as_str()).enumerate() {
-        let arm = if index == candidate { "candidate" } else { "stable" };
-        let mut add = |name, kind, extra: Option<(&'static str, String)>| {
-            let mut labels = vec![
-                ("arm", arm.to_owned()),
-                ("service", service.to_owned()),
-                ("version", version.to_owned()),
-            ];
-            labels.extend(extra);
-            labels.sort_unstable();
-            series.push(SeriesDef { name, labels, kind });
-        };
+    let versions: Vec<&str> = scenario.service.versions.iter().map(|version| version.id.as_str()).collect();
+    let of_version = |index: usize, name, kind, extra: Option<(&'static str, String)>| {
+        let arm = if index == candidate { CANDIDATE } else { STABLE };
+        let version = versions[index].to_owned();
+        let mut labels = vec![("arm", arm.to_owned()), ("service", service.to_owned()), ("version", version)];
+        labels.extend(extra);
+        labels.sort_unstable();
+        SeriesDef { name, labels, kind }
+    };
+    for index in 0..versions.len() {
+        let mut add = |name, kind, extra| series.push(of_version(index, name, kind, extra));
         for code in ["2xx", "5xx"] {
             add("http_requests_total", SeriesKind::Counter, Some(("code", code.to_owned())));
         }
@@ -88,6 +94,11 @@ pub(crate) fn define(scenario: &Scenario, candidate: usize) -> Vec<SeriesDef> {
     if scenario.database.is_some() {
         series.push(of_service("replica_lag_seconds", SeriesKind::Gauge, Vec::new()));
     }
+    for arm in [CANDIDATE, STABLE] {
+        series.push(of_service("up", SeriesKind::Gauge, vec![("arm", arm.to_owned())]));
+    }
+    series
+        .extend((0..versions.len()).map(|index| of_version(index, "pods_desired", SeriesKind::Gauge, None)));
     series
 }
 
@@ -110,11 +121,15 @@ impl World {
             }
         };
         let pods = self.delivery.cluster.pods();
-        for (version, counts) in self.scraper.versions.iter().enumerate() {
+        let is_scraped = |version: usize| {
             let arm = if version == self.candidate { ArmKind::Candidate } else { ArmKind::Stable };
+            let exists = self.scraper.versions[version].total.requests > 0
+                || self.delivery.cluster.existing(version) > 0;
+            exists && self.faults.scrape_quality(arm, self.now) == Quality::Fresh
+        };
+        for (version, counts) in self.scraper.versions.iter().enumerate() {
             let total = &counts.total;
-            let exists = total.requests > 0 || self.delivery.cluster.existing(version) > 0;
-            let scraped = exists && self.faults.scrape_quality(arm, self.now) == Quality::Fresh;
+            let scraped = is_scraped(version);
             let seen = |value: f64| scraped.then_some(value);
             put(seen((total.requests - total.errors) as f64));
             put(seen(total.errors as f64));
@@ -152,5 +167,21 @@ impl World {
         if let Some(replicas) = &self.replicas {
             put(up.then_some(replicas.lag_s(self.now)));
         }
+        for (arm, exists) in
+            [(ArmKind::Candidate, self.delivery.rollout.has_begun()), (ArmKind::Stable, true)]
+        {
+            let is_up = self.faults.scrape_quality(arm, self.now) == Quality::Fresh;
+            put((up && exists).then_some(f64::from(u8::from(is_up))));
+        }
+        for version in 0..self.versions.len() {
+            put(is_scraped(version).then(|| f64::from(self.delivery.cluster.desired(version))));
+        }
+    }
+
+    /// The version of a pod by the number that [`Frame::pods`](crate::domain::frame::Frame::pods) gives it; none when it
+    /// is gone.
+    pub fn version_of_pod(&self, number: u32) -> Option<&str> {
+        let version = self.delivery.cluster.pods().version_of(number)?;
+        Some(self.scenario.service.versions[version].id.as_str())
     }
 }

@@ -12,7 +12,7 @@ use super::simulation::{World, memory_pressure};
 use super::truth;
 use crate::domain::frame::{ArmIncrements, Frame, RolloutView};
 use crate::domain::pod::{PodArm, PodIncrements};
-use crate::domain::signal::{Quality, SignalKind, SignalSample};
+use crate::domain::signal::Quality;
 use crate::domain::time::MonoTime;
 use crate::domain::truth::{Cause, Milestone, Truth, TruthTick};
 
@@ -22,14 +22,10 @@ pub(crate) struct View {
     at: MonoTime,
     candidate: Option<ArmIncrements>,
     stable: Option<ArmIncrements>,
-    signals: [(Option<SignalKind>, SignalSample); SIGNALS],
     rollout: RolloutView,
     /// Candidate's first. Empty before the deploy.
     pods: Vec<PodIncrements>,
 }
-
-/// Signals that are gauges of the world itself.
-const SIGNALS: usize = 6;
 
 impl World {
     /// Draws the counts of the interval that ends now and looks at all that is scraped.
@@ -52,7 +48,6 @@ impl World {
             || stable.quality != Quality::Fresh;
         let view = View {
             at: self.now,
-            signals: self.see_signals(candidate.as_ref(), &stable),
             candidate,
             stable: shown.then_some(stable),
             rollout: RolloutView {
@@ -149,48 +144,8 @@ impl World {
         }
     }
 
-    /// The signals that are gauges of the world itself.
-    fn see_signals(
-        &self,
-        candidate: Option<&ArmIncrements>,
-        stable: &ArmIncrements,
-    ) -> [(Option<SignalKind>, SignalSample); SIGNALS] {
-        let arms = || candidate.into_iter().chain([stable]).filter(|arm| arm.quality == Quality::Fresh);
-        let worst = candidate.into_iter().chain([stable]).map(|arm| arm.quality).max().unwrap_or_default();
-        let service = if self.faults.metrics_down(self.now) { Quality::Failed } else { Quality::Fresh };
-        let sample = |quality, value, samples| SignalSample { value, samples, age_s: 0, quality };
-        let requests = self.scraper.requests_last as u32;
-        let pods: u32 = arms().map(|arm| u32::from(arm.pods_ready)).sum();
-        let per_pod = |gauge: fn(&ArmIncrements) -> f32| {
-            let sum: f64 = arms().map(|arm| f64::from(gauge(arm)) * f64::from(arm.pods_ready)).sum();
-            if pods == 0 {
-                sample(worst.max(Quality::Missing), 0.0, 0)
-            } else {
-                sample(Quality::Fresh, sum / f64::from(pods), pods)
-            }
-        };
-        let seconds = self.scenario.timing.scrape.as_secs_f64();
-        let calls = self.scraper.calls;
-        let health = if calls.last == 0 {
-            sample(service.max(Quality::Missing), 0.0, 0)
-        } else {
-            sample(service, 1.0 - calls.last_errors as f64 / calls.last as f64, calls.last as u32)
-        };
-        let findings = self.incident.findings(self.now);
-        let breaches = self.incident.compliance_findings(self.now);
-        [
-            (Some(SignalKind::Throughput), sample(worst, f64::from(requests) / seconds, requests)),
-            (Some(SignalKind::Cpu), per_pod(|arm| arm.cpu_ratio)),
-            (Some(SignalKind::Memory), per_pod(|arm| arm.memory_ratio)),
-            (Some(SignalKind::DependencyHealth), health),
-            (Some(SignalKind::SecurityFindings), sample(service, f64::from(findings), 1)),
-            (Some(SignalKind::ComplianceFindings), sample(service, f64::from(breaches), 1)),
-        ]
-    }
-
-    /// Copies the last scrape into a frame: arms, rollout, and of the signals those that are gauges of the
-    /// world (throughput, processor, memory, dependency health, security and compliance findings), and pods. The others, and the
-    /// queries, are the plane's and stay as they are.
+    /// Copies the last scrape into a frame: arms, rollout and pods. Signals and queries are the plane's and stay as
+    /// they are.
     pub fn scrape_into(&self, frame: &mut Frame) {
         let view = &self.view;
         frame.at = view.at;
@@ -201,11 +156,6 @@ impl World {
         frame.stable = view.stable;
         frame.pods.clear();
         frame.pods.extend_from_slice(&view.pods);
-        for &(kind, sample) in &view.signals {
-            if let Some(kind) = kind {
-                frame.signals.set(kind, sample);
-            }
-        }
     }
 
     /// What is known of the incident before it is played.

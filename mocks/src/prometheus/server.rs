@@ -1,6 +1,7 @@
 //! A server on the loopback interface.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -30,13 +31,22 @@ pub struct StartError(#[from] std::io::Error);
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    door: Arc<Door>,
     faults: Arc<Mutex<Option<Faults>>>,
     end: oneshot::Sender<()>,
     served: JoinHandle<std::io::Result<()>>,
 }
 
+/// What stands before the API.
+#[derive(Debug, Default)]
+struct Door {
+    is_closed: AtomicBool,
+    requests: AtomicU64,
+}
+
 #[derive(Clone)]
 struct Shared {
+    door: Arc<Door>,
     store: Arc<RwLock<Store>>,
     settings: Arc<Settings>,
     now_ms: fn() -> i64,
@@ -69,7 +79,14 @@ impl Server {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let faults = Arc::new(Mutex::new(faults));
-        let shared = Shared { store, settings: Arc::new(settings), now_ms, faults: Arc::clone(&faults) };
+        let door = Arc::<Door>::default();
+        let shared = Shared {
+            door: Arc::clone(&door),
+            store,
+            settings: Arc::new(settings),
+            now_ms,
+            faults: Arc::clone(&faults),
+        };
         let router = Router::new().fallback(answer).with_state(shared);
         let router = router.into_make_service_with_connect_info::<Cut>();
         let (end, ended) = oneshot::channel::<()>();
@@ -78,7 +95,7 @@ impl Server {
             let _ = ended.await;
         });
         let served = tokio::spawn(async move { serving.await });
-        Ok(Self { address, faults, end, served })
+        Ok(Self { address, door, faults, end, served })
     }
 
     /// The faults with what they have counted.
@@ -89,6 +106,17 @@ impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Requests that came through the socket so far, refused ones included.
+    pub fn requests(&self) -> u64 {
+        self.door.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether requests are turned away from now on with status 503 and no body of Prometheus', as by a proxy before a
+    /// server that is away.
+    pub fn set_away(&self, is_away: bool) {
+        self.door.is_closed.store(is_away, Ordering::Relaxed);
     }
 
     /// Stops listening, lets open requests finish, and waits for that.
@@ -113,6 +141,10 @@ async fn answer(
     ConnectInfo(cut): ConnectInfo<Cut>,
     request: axum::extract::Request,
 ) -> axum::response::Response {
+    shared.door.requests.fetch_add(1, Ordering::Relaxed);
+    if shared.door.is_closed.load(Ordering::Relaxed) {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable\n");
+    }
     let (head, body) = request.into_parts();
     let Ok(body) = to_bytes(body, BODY_MAX).await else {
         return plain(StatusCode::PAYLOAD_TOO_LARGE, "http: request body too large\n");

@@ -2,9 +2,10 @@
 
 use super::{Watched, bad, healthy};
 use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::signal::{Quality, SignalKind};
+use crate::domain::signal::Quality;
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::{Arms, BadVersion, Fault, Scenario, WorldEvent};
+use crate::world::SeriesDef;
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -96,6 +97,29 @@ fn a_surge_and_an_outage_hit_both_arms() {
         WorldEvent::DependencyOutage { at, lasts, error_ratio: 0.6, latency_factor: 1.5 },
         WorldEvent::Surge { at, lasts, factor: 1.5 },
     ];
+    let to = |minute, scenario: &Scenario| {
+        let mut run = Watched::new(scenario);
+        run.advance_mins(minute);
+        run
+    };
+    // From the dependency's own series, as a query would have it.
+    let health = |scenario: &Scenario| {
+        let [before, after] = [44, 45].map(|minute| {
+            let world = to(minute, scenario).world;
+            let mut samples = vec![None; world.series().len()];
+            world.sample(&mut samples);
+            let of_code = |code: &str| {
+                let is_it = |s: &SeriesDef| {
+                    s.name == "dependency_requests_total" && s.labels.iter().any(|(_, value)| value == code)
+                };
+                samples[world.series().iter().position(is_it).expect("it is shown")].expect("it is scraped")
+            };
+            [of_code("2xx"), of_code("5xx")]
+        });
+        let [good, failed] = [after[0] - before[0], after[1] - before[1]];
+        good / (good + failed)
+    };
+    assert!(health(&scenario) < 0.5 && health(&healthy()) > 0.99);
     let (calm, run) = (Watched::to_end(&healthy()), Watched::to_end(&scenario));
     let arms: [fn(&Frame) -> Option<&ArmIncrements>; 2] = [|f| f.candidate.as_ref(), |f| f.stable.as_ref()];
     for arm in arms {
@@ -106,10 +130,6 @@ fn a_surge_and_an_outage_hit_both_arms() {
         let after = total(run.frames_between(55, 70), arm);
         assert!(after.errors / after.requests < 0.02);
     }
-    let health = |run: &Watched| {
-        run.frames_between(45, 45).map(|f| f.signals.get(SignalKind::DependencyHealth).value).sum::<f64>()
-    };
-    assert!(health(&run) < 0.5 && health(&calm) > 0.99);
 }
 
 #[test]
