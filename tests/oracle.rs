@@ -24,6 +24,7 @@ fn play(jobs: usize) -> Vec<RunOutcome> {
         seeds: 3,
         compared: 3,
         oracle: true,
+        over_http: false,
         jobs,
     };
     let played = AtomicUsize::new(0);

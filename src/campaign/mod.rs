@@ -5,6 +5,7 @@
 //! first effect, and up to there that world is computed once for all of them.
 
 pub mod explain;
+pub mod parity;
 pub mod plan;
 pub mod replay;
 pub mod what_if;
@@ -26,6 +27,7 @@ use rayon::prelude::*;
 
 use crate::domain::entry::Entry;
 use crate::plane::direct::{Prepared, SeedWorld};
+use crate::plane::http::HttpError;
 use crate::plane::{self, DriveError, PlaneError, RunId};
 use crate::policy::Policy;
 use crate::scenario::model::Scenario;
@@ -56,6 +58,8 @@ pub struct Campaign<'a> {
     pub compared: u64,
     /// Whether an oracle plays too, as the measure of regret.
     pub oracle: bool,
+    /// Whether scenarios are played over HTTP, each run held against the same one in process.
+    pub over_http: bool,
     /// Runs at once.
     pub jobs: usize,
 }
@@ -100,6 +104,25 @@ pub enum CampaignError {
         /// Why.
         #[source]
         source: DriveError,
+    },
+    /// The endpoints of a run over HTTP could not be set up, or the run broke off.
+    #[error("cannot play `{subject}` over HTTP")]
+    Http {
+        /// What was to be played.
+        subject: String,
+        /// Why.
+        #[source]
+        source: Box<HttpError>,
+    },
+    /// A run over HTTP came to something else than in process.
+    #[error("`{subject}`, seed index {seed_index}, parts over HTTP at {}\n  {difference}", difference.at())]
+    Parted {
+        /// What was played.
+        subject: String,
+        /// On which seed.
+        seed_index: u64,
+        /// Where first.
+        difference: Box<parity::Difference>,
     },
     /// A record does not tell a whole run.
     #[error("cannot score a run of `{subject}`")]
@@ -171,7 +194,8 @@ impl Campaign<'_> {
             let entries = match stage {
                 Stage::Direct { judges, .. } => {
                     let judge = &judges[policy];
-                    judge.run_in(world_for(judge, &mut worlds, self.run_id(&key)))
+                    let direct = judge.run_in(world_for(judge, &mut worlds, self.run_id(&key)));
+                    if self.over_http { self.over_http(&key, &direct)? } else { direct }
                 }
                 Stage::Recorded(case) => self.recorded(&key, case)?,
             };
@@ -189,6 +213,23 @@ impl Campaign<'_> {
             done();
         }
         Ok(played)
+    }
+
+    /// The same run over HTTP, which has to come to the same.
+    fn over_http(&self, key: &RunKey, direct: &[Entry]) -> Result<Vec<Entry>, CampaignError> {
+        let Subject::Scenario(scenario) = self.subjects[key.subject] else { return Ok(direct.to_vec()) };
+        let played =
+            plane::http::run(scenario, &self.policies[key.policy], self.run_id(key)).map_err(|source| {
+                CampaignError::Http { subject: self.name(key.subject), source: Box::new(source) }
+            })?;
+        match parity::first_difference(direct, &played.entries) {
+            None => Ok(played.entries),
+            Some(difference) => Err(CampaignError::Parted {
+                subject: self.name(key.subject),
+                seed_index: key.seed_index,
+                difference: Box::new(difference),
+            }),
+        }
     }
 
     fn seeds_of(&self, subject: usize) -> u64 {

@@ -40,9 +40,11 @@ pub(super) fn cannot_play(error: CampaignError) -> Failure {
         CampaignError::Plane { .. } => {
             bad_input(error, "check the queries of the policy with `backspin policy check`")
         }
-        CampaignError::Drive { .. } | CampaignError::Threads { .. } | CampaignError::Score { .. } => {
-            fault(error)
-        }
+        CampaignError::Drive { .. }
+        | CampaignError::Threads { .. }
+        | CampaignError::Score { .. }
+        | CampaignError::Http { .. }
+        | CampaignError::Parted { .. } => fault(error),
     }
 }
 

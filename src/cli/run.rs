@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::diagnose::{Failure, bad_input, counted, environment, fault, warn};
 use super::exit::Code;
@@ -26,6 +26,16 @@ const SEEDS: u64 = 35;
 /// scenarios; no expectation hangs on them.
 const COMPARED: u64 = 10;
 
+/// Through what the engine learns and acts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum Plane {
+    /// In process.
+    #[default]
+    Direct,
+    /// Over HTTP, through a mock Prometheus and a mock Kubernetes.
+    Http,
+}
+
 /// Plays scenarios or recorded incidents and judges what the engine did.
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -42,6 +52,10 @@ pub(super) struct RunArgs {
     /// and the first 10 of these also under the judges beside it and the oracle.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: Option<u64>,
+    /// Through what the engine learns and acts: in process, or over HTTP through mock endpoints, where each run is held
+    /// against the same one in process; one seed by default then.
+    #[arg(long, value_enum, default_value_t, conflicts_with = "incidents")]
+    plane: Plane,
     /// Runs at once; by default one per core. Does not change any result.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -71,7 +85,10 @@ pub(super) struct RunArgs {
 impl RunArgs {
     /// Seeds of the judge whose expectations count.
     fn seeds(&self) -> u64 {
-        self.seeds.unwrap_or(SEEDS)
+        self.seeds.unwrap_or(match self.plane {
+            Plane::Direct => SEEDS,
+            Plane::Http => 1,
+        })
     }
 }
 
@@ -80,8 +97,12 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     let policies = args.policy.load()?;
     match &args.incidents {
         None => {
-            let Selected { scenarios, recorded, subjects } =
+            let Selected { scenarios, mut recorded, subjects } =
                 scenarios(&args.scenarios, args.filter.as_deref())?;
+            if args.plane == Plane::Http {
+                // A recording has no endpoints.
+                recorded.clear();
+            }
             let played = (!scenarios.is_empty()).then(|| {
                 format!(
                     "{} × {}",
@@ -164,6 +185,7 @@ fn play(
         seeds: args.seeds(),
         compared: args.seeds.unwrap_or(COMPARED),
         oracle: !args.no_oracle,
+        over_http: args.plane == Plane::Http,
         jobs,
     };
     let progress = Progress::start(&extra.title, campaign.runs());
@@ -192,6 +214,12 @@ fn play(
     match args.format {
         Format::Text => {
             out(&table::text(&report, args.by, width()));
+            if args.plane == Plane::Http {
+                let runs = counted(report.outcomes.len(), "run");
+                out(&format!(
+                    "\nparity: {runs} over HTTP came to the same as in process, at the same moments"
+                ));
+            }
             out(&format!("\nreport: {}", written.html.display()));
         }
         Format::Json => {
@@ -201,7 +229,11 @@ fn play(
             out(json.trim_end());
         }
     }
-    Ok(verdict(&report))
+    Ok(match verdict(&report) {
+        // Over HTTP the question is whether it comes to the same, and one seed answers that.
+        Code::Unknown if args.plane == Plane::Http && args.seeds.is_none() => Code::Good,
+        code => code,
+    })
 }
 
 /// The fixed limits to draw: those of the reference judge, if it is played.
@@ -228,7 +260,10 @@ fn cannot_play(error: CampaignError) -> Failure {
         CampaignError::Plane { .. } => {
             bad_input(error, "check the queries of the policy with `backspin policy check`")
         }
-        CampaignError::Drive { .. } | CampaignError::Score { .. } => fault(error),
+        CampaignError::Http { .. } => environment(error, "the loopback interface has to take connections"),
+        CampaignError::Drive { .. } | CampaignError::Score { .. } | CampaignError::Parted { .. } => {
+            fault(error)
+        }
     }
 }
 

@@ -104,6 +104,7 @@ impl OneRunArgs {
             seeds: self.seed_index + 1,
             compared: 0,
             oracle: false,
+            over_http: false,
             jobs: 1,
         };
         (campaign, RunKey { subject: 0, policy: 0, seed_index: self.seed_index })

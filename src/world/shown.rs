@@ -59,6 +59,11 @@ impl World {
         }
     }
 
+    /// Whether the metrics server does not answer now.
+    pub fn metrics_are_down(&self) -> bool {
+        self.faults.metrics_down(self.now)
+    }
+
     /// Until when alerts are quiet.
     pub fn alerts_quiet_until(&self) -> Option<MonoTime> {
         self.effects.quiet_until()

@@ -16,6 +16,7 @@
 //! watches must have come.
 
 mod kubernetes;
+pub mod metrics;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -23,10 +24,15 @@ mod words;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::{Arc, RwLock};
 
 use backspin_mocks::kubernetes::Server;
+use backspin_mocks::prometheus;
+use backspin_mocks::store::Store;
+use tokio::runtime::Runtime;
 
-use self::kubernetes::Kubernetes;
+use self::kubernetes::{Kubernetes, Timeouts};
+use self::metrics::{Begin, Collector, Exporter, Known, Prometheus, Settings, Timing};
 use self::stage::{Asked, Stage};
 use super::connection::{self, Connection};
 use super::direct::{FOLLOW_MAX, WALL_START};
@@ -58,9 +64,12 @@ pub enum HttpError {
     /// A server could not be started.
     #[error("a mock endpoint cannot be served")]
     Serve(#[source] std::io::Error),
-    /// The client could not be set up.
-    #[error("the mock endpoints cannot be reached")]
+    /// The Kubernetes client could not be set up.
+    #[error("the mock Kubernetes cannot be reached")]
     Connect(#[from] ConnectError),
+    /// The Prometheus client could not be set up.
+    #[error("the mock Prometheus cannot be reached")]
+    Metrics(#[from] metrics::SetupError),
     /// The run broke off.
     #[error(transparent)]
     Drive(#[from] DriveError),
@@ -99,14 +108,17 @@ pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Played, Ht
     Ok(Played {
         entries: recorder.into_entries(),
         kubernetes_requests: around.server.requests(),
-        prometheus_requests: 0,
+        prometheus_requests: around.prometheus.server.requests(),
     })
 }
 
 /// The simulated world behind endpoints, and the clients that the engine's work goes through.
 struct HttpWorld {
     // The engine's side.
+    runtime: Rc<Runtime>,
     kubernetes: Kubernetes,
+    collector: Collector,
+    frame: Arc<Frame>,
     steps: Steps,
     connection: Connection,
     inputs: VecDeque<Input>,
@@ -114,6 +126,7 @@ struct HttpWorld {
     later: VecDeque<Input>,
     // The other side.
     server: Server,
+    prometheus: PrometheusSide,
     world: World,
     stage: Stage,
     tick: Millis,
@@ -123,30 +136,68 @@ struct HttpWorld {
     answers: BTreeMap<(MonoTime, u64), ApprovalAnswer>,
     asked: u64,
     truths: VecDeque<TruthEntry>,
-    service: ServiceId,
-    frame: Frame,
-    windows: SignalWindows,
+}
+
+/// The mock Prometheus and what writes into it.
+struct PrometheusSide {
+    server: prometheus::Server,
+    exporter: Exporter,
+    scraped: Frame,
+}
+
+impl PrometheusSide {
+    /// The server lives on the client's runtime: it answers while the client waits.
+    fn start(runtime: &Runtime, world: &World, service: &ServiceId) -> Result<Self, HttpError> {
+        let store = Arc::new(RwLock::new(Store::default()));
+        let exporter = Exporter::new(Arc::clone(&store), world, service, WALL_START);
+        let starting = prometheus::Server::start(store, prometheus::Settings::default(), || WALL_START.0);
+        let server =
+            runtime.block_on(starting).map_err(|error| HttpError::Serve(std::io::Error::other(error)))?;
+        Ok(Self { server, exporter, scraped: Frame::default() })
+    }
+
+    /// Takes the scrape that the world just made.
+    fn scrape(&mut self, world: &World) {
+        world.scrape_into(&mut self.scraped);
+        self.server.set_away(world.metrics_are_down());
+        self.exporter.write(world, &self.scraped).expect("times rise, and a run's series fit");
+    }
 }
 
 impl HttpWorld {
     fn new(scenario: &Scenario, policy: &Policy, world: World) -> Result<Self, HttpError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = Rc::new(runtime.map_err(HttpError::Serve)?);
-        let windows = SignalWindows::new(policy, &scenario.service.id, &world, scenario.timing.scrape)
-            .map_err(PlaneError::from)?;
+        let service = &scenario.service.id;
+        // What the queries ask for has to be there, as in process.
+        SignalWindows::new(policy, service, &world, scenario.timing.scrape).map_err(PlaneError::from)?;
+        let prometheus = PrometheusSide::start(&runtime, &world, service)?;
+        let client = Prometheus::new(&Settings::at(&format!("http://{}", prometheus.server.address())))?;
+        let timing = Timing { wall_start: WALL_START, interval: scenario.timing.scrape };
+        let collector = Collector::new(client, service, policy, timing, Begin::WithTheRun);
         let stage = Stage::new(&world, WALL_START);
         let server =
             Server::start(stage.cluster()).map_err(|error| HttpError::Serve(std::io::Error::other(error)))?;
         let address = format!("http://{}", server.addr());
-        let kubernetes = Kubernetes::connect(runtime, &address, scenario.service.id.clone(), WALL_START)?;
+        let kubernetes = Kubernetes::connect(
+            Rc::clone(&runtime),
+            &address,
+            service.clone(),
+            WALL_START,
+            Timeouts::default(),
+        )?;
         let truths = VecDeque::from([TruthEntry::Known(world.truth().clone())]);
         let mut around = Self {
+            runtime,
             kubernetes,
+            collector,
+            frame: Arc::default(),
             steps: Steps::default(),
             connection: Connection::new(&scenario.faults),
             inputs: VecDeque::new(),
             later: VecDeque::new(),
             server,
+            prometheus,
             world,
             stage,
             tick: scenario.timing.tick,
@@ -156,9 +207,6 @@ impl HttpWorld {
             answers: BTreeMap::new(),
             asked: 0,
             truths,
-            service: scenario.service.id.clone(),
-            frame: Frame::default(),
-            windows,
         };
         around.kubernetes.catch_up(around.stage.shown(), &mut around.inputs);
         Ok(around)
@@ -212,8 +260,15 @@ impl HttpWorld {
 
     /// Scrapes are the world's own rhythm: they happen whether or not the engine asks, as with a real server.
     fn scrape(&mut self) {
-        self.world.scrape_into(&mut self.frame);
-        self.windows.fill(&self.world, &mut self.frame);
+        self.prometheus.scrape(&self.world);
+        let now = self.now();
+        let versions = self.kubernetes.versions();
+        let known = Known {
+            rollout: self.kubernetes.rollout_view(now),
+            candidate: self.kubernetes.deploy().map(|deploy| &deploy.candidate),
+            versions: &versions,
+        };
+        self.frame = Arc::new(self.runtime.block_on(self.collector.collect(now, &known)));
         self.truths.push_back(TruthEntry::Tick(self.world.take_truth_tick()));
         self.next_scrape = self.next_scrape + self.scrape;
     }
@@ -241,7 +296,7 @@ impl Surroundings for HttpWorld {
         }
     }
 
-    fn next_moment(&self) -> Option<MonoTime> {
+    fn next_moment(&mut self) -> Option<MonoTime> {
         if !self.later.is_empty() {
             return Some(self.world.now());
         }
@@ -261,7 +316,7 @@ impl Surroundings for HttpWorld {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Collect { service } => {
-                let frame = Box::new(self.frame.clone());
+                let frame = Arc::clone(&self.frame);
                 self.inputs.push_back(Input::Collected { service, frame });
             }
             Output::StartStep { attempt, .. } if self.is_down() => {

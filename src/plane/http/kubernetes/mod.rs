@@ -15,6 +15,8 @@ mod calls;
 mod informer;
 mod people;
 mod platform;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub(super) use self::platform::infra_key;
@@ -34,9 +36,27 @@ use crate::domain::id::{ServiceId, VersionId};
 use crate::domain::service::{Deploy, Inventory, RolloutState};
 use crate::domain::time::{MonoTime, WallTime};
 
-/// How long one request may take; longer than a watch is silent between bookmarks.
-const READ_TIMEOUT: Duration = Duration::from_secs(90);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the other side may take, in real time. Virtual time stands still meanwhile: what an engine waits for has deadlines
+/// of its own.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Timeouts {
+    /// Until there is a connection.
+    pub(super) connect: Duration,
+    /// Until a request is answered.
+    pub(super) request: Duration,
+    /// How long a watch may be silent; bookmarks come more often.
+    pub(super) silence: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            request: Duration::from_secs(10),
+            silence: Duration::from_secs(90),
+        }
+    }
+}
 
 /// The API could not be reached at the start.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +76,7 @@ pub enum ConnectError {
 pub(super) struct Kubernetes {
     runtime: Rc<Runtime>,
     client: kube::Client,
+    timeouts: Timeouts,
     service: ServiceId,
     wall_start: WallTime,
     news: mpsc::UnboundedReceiver<News>,
@@ -78,13 +99,14 @@ impl Kubernetes {
         address: &str,
         service: ServiceId,
         wall_start: WallTime,
+        timeouts: Timeouts,
     ) -> Result<Self, ConnectError> {
         let uri = address.parse().map_err(|_| ConnectError::Address { address: address.to_owned() })?;
         let mut config = kube::Config::new(uri);
         // Trying again is the engine's business.
         config.default_retry = false;
-        config.read_timeout = Some(READ_TIMEOUT);
-        config.connect_timeout = Some(CONNECT_TIMEOUT);
+        config.read_timeout = Some(timeouts.silence);
+        config.connect_timeout = Some(timeouts.connect);
         let guard = runtime.enter();
         let client = kube::Client::try_from(config).map_err(|error| ConnectError::Client(Box::new(error)))?;
         let news = informer::watch(&client, &super::words::of_service(&service));
@@ -92,6 +114,7 @@ impl Kubernetes {
         Ok(Self {
             runtime,
             client,
+            timeouts,
             service,
             wall_start,
             news,
