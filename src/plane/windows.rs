@@ -55,14 +55,25 @@ impl SignalWindows {
         self.queries.ingest(t_ms, &self.samples);
         let arms = [&frame.candidate, &frame.baseline, &frame.stable];
         let failed = arms.into_iter().flatten().all(|arm| arm.quality == Quality::Failed);
-        let observed = arms.into_iter().flatten().map(|arm| arm.requests).sum();
-        frame.queries.clear();
-        for (index, asks) in self.asks.iter().enumerate() {
-            let value = if failed { None } else { Some(self.queries.eval(index, t_ms)) };
-            match asks {
-                Asks::Signal(kind) => frame.signals.set(*kind, sample(value, observed)),
-                Asks::Custom(_) => frame.queries.push(answer(value)),
-            }
+        let Self { queries, asks, .. } = self;
+        let answers = asks.iter().enumerate().map(|(index, asks)| {
+            let value = if failed { None } else { Some(queries.eval(index, t_ms)) };
+            (*asks, value)
+        });
+        fill(frame, answers);
+    }
+}
+
+/// Fills a frame's signals and queries with what the policy's queries answered, in the policy's order; none: the
+/// provider failed. The frame's arms are there already.
+pub(super) fn fill(frame: &mut Frame, answers: impl Iterator<Item = (Asks, Option<Value>)>) {
+    let arms = [&frame.candidate, &frame.baseline, &frame.stable];
+    let observed = arms.into_iter().flatten().map(|arm| arm.requests).sum();
+    frame.queries.clear();
+    for (asks, value) in answers {
+        match asks {
+            Asks::Signal(kind) => frame.signals.set(kind, sample(value, observed)),
+            Asks::Custom(_) => frame.queries.push(answer(value)),
         }
     }
 }

@@ -1,0 +1,8 @@
+//! The whole way, over real sockets.
+
+mod equality;
+mod failures;
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
