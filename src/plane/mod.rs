@@ -13,6 +13,7 @@ pub mod refed;
 mod connection;
 mod drive;
 mod header;
+pub mod http;
 mod ledger;
 mod resume;
 mod windows;
