@@ -161,7 +161,7 @@ impl Lab {
                 let name = row["name"].as_str().unwrap_or("").to_owned();
                 // The first that shows is the new one.
                 if first_v6.get_or_insert_with(|| name.clone()) == &name && id == "restart" {
-                    version = "v6 again".to_owned();
+                    version.push_str(" again");
                 }
             }
             let size = row["size"].as_u64().expect("a size");
@@ -175,15 +175,12 @@ impl Lab {
 
         let reasons = self.reasons();
         let mut ahead = reasons.iter();
-        for row in rows.iter().filter(|row| row["kind"] == "Deployment") {
-            if let Some(reason) = row["progressing"].as_str() {
-                let mut rest = ahead.clone();
-                assert!(
-                    rest.any(|known| known == reason) || reasons.last().is_some_and(|last| last == reason),
-                    "{id}: {reason} in order, of {reasons:?}"
-                );
-            }
-            ahead.next();
+        let deployments = rows.iter().filter(|row| row["kind"] == "Deployment");
+        let mut recorded_reasons: Vec<&str> =
+            deployments.filter_map(|row| row["progressing"].as_str()).collect();
+        recorded_reasons.dedup();
+        for reason in recorded_reasons {
+            assert!(ahead.any(|known| known == reason), "{id}: {reason} in order, of {reasons:?}");
         }
         if let Some(end) = rows.iter().rev().find(|row| row["kind"] == "Deployment") {
             let (object, status) = (self.deployment(), &end["status"]);
