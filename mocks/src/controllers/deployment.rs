@@ -60,7 +60,8 @@ impl Deployment {
         deployment
     }
 
-    fn unreconciled(spec: DeploymentSpec) -> Self {
+    /// A new Deployment before its first [`step`](Self::step), for those who show every state.
+    pub(crate) fn unreconciled(spec: DeploymentSpec) -> Self {
         Self {
             spec,
             generation: 1,

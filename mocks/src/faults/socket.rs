@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::Connected;
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use axum::serve::IncomingStream;
@@ -101,7 +102,10 @@ impl AsyncWrite for Line {
 /// the answer has.
 pub(crate) fn spoilt(mut answer: Response, body: &Bytes, fault: Option<Fault>) -> Response {
     match fault {
-        Some(Fault::TruncatedBody) => *answer.body_mut() = Body::from_stream(Half::of(body)),
+        Some(Fault::TruncatedBody) => {
+            answer.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+            *answer.body_mut() = Body::from_stream(Half::of(body));
+        }
         Some(Fault::MalformedBody) => {
             let mut broken = b"<html>".to_vec();
             broken.extend_from_slice(&body[..body.len() / 2]);
@@ -116,19 +120,29 @@ pub(crate) fn spoilt(mut answer: Response, body: &Bytes, fault: Option<Fault>) -
 }
 
 /// The first half of a body, and then no end.
-struct Half(VecDeque<Result<Bytes, Error>>);
+struct Half {
+    items: VecDeque<Result<Bytes, Error>>,
+    /// The next item waits for one more call, in which the server writes out what it has.
+    is_waiting: bool,
+}
 
 impl Half {
     fn of(body: &Bytes) -> Self {
         let half = body.slice(..body.len() / 2);
-        Self([Ok(half), Err(Error::from(ErrorKind::ConnectionReset))].into())
+        let items = [Ok(half), Err(Error::from(ErrorKind::ConnectionReset))].into();
+        Self { items, is_waiting: false }
     }
 }
 
 impl Stream for Half {
     type Item = Result<Bytes, Error>;
 
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.pop_front())
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if std::mem::take(&mut self.is_waiting) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.is_waiting = true;
+        Poll::Ready(self.items.pop_front())
     }
 }

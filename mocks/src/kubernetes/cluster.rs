@@ -125,7 +125,7 @@ impl Cluster {
 
     /// A controller's own write, status included: creates the object or replaces it. Equal content writes nothing. Version,
     /// uid and time of creation are kept or made; the generation moves with the spec, but not with annotations, which
-    /// controllers write together with the status. A missing namespace is made.
+    /// controllers write together with the status. A missing namespace is made; an object that names none gets `default`.
     ///
     /// # Panics
     /// If the object has no name or is of an unknown kind.
@@ -139,6 +139,12 @@ impl Cluster {
     }
 
     fn replace(&mut self, index: KindIndex, mut object: Value) {
+        let meta = meta_mut(&mut object);
+        if !self.store.kind(index).namespaced {
+            meta.remove("namespace");
+        } else if meta.get("namespace").is_none_or(|namespace| namespace == "") {
+            meta.insert("namespace".to_owned(), Value::from("default"));
+        }
         let (namespace, name) =
             (meta_str(&object, "namespace").to_owned(), meta_str(&object, "name").to_owned());
         if self.store.kind(index).namespaced {

@@ -54,10 +54,8 @@ pub(super) fn commit(
         meta_mut(&mut new).insert("managedFields".to_owned(), before);
     }
     let is_same = old.is_some_and(|old| **old == new);
-    if intent.writer.is_apply() {
-        if let Some(owners) = owners {
-            meta_mut(&mut new).insert("managedFields".to_owned(), owners);
-        }
+    if let Some(owners) = owners.filter(|_| intent.writer.is_apply()) {
+        meta_mut(&mut new).insert("managedFields".to_owned(), owners);
     }
     if let Some(old) = old.filter(|old| is_same && is_owned_alike(old, &new)) {
         return Ok(Arc::clone(old));

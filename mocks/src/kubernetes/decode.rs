@@ -63,6 +63,13 @@ pub(super) fn checked(served: &Served, value: &mut Value) -> Result<Vec<String>,
     if let Some(wrong) = schema::type_error(&of, value) {
         return Err(wrong);
     }
+    // Metadata are alike for all kinds, also for those of which nothing else is known.
+    if of == Type::Any
+        && let Some(wrong) =
+            value.get("metadata").and_then(|meta| schema::type_error(&Type::of("ObjectMeta"), meta))
+    {
+        return Err(wrong);
+    }
     schema::normalize_times(&of, value);
     Ok(schema::drop_unknown(&of, value))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::commit::manager;
-use super::object::{meta, meta_mut, meta_str, rfc3339};
+use super::object::{child, meta, meta_mut, meta_str, rfc3339};
 use super::respond::{Answer, Call, full};
 use super::route::Target;
 use super::selector::Selector;
@@ -197,8 +197,8 @@ fn end(call: &mut Call<'_>, target: &Target, old: &Arc<Value>, options: &Options
         return Ended::Gone;
     }
     mark(&mut new, call.cluster.now_ms, grace_s);
-    if plural == "namespaces" {
-        new["status"]["phase"] = Value::from("Terminating");
+    if let Some(new) = new.as_object_mut().filter(|_| plural == "namespaces") {
+        child(new, "status").insert("phase".to_owned(), Value::from("Terminating"));
     }
     if options.is_dry {
         return Ended::Marked(Arc::new(new));

@@ -190,7 +190,7 @@ fn differences(
     );
     let is_merged_list = matches!(of, Type::Set(_) | Type::Keyed(..));
     match (maps, lists) {
-        ((Some(old), Some(new)), _) if !is_whole && !(is_empty(old) && is_empty(new)) => {
+        ((Some(old), Some(new)), _) if !is_whole && (!is_empty(old) || !is_empty(new)) => {
             let empty = Map::new();
             let (old_map, new_map) = (old.unwrap_or(&empty), new.unwrap_or(&empty));
             if new.is_some_and(Map::is_empty) && !old_map.is_empty() {

@@ -5,10 +5,12 @@
 //! watches, four kinds of patches, conflicts, `Status` errors.
 //!
 //! - `cluster`: the interface for both sides, and the virtual clock.
-//! - `kind`, `store`, `watch`: kinds of objects; objects with one version for all; cursors into the history of changes.
-//! - `route`, `respond`, `read`, `write`, `delete`, `patch`, `server_side_apply`: what a request does.
-//! - `meta`, `defaults`, `schema`, `validate`: what the API server adds to an object, drops from it, and refuses.
-//! - `discovery`, `table`, `review`, `access`: what kubectl asks besides, and who may.
+//! - `kind`, `object`, `store`, `watch`: kinds of objects; objects under one version for all; places in the history of changes.
+//! - `route`, `params`, `selector`, `access`, `respond`: what a request is about, and whether it may.
+//! - `read`, `create`, `update`, `patch`, `scale`, `delete`: what it does; `decode` before and `commit` after every write.
+//! - `patches`, `ownership`, `fields`: the kinds of patches on plain values; server-side apply and who owns which field.
+//! - `schema`, `defaults`, `validate`, `write`: what the API server adds to an object, drops from it, and refuses.
+//! - `view`, `table`, `status`, `discovery`, `review`: in what shape it answers, and what kubectl asks besides.
 //! - `controllers`: ReplicaSets, pods and their like, when no world plays them.
 //! - `server`: sockets.
 //!

@@ -209,7 +209,9 @@ pub(super) fn apply(
     if let Some(previous) = &previous {
         let mut given_up = previous.fields.clone();
         given_up.subtract(&wanted);
-        entries.iter().for_each(|entry| given_up.subtract(&entry.fields));
+        for entry in &entries {
+            given_up.subtract(&entry.fields);
+        }
         given_up.remove_from(&of, &mut merged);
     }
     let is_same = previous.as_ref().is_some_and(|previous| previous.fields == wanted && changed.is_empty());

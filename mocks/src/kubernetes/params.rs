@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn base64_goes_there_and_back() {
         let recorded = "eyJ2IjoibWV0YS5rOHMuaW8vdjEiLCJydiI6NzEyMiwic3RhcnQiOiIvY2hlY2tvdXRcdTAwMDAifQ";
-        let plain = unbase64(recorded).unwrap();
+        let plain = unbase64(recorded).expect("it is base64");
         assert_eq!(plain, br#"{"v":"meta.k8s.io/v1","rv":7122,"start":"/checkout\u0000"}"#);
         assert_eq!(base64(&plain), recorded);
         assert_eq!(unbase64("not-base64!"), Err(10));

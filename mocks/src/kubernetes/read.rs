@@ -151,7 +151,7 @@ pub(super) fn list(call: &Call<'_>) -> Result<Reply, Refusal> {
     if page.rest > 0 {
         let (ns, name) = &page.last;
         let ns = if namespace.is_some() { "" } else { ns.as_ref() };
-        meta["continue"] = Value::from(Continue::token(version as i64, ns, name));
+        meta["continue"] = Value::from(Continue::token(i64::try_from(version).unwrap_or(i64::MAX), ns, name));
         if selector.is_empty() {
             meta["remainingItemCount"] = Value::from(page.rest);
         }

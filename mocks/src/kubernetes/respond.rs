@@ -143,7 +143,7 @@ fn resource(mut call: Call<'_>, verb: &str) -> Result<Reply, Refusal> {
         Answer::Object { status, object, warnings } => {
             let served = &call.cluster.store.shelf(call.target.kind).served;
             let shown = call.view.answer(served, &object, call.cluster.now_ms);
-            let mut reply = full(status, JSON, written(&*shown));
+            let mut reply = full(status, JSON, written(&shown));
             reply.headers.extend(warnings.into_iter().map(|warning| ("warning", warning)));
             reply
         }

@@ -45,7 +45,7 @@ pub(super) fn answer(
             if resource.is_none() && !path {
                 return Err(unspecified());
             }
-            let allowed = resource.map_or(true, |resource| is_allowed(caller, cluster, &resource));
+            let allowed = resource.is_none_or(|resource| is_allowed(caller, cluster, &resource));
             if allowed { json!({ "allowed": true, "reason": "" }) } else { json!({ "allowed": false }) }
         }
     };

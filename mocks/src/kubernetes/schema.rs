@@ -105,12 +105,11 @@ fn parse(text: &'static str) -> BTreeMap<&'static str, Fields> {
     let mut types: BTreeMap<&'static str, Fields> = BTreeMap::new();
     let mut current = "";
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
-        match line.strip_prefix("  ").and_then(|field| field.split_once(' ')) {
-            Some((name, of)) => drop(types.entry(current).or_default().insert(name, Type::parse(of))),
-            None => {
-                current = line;
-                types.entry(current).or_default();
-            }
+        if let Some((name, of)) = line.strip_prefix("  ").and_then(|field| field.split_once(' ')) {
+            types.entry(current).or_default().insert(name, Type::parse(of));
+        } else {
+            current = line;
+            types.entry(current).or_default();
         }
     }
     types

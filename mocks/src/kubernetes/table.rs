@@ -34,6 +34,35 @@ type Column = (&'static str, &'static str, u8);
 const WORKLOAD: [Column; 3] =
     [("Containers", "string", 1), ("Images", "string", 1), ("Selector", "string", 1)];
 
+const POD: &[Column] = &[
+    ("Ready", "string", 0),
+    ("Status", "string", 0),
+    ("Restarts", "string", 0),
+    ("Age", "string", 0),
+    ("IP", "string", 1),
+    ("Node", "string", 1),
+    ("Nominated Node", "string", 1),
+    ("Readiness Gates", "string", 1),
+];
+
+const SERVICE: &[Column] = &[
+    ("Type", "string", 0),
+    ("Cluster-IP", "string", 0),
+    ("External-IP", "string", 0),
+    ("Port(s)", "string", 0),
+    ("Age", "string", 0),
+    ("Selector", "string", 1),
+];
+
+const AUTOSCALER: &[Column] = &[
+    ("Reference", "string", 0),
+    ("Targets", "string", 0),
+    ("MinPods", "string", 0),
+    ("MaxPods", "string", 0),
+    ("Replicas", "string", 0),
+    ("Age", "string", 0),
+];
+
 fn columns(kind: &str) -> Vec<Column> {
     let mut columns: Vec<Column> = vec![("Name", "string", 0)];
     let more: &[Column] = match kind {
@@ -49,32 +78,9 @@ fn columns(kind: &str) -> Vec<Column> {
             ("Ready", "integer", 0),
             ("Age", "string", 0),
         ],
-        "Pod" => &[
-            ("Ready", "string", 0),
-            ("Status", "string", 0),
-            ("Restarts", "string", 0),
-            ("Age", "string", 0),
-            ("IP", "string", 1),
-            ("Node", "string", 1),
-            ("Nominated Node", "string", 1),
-            ("Readiness Gates", "string", 1),
-        ],
-        "Service" => &[
-            ("Type", "string", 0),
-            ("Cluster-IP", "string", 0),
-            ("External-IP", "string", 0),
-            ("Port(s)", "string", 0),
-            ("Age", "string", 0),
-            ("Selector", "string", 1),
-        ],
-        "HorizontalPodAutoscaler" => &[
-            ("Reference", "string", 0),
-            ("Targets", "string", 0),
-            ("MinPods", "string", 0),
-            ("MaxPods", "string", 0),
-            ("Replicas", "string", 0),
-            ("Age", "string", 0),
-        ],
+        "Pod" => POD,
+        "Service" => SERVICE,
+        "HorizontalPodAutoscaler" => AUTOSCALER,
         "Namespace" => &[("Status", "string", 0), ("Age", "string", 0)],
         "ConfigMap" => &[("Data", "string", 0), ("Age", "string", 0)],
         "Lease" => &[("Holder", "string", 0), ("Age", "string", 0)],
@@ -195,18 +201,7 @@ fn cells(kind: &str, object: &Value, now_ms: i64) -> Vec<Value> {
             );
             vec![name, job_status(object).into(), done.into(), Value::from(""), age()]
         }
-        "EndpointSlice" => {
-            let list = |key: &str| object.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-            let ports: Vec<String> = list("ports").iter().map(|port| port["port"].to_string()).collect();
-            let ends: Vec<String> = list("endpoints")
-                .iter()
-                .filter_map(|end| end["addresses"][0].as_str().map(str::to_owned))
-                .collect();
-            let shown =
-                |list: Vec<String>| if list.is_empty() { "<unset>".to_owned() } else { list.join(",") };
-            let family = object.get("addressType").cloned().unwrap_or_default();
-            vec![name, family, shown(ports).into(), shown(ends).into(), age()]
-        }
+        "EndpointSlice" => slice(name, age(), object),
         "HTTPRoute" => {
             let hosts = object.get("spec").and_then(|spec| spec.get("hostnames")).map(ToString::to_string);
             vec![name, hosts.unwrap_or_default().into(), age()]
@@ -222,6 +217,16 @@ fn cells(kind: &str, object: &Value, now_ms: i64) -> Vec<Value> {
         }
         _ => vec![name, age()],
     }
+}
+
+fn slice(name: Value, age: Value, object: &Value) -> Vec<Value> {
+    let list = |key: &str| object.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+    let ports: Vec<String> = list("ports").iter().map(|port| port["port"].to_string()).collect();
+    let ends: Vec<String> =
+        list("endpoints").iter().filter_map(|end| end["addresses"][0].as_str().map(str::to_owned)).collect();
+    let shown = |list: Vec<String>| if list.is_empty() { "<unset>".to_owned() } else { list.join(",") };
+    let family = object.get("addressType").cloned().unwrap_or_default();
+    vec![name, family, shown(ports).into(), shown(ends).into(), age]
 }
 
 fn workload(object: &Value) -> [Value; 3] {

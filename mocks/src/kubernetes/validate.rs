@@ -41,6 +41,7 @@ pub(super) fn check(served: &Served, old: Option<&Value>, new: &Value) -> Result
     match served.kind.kind.as_str() {
         "Deployment" => deployment(old, new, &mut causes),
         "ConfigMap" => config_map(old, new, &mut causes),
+        "Service" => service(old, new, &mut causes),
         "Lease" => lease(new, &mut causes),
         "HorizontalPodAutoscaler" => autoscaler(new, &mut causes),
         "Event" => event(new, &mut causes),
@@ -135,17 +136,13 @@ fn deployment(old: Option<&Value>, new: &Value, causes: &mut Vec<Cause>) {
     strategy(new, causes);
     not_negative(new, &["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"], causes);
     let seconds = |field: &str| at(new, &["spec", field]).and_then(Value::as_i64).unwrap_or(0);
-    if let Some(deadline) = at(new, &["spec", "progressDeadlineSeconds"]) {
-        if deadline.as_i64().is_some_and(|deadline| deadline <= seconds("minReadySeconds")) {
-            causes.push(Cause::invalid(
-                "spec.progressDeadlineSeconds",
-                deadline,
-                "must be greater than minReadySeconds",
-            ));
-        }
+    let is_too_short = |deadline: &&Value| deadline.as_i64().is_some_and(|s| s <= seconds("minReadySeconds"));
+    if let Some(deadline) = at(new, &["spec", "progressDeadlineSeconds"]).filter(is_too_short) {
+        let why = "must be greater than minReadySeconds";
+        causes.push(Cause::invalid("spec.progressDeadlineSeconds", deadline, why));
     }
     if let Some(old) = old.and_then(|old| at(old, &["spec", "selector"])) {
-        let new = selector.cloned().unwrap_or_else(|| Value::Object(empty));
+        let new = selector.cloned().unwrap_or(Value::Object(empty));
         if *old != new {
             causes.push(Cause::invalid("spec.selector", &new, "field is immutable"));
         }
@@ -224,6 +221,16 @@ fn config_map(old: Option<&Value>, new: &Value, causes: &mut Vec<Cause>) {
     if size > CONFIG_MAP_MAX {
         let message = format!("Too long: may not be more than {CONFIG_MAP_MAX} bytes");
         causes.push(Cause::new("FieldValueTooLong", message, "[]"));
+    }
+}
+
+/// A Service keeps its address.
+fn service(old: Option<&Value>, new: &Value, causes: &mut Vec<Cause>) {
+    let address = |object: &Value| at(object, &["spec", "clusterIP"]).cloned();
+    let Some(before) = old.and_then(address) else { return };
+    let after = address(new).unwrap_or_default();
+    if before != "" && before != after {
+        causes.push(Cause::invalid("spec.clusterIPs[0]", &json!([after]), "may not change once set"));
     }
 }
 

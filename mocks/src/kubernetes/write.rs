@@ -100,10 +100,9 @@ fn keep_read_only(old: Option<&Value>, object: &mut Value, through: Through) {
             None => drop(meta.remove(field)),
         }
     }
-    if through == Through::Controller && !meta.contains_key("managedFields") {
-        if let Some(fields) = old.and_then(|old| old.get("managedFields")) {
-            meta.insert("managedFields".to_owned(), fields.clone());
-        }
+    let owners = old.and_then(|old| old.get("managedFields")).filter(|_| through == Through::Controller);
+    if let Some(owners) = owners {
+        meta.entry("managedFields").or_insert_with(|| owners.clone());
     }
 }
 

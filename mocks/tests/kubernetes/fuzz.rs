@@ -50,6 +50,19 @@ const GROUPS: &[&str] = &[
     "apis/discovery.k8s.io/v1",
 ];
 
+const PLACES: &[(&str, &str)] = &[
+    ("apis/apps/v1", "deployments"),
+    ("api/v1", "configmaps"),
+    ("apis/coordination.k8s.io/v1", "leases"),
+    ("api/v1", "events"),
+    ("api/v1", "pods"),
+    ("api/v1", "services"),
+    ("apis/batch/v1", "jobs"),
+    ("apis/gateway.networking.k8s.io/v1", "httproutes"),
+    ("apis/events.k8s.io/v1", "events"),
+    ("apis/autoscaling/v2", "horizontalpodautoscalers"),
+];
+
 const KINDS: &[(&str, &str)] = &[
     ("Deployment", "apps/v1"),
     ("ConfigMap", "v1"),
@@ -100,7 +113,7 @@ fn value(draws: &mut Draws, depth: usize) -> Value {
     match draws.below(if depth == 0 { 5 } else { 8 }) {
         0 => Value::Null,
         1 => json!(draws.below(2) == 0),
-        2 => json!(draws.below(1_000) as i64 - 500),
+        2 => json!(i32::try_from(draws.below(1_000)).unwrap_or(0) - 500),
         3 => json!(draws.of(WORDS)),
         4 => json!(0.5),
         5 => (0..draws.below(3)).map(|_| value(draws, depth - 1)).collect(),
@@ -108,7 +121,7 @@ fn value(draws: &mut Draws, depth: usize) -> Value {
     }
 }
 
-fn body(draws: &mut Draws) -> Vec<u8> {
+fn body(draws: &mut Draws, path: &str) -> Vec<u8> {
     match draws.below(12) {
         0 => Vec::new(),
         1 => vec![0xff, 0xfe, b'{'],
@@ -133,7 +146,16 @@ fn body(draws: &mut Draws) -> Vec<u8> {
             (0..draws.below(4)).map(|_| operation(draws)).collect::<Value>().to_string().into_bytes()
         }
         5..8 => {
-            let (kind, version) = KINDS[draws.below(KINDS.len())];
+            let fitting = PLACES.iter().position(|(_, plural)| path.contains(plural)).and_then(|at| {
+                let (group, plural) = PLACES[at];
+                KINDS.iter().find(|(kind, version)| {
+                    plural.starts_with(&kind.to_lowercase()) && group.ends_with(version)
+                })
+            });
+            let (kind, version) = match fitting {
+                Some(fitting) if draws.below(5) > 0 => *fitting,
+                _ => KINDS[draws.below(KINDS.len())],
+            };
             let labels = json!({ "app": draws.of(&["a", "b"]) });
             let container = json!({ "name": draws.of(&["c", "d"]), "image": draws.of(&["i:1", "i:2"]) });
             let mut object = json!({
@@ -169,12 +191,14 @@ fn request(draws: &mut Draws) -> Request {
             .of(&["/", "/api", "/apis", "/version", "/openapi/v3", "//", "/apis/apps", "/%2F%00"])
             .to_owned(),
         1 => format!("/{}/{}{name}", draws.of(GROUPS), draws.of(PLURALS)),
-        _ => format!(
-            "/{}/namespaces/{}/{}{name}",
-            draws.of(GROUPS),
-            draws.of(&["shop", "nosuch"]),
-            draws.of(PLURALS)
-        ),
+        2 => {
+            let group = draws.of(GROUPS);
+            format!("/{group}/namespaces/{}/{}{name}", draws.of(&["shop", "nosuch"]), draws.of(PLURALS))
+        }
+        _ => {
+            let (group, plural) = PLACES[draws.below(PLACES.len())];
+            format!("/{group}/namespaces/shop/{plural}{name}")
+        }
     };
     let mut query = Vec::new();
     for parameter in [
@@ -211,6 +235,7 @@ fn request(draws: &mut Draws) -> Request {
         "text/html",
         "*/*;;=",
     ]);
+    let body = body(draws, &path);
     Request {
         method: method.to_owned(),
         path,
@@ -219,7 +244,7 @@ fn request(draws: &mut Draws) -> Request {
             ("content-type".to_owned(), content.to_owned()),
             ("accept".to_owned(), accept.to_owned()),
         ],
-        body: body(draws).into(),
+        body: body.into(),
     }
 }
 

@@ -4,6 +4,7 @@ use backspin_mocks::kubernetes::{Account, Body, Cluster, Reply, Request, Rule, S
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
 /// Seconds since 1970 at which tests begin: 2026-11-23T02:00:00Z.
 pub(crate) const START_MS: i64 = 1_795_399_200_000;
@@ -162,4 +163,9 @@ pub(crate) fn json_of(reply: &Reply) -> Value {
         Body::Full(bytes) => serde_json::from_slice(bytes).unwrap_or(Value::Null),
         Body::Watch(_) => Value::Null,
     }
+}
+
+/// Prints figures of a test, which nothing is decided by.
+pub(crate) fn tell(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

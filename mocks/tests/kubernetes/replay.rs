@@ -3,13 +3,13 @@
 //! `fixtures/kubernetes/differences.txt` lists what differs, each with a reason; what is not in it must be the same, and
 //! what is in it must differ.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use backspin_mocks::kubernetes::{Body, Cluster, Key, Kind, Reply};
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::lab::{Exchange, Response, cluster, json_of, topic};
+use super::lab::{Exchange, Response, cluster, json_of, tell, topic};
 
 macro_rules! topics {
     ($($name:literal),* $(,)?) => {
@@ -42,8 +42,36 @@ const TOPICS: &[(&str, &str)] = topics![
 const DIFFERENCES: &str = include_str!("../fixtures/kubernetes/differences.txt");
 
 /// A cluster with the objects that a topic's requests expect: each as the topic first shows it.
-fn seeded(name: &str, exchanges: &[Exchange]) -> Cluster {
+fn seeded(topic_name: &str, exchanges: &[Exchange]) -> Cluster {
     let mut cluster = cluster();
+    register(&mut cluster);
+    let created = exchanges.iter().filter(|exchange| exchange.response.status == 201);
+    let made: BTreeSet<Identity> =
+        created.filter_map(|exchange| exchange.response.body.as_ref()).map(identity).collect();
+    for exchange in exchanges.iter().filter(|exchange| !exchange.request.query.contains_key("dryRun")) {
+        for object in shown(exchange) {
+            seed(&mut cluster, &made, object);
+        }
+    }
+    let frozen = json!({ "immutable": true, "data": { "a": "1" } });
+    let labelled = json!({ "metadata": { "labels": { "x": "y" } } });
+    for (name, mut object) in
+        [("frozen", frozen), ("feature-flags", json!({})), ("c1", labelled.clone()), ("c2", labelled)]
+    {
+        object["kind"] = json!("ConfigMap");
+        object["apiVersion"] = json!("v1");
+        object["metadata"]["name"] = json!(name);
+        object["metadata"]["namespace"] = json!("shop");
+        seed(&mut cluster, &made, object);
+    }
+    let meta = json!({ "name": "dying", "labels": { "kubernetes.io/metadata.name": "dying" } });
+    cluster.apply(json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": meta }));
+    seed_common(&mut cluster, topic_name, &made);
+    let _ = cluster.take_writes();
+    cluster
+}
+
+fn register(cluster: &mut Cluster) {
     for (group, version, kind, plural) in [
         ("networking.istio.io", "v1", "VirtualService", "virtualservices"),
         ("argoproj.io", "v1alpha1", "Rollout", "rollouts"),
@@ -57,86 +85,62 @@ fn seeded(name: &str, exchanges: &[Exchange]) -> Cluster {
             has_status: true,
         });
     }
-    let mut made = std::collections::BTreeSet::new();
-    for exchange in exchanges {
-        let Some(body) = exchange.response.body.as_ref().filter(|body| body["kind"] != "Status") else {
-            continue;
-        };
-        if exchange.response.status == 201 {
-            made.insert((body["kind"].to_string(), body["metadata"]["name"].to_string()));
-        }
-        if exchange.request.query.contains_key("dryRun") {
-            continue;
-        }
-        let is_whole = exchange.trimmed.is_null() || exchange.trimmed == json!(["metadata.managedFields"]);
-        let listed = body["items"].as_array().filter(|_| is_whole);
-        let kind = body["kind"].as_str().unwrap_or("").trim_end_matches("List");
-        let items: Vec<Value> = match listed {
-            Some(items) => items
-                .iter()
-                .map(|item| {
-                    let mut item = item.clone();
-                    item["kind"] = json!(kind);
-                    item["apiVersion"] = body["apiVersion"].clone();
-                    item
-                })
-                .collect(),
-            None if body["metadata"]["name"].is_string() && exchange.response.status == 200 => {
-                vec![body.clone()]
-            }
-            None => continue,
-        };
-        for item in items {
-            seed(&mut cluster, &made, item);
-        }
+}
+
+/// Kind and name.
+type Identity = (String, String);
+
+fn identity(object: &Value) -> Identity {
+    (object["kind"].to_string(), object["metadata"]["name"].to_string())
+}
+
+/// The objects that an answer shows as they are stored.
+fn shown(exchange: &Exchange) -> Vec<Value> {
+    let Some(body) = exchange.response.body.as_ref().filter(|body| body["kind"] != "Status") else {
+        return Vec::new();
+    };
+    let is_whole = exchange.trimmed.is_null() || exchange.trimmed == json!(["metadata.managedFields"]);
+    let kind = body["kind"].as_str().unwrap_or("").trim_end_matches("List");
+    match body["items"].as_array().filter(|_| is_whole) {
+        Some(items) => items.iter().map(|item| typed(item, kind, &body["apiVersion"])).collect(),
+        None if body["metadata"]["name"].is_string() && exchange.response.status == 200 => vec![body.clone()],
+        None => Vec::new(),
     }
-    for (name, kind, spec) in [
-        ("frozen", "ConfigMap", json!({ "immutable": true, "data": { "a": "1" } })),
-        ("feature-flags", "ConfigMap", json!({})),
-    ] {
-        if cluster.get(&Key::new("configmaps", "shop", name)).is_some() {
-            continue;
-        }
-        let mut object = spec;
-        object["kind"] = json!(kind);
-        object["apiVersion"] = json!("v1");
-        object["metadata"] = json!({ "name": name, "namespace": "shop" });
-        cluster.apply(object);
-    }
-    for name in ["c1", "c2"] {
-        let meta = json!({ "name": name, "namespace": "shop", "labels": { "x": "y" } });
-        cluster.apply(json!({ "kind": "ConfigMap", "apiVersion": "v1", "metadata": meta }));
-    }
-    cluster.apply(json!({ "kind": "Namespace", "apiVersion": "v1", "metadata": { "name": "dying" },
-        "spec": { "finalizers": ["kubernetes"] } }));
-    // Objects that every topic found there.
+}
+
+/// An item of a list, which does not say its kind.
+fn typed(item: &Value, kind: &str, version: &Value) -> Value {
+    let mut item = item.clone();
+    item["kind"] = json!(kind);
+    item["apiVersion"] = version.clone();
+    item
+}
+
+/// Objects that every topic found there, and copies of them under the names of some.
+fn seed_common(cluster: &mut Cluster, topic_name: &str, made: &BTreeSet<Identity>) {
     for exchange in topic(include_str!("../fixtures/kubernetes/list-get.json")) {
         let body = exchange.response.body.unwrap_or_default();
         let kind = match exchange.id.as_str() {
             "list-deployments" => "Deployment",
             "list-pods" => "Pod",
+            "list-replicasets" => "ReplicaSet",
+            "list-services" => "Service",
             _ => continue,
         };
+        let copy = match (topic_name, kind) {
+            ("delete", "Deployment") => Some("del-bg"),
+            ("errors", "Pod") => Some("checkout-6c47496588-cl5fd"),
+            _ => None,
+        };
         for item in body["items"].as_array().into_iter().flatten() {
-            let mut item = item.clone();
-            item["kind"] = json!(kind);
-            item["apiVersion"] = body["apiVersion"].clone();
-            let copies: &[&str] = match (name, kind) {
-                ("delete", "Deployment") => &["", "del-bg"],
-                ("errors", "Pod") => &["", "checkout-6c47496588-cl5fd"],
-                _ => &[""],
-            };
-            for name in copies {
-                let mut item = item.clone();
-                if !name.is_empty() {
-                    item["metadata"]["name"] = json!(name);
-                }
-                seed(&mut cluster, &made, item);
+            let mut item = typed(item, kind, &body["apiVersion"]);
+            seed(cluster, made, item.clone());
+            if let Some(name) = copy {
+                item["metadata"]["name"] = json!(name);
+                seed(cluster, made, item);
             }
         }
     }
-    let _ = cluster.take_writes();
-    cluster
 }
 
 /// What the recording calls otherwise than this run does: uids, versions, generated names, tokens.
@@ -188,7 +192,7 @@ fn edit(cluster: &mut Cluster) {
     assert_eq!(cluster.handle(&request.request()).status, 200);
 }
 
-fn seed(cluster: &mut Cluster, made: &std::collections::BTreeSet<(String, String)>, mut object: Value) {
+fn seed(cluster: &mut Cluster, made: &BTreeSet<Identity>, mut object: Value) {
     const PLURALS: &[(&str, &str)] = &[
         ("Deployment", "deployments"),
         ("ReplicaSet", "replicasets"),
@@ -212,8 +216,7 @@ fn seed(cluster: &mut Cluster, made: &std::collections::BTreeSet<(String, String
     }
     let text = |object: &Value, key: &str| object["metadata"][key].as_str().unwrap_or("").to_owned();
     let key = Key::new(plural, &text(&object, "namespace"), &text(&object, "name"));
-    let identity = (object["kind"].to_string(), object["metadata"]["name"].to_string());
-    if cluster.get(&key).is_some() || made.contains(&identity) {
+    if cluster.get(&key).is_some() || made.contains(&identity(&object)) {
         return;
     }
     for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
@@ -242,7 +245,7 @@ impl Normal {
                 rule(r"Too large resource version: \d+, current: \d+", "Too large resource version"),
                 // What is shown of a whole object in a message.
                 rule(r#"Invalid value: "\{.*\}": "#, "Invalid value: OBJECT: "),
-                rule(r#"in (v1|core)\."#, "in "),
+                rule(r"in (v1|core)\.", "in "),
                 rule("-[bcdfghjklmnpqrstvwxz2456789]{5}\"", "-SUFFIX\""),
                 rule("-[bcdfghjklmnpqrstvwxz2456789]{5}$", "-SUFFIX"),
             ],
@@ -272,6 +275,25 @@ fn content(value: &Value, is_seeded: bool) -> Value {
         let names: Vec<Value> = items.iter().map(|item| item["metadata"]["name"].clone()).collect();
         return json!({ "kind": value["kind"], "apiVersion": value["apiVersion"], "names": names });
     }
+    if value["kind"] == "Table" {
+        let columns = value["columnDefinitions"].as_array().cloned().unwrap_or_default();
+        let columns: Vec<String> = columns
+            .iter()
+            .map(|column| {
+                format!("{} {} {} {}", column["name"], column["type"], column["format"], column["priority"])
+            })
+            .collect();
+        // Ages differ.
+        let is_age = |cell: &Value| cell.as_str().is_some_and(|cell| cell.ends_with('s') && cell.len() < 5);
+        let cells = value["rows"].as_array().cloned().unwrap_or_default();
+        let cells: Vec<Vec<Value>> = cells
+            .iter()
+            .map(|row| {
+                row["cells"].as_array().into_iter().flatten().filter(|cell| !is_age(cell)).cloned().collect()
+            })
+            .collect();
+        return json!({ "kind": "Table", "columns": columns, "cells": cells });
+    }
     if let Some(resources) = value.get("resources").and_then(Value::as_array) {
         let mut names: Vec<String> = Vec::new();
         for resource in resources {
@@ -289,7 +311,7 @@ fn content(value: &Value, is_seeded: bool) -> Value {
         return json!({ "kind": value["kind"], "groupVersion": value["groupVersion"], "names": names });
     }
     if let Some(map) = value.as_object_mut() {
-        map.retain(|key, value| !(key == "status" && value.is_object()) && !value.is_null());
+        map.retain(|key, value| !value.is_null() && (key != "status" || !value.is_object()));
     }
     if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
         for key in [
@@ -338,7 +360,7 @@ fn differences(normal: &Normal, exchange: &Exchange, reply: &Reply) -> Vec<Strin
     }
     let Some(recorded) = body else { return found };
     let is_cut = !exchange.trimmed.is_null() && exchange.trimmed != json!(["metadata.managedFields"]);
-    if is_cut && recorded["kind"] != "Status" {
+    if is_cut && recorded["kind"] != "Status" && recorded["kind"] != "Table" {
         return found;
     }
     let got = json_of(reply);
@@ -353,6 +375,13 @@ fn differences(normal: &Normal, exchange: &Exchange, reply: &Reply) -> Vec<Strin
         let missing: Vec<&Value> = served.iter().filter(|name| !known.contains(name)).collect();
         compare("served, but not recorded", "[]".to_owned(), json!(missing).to_string());
         return found;
+    }
+    if recorded["kind"] == "Table" {
+        // The recording is cut to the first rows.
+        let rows = recorded["cells"].as_array().map_or(0, Vec::len);
+        if let Some(cells) = got["cells"].as_array_mut() {
+            cells.truncate(rows);
+        }
     }
     for key in recorded.as_object().into_iter().flatten().map(|(key, _)| key) {
         if recorded[key] != got[key] {
@@ -406,5 +435,5 @@ fn recorded_requests_get_the_recorded_answers() {
         wrong.join("\n")
     );
     assert_eq!(listed_seen, listed.len(), "every listed difference was looked at");
-    eprintln!("recorded exchanges: {same} the same, {listed_seen} differ as listed");
+    tell(&format!("recorded exchanges: {same} the same, {listed_seen} differ as listed"));
 }

@@ -43,7 +43,7 @@ pub(super) struct Managed {
     next_due: u64,
     /// Sizes of ReplicaSets as last written, for events.
     sizes: BTreeMap<TemplateId, u32>,
-    /// Recreate: the template that waits until the old pods are gone.
+    /// Of the object, to tell a new one of the same name.
     uid: String,
 }
 
@@ -86,17 +86,9 @@ impl Managed {
         let id = objects::template_id(&template);
         self.templates.entry(id).or_insert(template);
         let spec = self.in_order(spec_of(object, id), object);
-        let now_ms = unix(cluster);
-        if let Some(model) = self.model.as_mut() {
-            model.set_spec(spec);
-            self.note_deleted(cluster, &place, settings);
-            self.step(cluster, &place, settings);
-        } else {
-            let mut asked = Asked::default();
-            self.model = Some(Deployment::new(spec, now_ms, &mut asked));
-            self.take(asked, now_ms, settings);
-            self.publish(cluster, &place);
-        }
+        self.model.get_or_insert_with(|| Deployment::unreconciled(spec)).set_spec(spec);
+        self.note_deleted(cluster, &place, settings);
+        self.step(cluster, &place, settings);
     }
 
     /// Strategy Recreate: nothing of the new template before the last pod of the old ones is gone.
@@ -133,7 +125,9 @@ impl Managed {
             model.terminated(id, now_ms);
             self.pods.remove(&id);
         }
-        ended.iter().for_each(|&id| model.delete_pod(id));
+        for &id in &ended {
+            model.delete_pod(id);
+        }
         for id in ended {
             self.schedule(now_ms + settings.gone_after_ms, Due::Gone(id));
         }
@@ -188,7 +182,7 @@ impl Managed {
             match fate {
                 Fate::Ready { after_ms } => self.schedule(now_ms + after_ms, Due::Ready(id)),
                 Fate::NotReady | Fate::CrashLoop => {
-                    self.schedule(now_ms + RUNNING_AFTER_MS, Due::Running(id))
+                    self.schedule(now_ms + RUNNING_AFTER_MS, Due::Running(id));
                 }
                 Fate::ImagePullBackOff => {}
             }

@@ -49,7 +49,9 @@ pub(super) fn sync_services(cluster: &mut Cluster) {
         })
         .map(|slice| Key::new("endpointslices", &place(slice).0, &place(slice).1))
         .collect();
-    stale.iter().for_each(|key| cluster.remove(key));
+    for key in &stale {
+        cluster.remove(key);
+    }
 }
 
 const CONTROLLER: &str = "endpointslice-controller.k8s.io";
@@ -138,6 +140,9 @@ pub(super) fn hold_bounds(cluster: &mut Cluster) {
             cluster.apply(scaled);
         }
         let mut shown = (*autoscaler).clone();
+        if !shown["status"].is_object() {
+            shown["status"] = json!({});
+        }
         let current = deployment["status"]["replicas"].as_u64().unwrap_or(0);
         shown["status"]["currentReplicas"] = json!(current);
         shown["status"]["desiredReplicas"] = json!(wanted);
