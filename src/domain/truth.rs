@@ -70,8 +70,8 @@ pub struct TruthTick {
     pub error_ratio: f64,
     /// Expected share of requests slower than the history's 99th percentile.
     pub slow_ratio: f64,
-    /// Expected users harmed by this deploy: requests that failed, were slow or were kept from converting, and
-    /// would not have been.
+    /// Expected users harmed by this deploy: requests that failed, were slow, were kept from converting or left
+    /// behind work that is done late, and would not have been.
     pub harmed: f64,
     /// Expected users harmed by anything else.
     pub harmed_external: f64,

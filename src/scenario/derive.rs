@@ -43,6 +43,8 @@ pub fn truth(scenario: &Scenario) -> Truth {
             WorldEvent::DependencyOutage { at, lasts, .. }
             | WorldEvent::Surge { at, lasts, .. }
             | WorldEvent::NoisyNeighbour { at, lasts, .. }
+            | WorldEvent::ReplicaLag { at, lasts, .. }
+            | WorldEvent::HeavyMigration { at, lasts, .. }
             | WorldEvent::NoisyPod { at, lasts, .. }
             | WorldEvent::PodOut { at, lasts, .. }
             | WorldEvent::OtherDeploy { at, lasts, .. } => {

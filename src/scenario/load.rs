@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::LazyLock;
 
+use super::around;
 use super::below;
 use super::check;
 use super::file::{self, Event, FaultEntry, Harm, RivalEntry, Rollout, ScenarioFile};
@@ -111,6 +112,9 @@ pub(super) fn build(file: &ScenarioFile, name: &str, family: &str, shows: String
         timing,
         service: service(file),
         dependency: file.dependency.as_ref().map(|dependency| below::dependency(dependency, file)),
+        cache: around::cache(file),
+        queue: around::queue(file),
+        database: around::database(file),
         traffic: TrafficModel {
             rate_rps: file.traffic.rps,
             daily_amplitude: file.traffic.daily_amplitude,
@@ -305,6 +309,16 @@ fn world_event(event: &Event, deployed: MonoTime) -> WorldEvent {
             lasts: noise.lasts.0,
             latency_factor: noise.latency_factor,
         },
+        Event::ReplicaLag(lag) => WorldEvent::ReplicaLag {
+            at: moment(lag.at),
+            lasts: lag.lasts.0,
+            replay_factor: lag.replay_factor,
+        },
+        Event::HeavyMigration(heavy) => WorldEvent::HeavyMigration {
+            at: moment(heavy.at),
+            lasts: heavy.lasts.0,
+            writes_per_s: heavy.writes_per_s,
+        },
         Event::NoisyPod(noisy) => WorldEvent::NoisyPod {
             at: moment(noisy.at),
             lasts: noisy.lasts.0,
@@ -338,6 +352,7 @@ fn bad_version(harm: &Harm, deployed: MonoTime) -> BadVersion {
         conversion_factor: harm.conversion_factor,
         cost_factor: harm.cost_factor,
         calls_factor: harm.calls_factor,
+        writes_factor: harm.writes_factor,
         memory_leak_per_hour: harm.memory_leak_per_hour,
     }
 }

@@ -3,6 +3,7 @@
 //! [`load()`] reads a file into the checked [`model`] or reports every problem in it; [`mod@derive`] says what is true
 //! of a scenario before it is played. A scenario's name and truth never reach a judge, an engine or a seed.
 
+mod around;
 mod below;
 pub mod check;
 pub mod derive;

@@ -18,7 +18,7 @@ use crate::domain::service::{
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::Cause;
 
-pub use around::{NoiseModel, SpreadModel};
+pub use around::{CacheModel, DatabaseModel, NoiseModel, QueueModel, SpreadModel};
 pub use incident::{BadVersion, Fault, Rival, WorldEvent};
 
 /// One scenario.
@@ -38,6 +38,12 @@ pub struct Scenario {
     pub service: ServiceModel,
     /// The service it calls, if it calls one.
     pub dependency: Option<DependencyModel>,
+    /// A cache in each pod in front of that; none if every call is made.
+    pub cache: Option<CacheModel>,
+    /// Work that requests leave behind for workers, if they do.
+    pub queue: Option<QueueModel>,
+    /// A database with replicas; none if reads are never stale.
+    pub database: Option<DatabaseModel>,
     /// Who calls it.
     pub traffic: TrafficModel,
     /// How restless levels are when nothing is wrong.

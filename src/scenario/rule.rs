@@ -46,6 +46,8 @@ pub enum Rule {
     CannotVary = 49,
     /// An autoscaler has room, and Deployments to scale.
     AutoscalerImpossible = 50,
+    /// Replicas that lag are there.
+    NoDatabase = 51,
 }
 
 impl Rule {

@@ -215,6 +215,23 @@ faults: [{ router_stuck: { at: 6m, for: 0s } }]
 }
 
 #[test]
+fn a_cache_needs_something_to_save_calls_to_and_lag_a_database() {
+    let text = "\
+version: 1
+# Each is told where it stands.
+service: checkout
+dependency: { name: payments }
+cache: {}
+deploy: { version: v2, from: v1 }
+incident:
+  - replica_lag: { at: 40m, for: 5m, replay_factor: 0.1 }
+  - heavy_migration: { at: 40m, for: 5m, writes_per_s: 100 }
+  - bad_version: { writes_factor: 3 }
+";
+    insta::assert_snapshot!(problems(text));
+}
+
+#[test]
 fn aliases_cannot_be_used_to_fill_the_memory() {
     let rings = (1..12).map(|n| {
         let refs = vec![format!("*a{}", n - 1); 10].join(", ");

@@ -179,7 +179,7 @@ pub(super) fn places(source: &Source, root: &Node, draws: &Draws) -> Result<Vec<
             fail(
                 Rule::CannotVary,
                 message,
-                "draw what is below `traffic`, `noise`, `users`, `pods`, `latency`, `normal`, `dependency`, `incident`, `faults`, `people`, or `deploy.rollout`, `deploy.steps`, `deploy.surge`",
+                "draw what is below `traffic`, `noise`, `cache`, `queue`, `database`, `users`, `pods`, `latency`, `normal`, `dependency`, `incident`, `faults`, `people`, or `deploy.rollout`, `deploy.steps`, `deploy.surge`",
             );
             continue;
         }
@@ -247,9 +247,8 @@ fn put(source: &Source, tree: &mut Node, root: &Node, place: &Place, value: &Jso
 fn varies(path: &str) -> bool {
     let (first, rest) = path.split_once('.').unwrap_or((path, ""));
     match first {
-        "traffic" | "noise" | "users" | "pods" | "latency" | "normal" | "incident" | "faults" | "people" => {
-            true
-        }
+        "traffic" | "noise" | "cache" | "queue" | "database" | "users" | "pods" | "latency" | "normal"
+        | "incident" | "faults" | "people" => true,
         "dependency" => rest != "name" && !rest.is_empty(),
         "deploy" => matches!(rest, "rollout" | "steps" | "surge"),
         _ => false,

@@ -15,6 +15,8 @@ pub(crate) struct Below {
     /// The same graph without a memory, for the worlds that did not happen.
     otherwise: Callees,
     normal: Served,
+    /// Share of the calls that full caches leave to be made.
+    made: f64,
     median_ms: f64,
     /// As it is.
     pub(crate) actual: DependencyEffect,
@@ -22,6 +24,17 @@ pub(crate) struct Below {
     pub(crate) clean: DependencyEffect,
     /// The same without outside causes.
     pub(crate) calm: DependencyEffect,
+}
+
+/// Attempts per second that call, each as often as it should, in the three worlds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Callers {
+    /// As it is.
+    pub(crate) actual_rps: f64,
+    /// Without what the deploy does.
+    pub(crate) clean_rps: f64,
+    /// The same without outside causes.
+    pub(crate) calm_rps: f64,
 }
 
 impl Below {
@@ -33,6 +46,7 @@ impl Below {
             otherwise: callees.clone(),
             callees,
             normal: Served::default(),
+            made: scenario.cache.map_or(1.0, |cache| 1.0 - cache.hit_ratio),
             median_ms: scenario.service.latency.median_ms,
             actual: DependencyEffect::default(),
             clean: DependencyEffect::default(),
@@ -40,7 +54,7 @@ impl Below {
             model: scenario.dependency.clone(),
         };
         if let Some(model) = below.model.as_ref().filter(|_| !below.callees.is_empty()) {
-            let calls_rps = scenario.traffic.rate_rps * model.call_ratio;
+            let calls_rps = scenario.traffic.rate_rps * below.made * model.call_ratio;
             below.normal = below.otherwise.settle(calls_rps, |_| CalleeFault::NONE);
         }
         below
@@ -51,15 +65,8 @@ impl Below {
         if self.callees.is_empty() { 1 } else { ROUNDS }
     }
 
-    /// Settles what is called by so many attempts per second, with users who want so many requests per second.
-    pub(crate) fn call(
-        &mut self,
-        callers_rps: f64,
-        demand_rps: f64,
-        external: &External,
-        incident: &Incident,
-        now: MonoTime,
-    ) {
+    /// Settles what is called by these.
+    pub(crate) fn call(&mut self, callers: Callers, external: &External, incident: &Incident, now: MonoTime) {
         let Some(model) = self.model.as_ref().filter(|_| !self.callees.is_empty()) else {
             self.actual = dependency::effect(self.model.as_ref(), external);
             self.clean = self.actual;
@@ -74,13 +81,12 @@ impl Below {
             }
             fault
         };
-        let effect = |served| dependency::simulated(model, served, self.normal, self.median_ms);
-        self.actual = effect(self.callees.settle(callers_rps * model.call_ratio, fault));
+        let effect = |served| dependency::simulated(model, served, self.normal, self.made, self.median_ms);
+        self.actual = effect(self.callees.settle(callers.actual_rps * model.call_ratio, fault));
         self.otherwise.calm_down();
-        self.clean = effect(self.otherwise.settle(demand_rps * model.call_ratio, fault));
+        self.clean = effect(self.otherwise.settle(callers.clean_rps * model.call_ratio, fault));
         self.otherwise.calm_down();
-        let usual_rps = demand_rps / external.surge;
-        self.calm = effect(self.otherwise.settle(usual_rps * model.call_ratio, |_| CalleeFault::NONE));
+        self.calm = effect(self.otherwise.settle(callers.calm_rps * model.call_ratio, |_| CalleeFault::NONE));
     }
 }
 

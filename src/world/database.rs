@@ -4,7 +4,7 @@
 //! where a newer change broke it, or where one is missing that it needs; requests that do not touch what was changed
 //! go on. A revert runs for its time and holds its locks at the end of it: meanwhile those requests hang.
 //!
-//! Left out: how long a change takes to be applied, and what it locks; reads that a replica could answer.
+//! Left out: how long a change takes to be applied, and what it locks. Reads from replicas are in `replicas`.
 
 use crate::domain::service::{KnownSchema, RevertScript, SchemaChange};
 use crate::domain::time::{Millis, MonoTime};

@@ -22,6 +22,8 @@ pub(crate) struct DependencyEffect {
     failed_ratio: f64,
     /// Log-shift of the service's response times per call, by what the scenario says.
     log_shift_per_call: f64,
+    /// Share of the calls that full caches leave to be made.
+    made: f64,
     /// Time of a call against the median of the service, now and in normal times.
     part_now: f64,
     part_normal: f64,
@@ -36,7 +38,7 @@ impl DependencyEffect {
     /// Log-shift of the response times of such a version.
     pub(crate) fn log_shift(&self, calls_factor: f64) -> f64 {
         let calls = self.call_ratio * calls_factor;
-        let longer = calls * self.part_now - self.call_ratio * self.part_normal;
+        let longer = calls * self.part_now - self.call_ratio * self.made * self.part_normal;
         calls * self.log_shift_per_call + libm::log1p(longer.max(LONGER_MIN))
     }
 }
@@ -51,16 +53,19 @@ pub(crate) fn effect(model: Option<&DependencyModel>, external: &External) -> De
         call_ratio: model.call_ratio,
         failed_ratio: call_error_ratio,
         log_shift_per_call: external.dependency_log_latency,
+        made: 1.0,
         part_now: 0.0,
         part_normal: 0.0,
     }
 }
 
-/// The effect of a dependency that answers like this, and in normal times like that; `median_ms` is the caller's.
+/// The effect of a dependency that answers like this, and in normal times like that, when full caches leave the share `made` of
+/// the calls to be made; `median_ms` is the caller's.
 pub(crate) fn simulated(
     model: &DependencyModel,
     now: Served,
     normal: Served,
+    made: f64,
     median_ms: f64,
 ) -> DependencyEffect {
     DependencyEffect {
@@ -69,6 +74,7 @@ pub(crate) fn simulated(
         call_ratio: model.call_ratio,
         failed_ratio: now.error_ratio,
         log_shift_per_call: 0.0,
+        made,
         part_now: now.ms / median_ms,
         part_normal: normal.ms / median_ms,
     }

@@ -54,6 +54,8 @@ pub(crate) struct Defect {
     pub(crate) cost_factor: f64,
     /// Factor on the calls per request.
     pub(crate) calls_factor: f64,
+    /// Factor on the writes per request.
+    pub(crate) writes_factor: f64,
     /// Memory lost per hour, share of the limit.
     pub(crate) leak_per_hour: f64,
 }
@@ -68,6 +70,7 @@ impl Defect {
         conversion_factor: 1.0,
         cost_factor: 1.0,
         calls_factor: 1.0,
+        writes_factor: 1.0,
         leak_per_hour: 0.0,
     };
 }
@@ -83,6 +86,10 @@ pub(crate) struct External {
     pub(crate) dependency_error_ratio: f64,
     /// Log-shift of requests that call it.
     pub(crate) dependency_log_latency: f64,
+    /// Factor on the writes per second that a replica can replay.
+    pub(crate) replay_factor: f64,
+    /// Writes per second of a migration.
+    pub(crate) migration_per_s: f64,
     /// Whether a service below has a bad deploy of its own.
     pub(crate) below: bool,
 }
@@ -94,6 +101,8 @@ impl External {
         log_latency: 0.0,
         dependency_error_ratio: 0.0,
         dependency_log_latency: 0.0,
+        replay_factor: 1.0,
+        migration_per_s: 0.0,
         below: false,
     };
 }
@@ -113,6 +122,8 @@ impl Incident {
                 WorldEvent::DependencyOutage { at, lasts, .. }
                 | WorldEvent::Surge { at, lasts, .. }
                 | WorldEvent::NoisyNeighbour { at, lasts, .. }
+                | WorldEvent::ReplicaLag { at, lasts, .. }
+                | WorldEvent::HeavyMigration { at, lasts, .. }
                 | WorldEvent::NoisyPod { at, lasts, .. }
                 | WorldEvent::PodOut { at, lasts, .. }
                 | WorldEvent::OtherDeploy { at, lasts, .. } => {
@@ -172,6 +183,7 @@ impl Incident {
             defect.conversion_factor *= 1.0 + weight * (what.conversion_factor - 1.0);
             defect.cost_factor *= 1.0 + weight * (what.cost_factor - 1.0);
             defect.calls_factor *= 1.0 + weight * (what.calls_factor - 1.0);
+            defect.writes_factor *= 1.0 + weight * (what.writes_factor - 1.0);
             defect.leak_per_hour += weight * what.memory_leak_per_hour;
         }
         defect
@@ -194,6 +206,12 @@ impl Incident {
                 WorldEvent::NoisyNeighbour { at, lasts, latency_factor } if holds(*at, *lasts, now) => {
                     external.log_latency += libm::log(*latency_factor);
                 }
+                WorldEvent::ReplicaLag { at, lasts, replay_factor } if holds(*at, *lasts, now) => {
+                    external.replay_factor *= replay_factor;
+                }
+                WorldEvent::HeavyMigration { at, lasts, writes_per_s } if holds(*at, *lasts, now) => {
+                    external.migration_per_s += writes_per_s;
+                }
                 WorldEvent::OtherDeploy { at, lasts, .. } => external.below |= holds(*at, *lasts, now),
                 WorldEvent::BadVersion(_)
                 | WorldEvent::BadFlag { .. }
@@ -201,6 +219,8 @@ impl Incident {
                 | WorldEvent::DependencyOutage { .. }
                 | WorldEvent::Surge { .. }
                 | WorldEvent::NoisyNeighbour { .. }
+                | WorldEvent::ReplicaLag { .. }
+                | WorldEvent::HeavyMigration { .. }
                 | WorldEvent::NoisyPod { .. }
                 | WorldEvent::PodOut { .. }
                 | WorldEvent::SecurityFinding { .. }
@@ -261,6 +281,8 @@ impl Incident {
                 | WorldEvent::DependencyOutage { .. }
                 | WorldEvent::Surge { .. }
                 | WorldEvent::NoisyNeighbour { .. }
+                | WorldEvent::ReplicaLag { .. }
+                | WorldEvent::HeavyMigration { .. }
                 | WorldEvent::SecurityFinding { .. }
                 | WorldEvent::ComplianceFinding { .. } => {}
             }

@@ -3,6 +3,7 @@
 
 use super::information::Information;
 use super::latency::Shift;
+use super::queue::Late;
 use super::service::{Flow, ServiceLaw};
 use super::simulation::Harm;
 use crate::domain::time::{Millis, MonoTime};
@@ -122,6 +123,13 @@ impl Ledger {
         sums.harmed += requests * harm.by_deploy;
         sums.external += requests * harm.external;
         sums.exposed += if harm.by_deploy > FELT { requests } else { 0.0 };
+    }
+
+    /// Books users whose request went well and whose job became late.
+    pub(crate) fn book_late(&mut self, late: Late) {
+        self.sums.harmed += late.by_deploy;
+        self.sums.external += late.anyway;
+        self.sums.exposed += late.by_deploy;
     }
 
     /// Books requests that users wanted to make.

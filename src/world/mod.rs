@@ -10,6 +10,7 @@
 //! - who answers: `cluster` and `pods` (under the Deployment controllers of the mocks), `router`, `rollout`,
 //!   together `delivery`; `autoscaler`; `flags`;
 //! - how: `service`, `latency`, `users`;
+//! - what is kept between requests: `cache`, `queue`, `replicas` (each a `backlog` or a fill of its own);
 //! - what is seen: `scrape` draws the counts, `view` shows them as frames, `series` as Prometheus series;
 //! - who else acts: `rivals`;
 //! - what is done: `actuate`, and by key, so that it can be read back and is never done twice: `effects`;
@@ -20,12 +21,15 @@
 //! draw. Nothing is allocated per tick or scrape. A step never ends by a coin, only by the world's state. No
 //! frame or series holds truth, names of scenarios or anything of a scenario's future.
 //!
-//! The model leaves out, besides what each file says: nodes and zones, queues and caches with a state of
-//! their own, databases, a dedicated baseline arm, and damage that outlives the version that did it.
+//! The model leaves out, besides what each file says: nodes and zones, what a database does but for
+//! its schema and its replicas, a dedicated baseline arm, and damage that outlives the version that did it other than in a queue,
+//! a cache or a replica.
 
 mod actuate;
 mod autoscaler;
+mod backlog;
 mod below;
+mod cache;
 mod callees;
 mod cluster;
 mod database;
@@ -44,6 +48,8 @@ mod ledger;
 mod noise;
 mod pod_counts;
 mod pods;
+mod queue;
+mod replicas;
 mod rivals;
 mod rollout;
 mod router;

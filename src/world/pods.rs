@@ -1,4 +1,4 @@
-//! Pods: how they start, warm up, leak, restart and stop. Which pods there are is the controllers' business
+//! Pods: how they start, warm up, fill their caches, leak, restart and stop. Which pods there are is the controllers' business
 //! (`cluster`).
 //!
 //! A start is image pull, initialisation and the wait for the next readiness probe; a pod whose image is lost
@@ -12,6 +12,7 @@
 
 use backspin_mocks::controllers::PodId;
 
+use super::cache::Cache;
 use super::draw::Draw;
 use super::pod_counts::{PodCounts, Splitter};
 use super::scrape::Counts;
@@ -64,6 +65,8 @@ struct Pod {
     ready_at: Option<MonoTime>,
     /// Share of the memory limit that it has leaked.
     leaked: f64,
+    /// Requests that its container has answered well.
+    answered: f64,
     /// How fast it leaks against the mean.
     leak_speed: f64,
     restarts: u32,
@@ -148,6 +151,7 @@ impl Pods {
     pub(crate) fn settled(&mut self, deployment: usize, id: PodId, version: usize) {
         let mut pod = self.born(deployment, id, version, MonoTime::ZERO);
         pod.phase = Phase::Ready;
+        pod.answered = f64::INFINITY;
         self.versions[version].ready += 1;
         self.list.push(pod);
     }
@@ -288,6 +292,24 @@ impl Pods {
         }
     }
 
+    /// The ready pods of a version answered `n` more requests well, each as many.
+    pub(crate) fn fill(&mut self, version: usize, n: f64) {
+        let each = n / f64::from(self.versions[version].ready.max(1));
+        for pod in self.list.iter_mut().filter(|pod| pod.version == version && pod.phase == Phase::Ready) {
+            pod.answered += each;
+        }
+    }
+
+    /// Share of the calls of a version's ready pods that their caches do not save.
+    pub(crate) fn misses(&self, version: usize, cache: &Cache) -> f64 {
+        let ready = self.list.iter().filter(|pod| pod.version == version && pod.phase == Phase::Ready);
+        let misses: f64 = ready.map(|pod| cache.misses(pod.answered)).sum();
+        match self.versions[version].ready {
+            0 => cache.misses_full(),
+            ready => misses / f64::from(ready),
+        }
+    }
+
     /// Splits what a version counted in an interval over its pods, each by what it was given.
     pub(crate) fn split(&mut self, version: usize, tick: u64, plain: &Counts, odd: &Counts) {
         let weights = self.list.iter().filter(|pod| pod.version == version).map(|pod| pod.counts.expected);
@@ -396,6 +418,7 @@ impl Pods {
             due: None,
             ready_at: None,
             leaked: 0.0,
+            answered: 0.0,
             leak_speed,
             restarts: 0,
             number: self.born - 1,
@@ -416,7 +439,7 @@ impl Pod {
         let init_s = Draw::at(key, tick).lognormal(model.init_s, START_LOG_SD);
         let backoff_s = libm::fmin(10.0 * libm::exp2(f64::from(self.restarts)), 300.0);
         self.phase = Phase::Restarting;
-        self.leaked = 0.0;
+        (self.leaked, self.answered) = (0.0, 0.0);
         self.restarts += 1;
         self.due = Some(now + millis(init_s + if self.restarts > 1 { backoff_s } else { 0.0 }));
     }

@@ -8,6 +8,7 @@ use super::simulation::World;
 use super::view::cpu_ratio;
 use crate::domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
 use crate::domain::signal::Quality;
+use crate::scenario::model::Scenario;
 
 /// What one series is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +31,10 @@ pub enum SeriesKind {
 }
 
 /// All series of a world; the order of [`World::sample`].
-pub(crate) fn define<'a>(
-    service: &str,
-    versions: impl Iterator<Item = &'a str>,
-    candidate: usize,
-    dependency: Option<&str>,
-) -> Vec<SeriesDef> {
+pub(crate) fn define(scenario: &Scenario, candidate: usize) -> Vec<SeriesDef> {
+    let service = scenario.service.id.as_str();
     let mut series = Vec::new();
-    for (index, version) in versions.enumerate() {
+    for (index, version) in scenario.service.versions.iter().map(|version| version.id.as_str()).enumerate() {
         let arm = if index == candidate { "candidate" } else { "stable" };
         let mut add = |name, kind, extra: Option<(&'static str, String)>| {
             let mut labels = vec![
@@ -65,6 +62,9 @@ pub(crate) fn define<'a>(
         add("pods_ready", SeriesKind::Gauge, None);
         add("container_cpu_ratio", SeriesKind::Gauge, None);
         add("container_memory_ratio", SeriesKind::Gauge, None);
+        if scenario.cache.is_some() {
+            add("cache_hit_ratio", SeriesKind::Gauge, None);
+        }
     }
     let of_service = |name, kind, extra: Vec<(&'static str, String)>| {
         let mut labels = vec![("service", service.to_owned())];
@@ -76,10 +76,17 @@ pub(crate) fn define<'a>(
     series.push(of_service("security_findings", SeriesKind::Gauge, Vec::new()));
     series.push(of_service("compliance_findings", SeriesKind::Gauge, Vec::new()));
     for code in ["2xx", "5xx"] {
-        series.extend(dependency.map(|dependency| {
-            let labels = vec![("dependency", dependency.to_owned()), ("code", code.to_owned())];
+        series.extend(scenario.dependency.as_ref().map(|dependency| {
+            let labels = vec![("dependency", dependency.id.to_string()), ("code", code.to_owned())];
             of_service("dependency_requests_total", SeriesKind::Counter, labels)
         }));
+    }
+    if scenario.queue.is_some() {
+        series.push(of_service("queue_depth", SeriesKind::Gauge, Vec::new()));
+        series.push(of_service("queue_age_seconds", SeriesKind::Gauge, Vec::new()));
+    }
+    if scenario.database.is_some() {
+        series.push(of_service("replica_lag_seconds", SeriesKind::Gauge, Vec::new()));
     }
     series
 }
@@ -125,6 +132,9 @@ impl World {
             let running = |value: f64| if pods.ready(version) > 0 { seen(value) } else { None };
             put(running(cpu_ratio(self.versions[version].flow.utilisation)));
             put(running(pods.memory_ratio(version)));
+            if let Some(cache) = &self.cache {
+                put(running(1.0 - pods.misses(version, cache)));
+            }
         }
         let up = !self.faults.metrics_down(self.now);
         put(up.then_some(self.scraper.complaints_total as f64));
@@ -134,6 +144,13 @@ impl World {
             let calls = self.scraper.calls;
             put(up.then_some((calls.total - calls.errors_total) as f64));
             put(up.then_some(calls.errors_total as f64));
+        }
+        if let Some(queue) = &self.queue {
+            put(up.then_some(libm::round(queue.depth())));
+            put(up.then_some(queue.age_s(self.now)));
+        }
+        if let Some(replicas) = &self.replicas {
+            put(up.then_some(replicas.lag_s(self.now)));
         }
     }
 }

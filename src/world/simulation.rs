@@ -12,6 +12,7 @@ use super::WorldNotice;
 use super::actuate::Running;
 use super::autoscaler::Autoscalers;
 use super::below::Below;
+use super::cache::Cache;
 use super::database::Database;
 use super::delivery::{Delivery, Moved};
 use super::demand::Demand;
@@ -24,6 +25,8 @@ use super::incident::{Defect, External, Incident};
 use super::infrastructure::Infrastructure;
 use super::ledger::{Ledger, Level};
 use super::noise::{ARM_TAU_S, Ar1, SHARED_TAU_S, log_factor};
+use super::queue::Queue;
+use super::replicas::{Reads, Replicas, Writers};
 use super::rollout::RolloutChange;
 use super::scrape::Scraper;
 use super::series::{self, SeriesDef};
@@ -62,6 +65,11 @@ pub struct World {
     pub(crate) complaints: Complaints,
     pub(crate) demand_rps: f64,
     pub(crate) dependency: DependencyEffect,
+    pub(crate) cache: Option<Cache>,
+    pub(crate) queue: Option<Queue>,
+    pub(crate) replicas: Option<Replicas>,
+    /// What reads from replicas meet now.
+    pub(crate) reads: Reads,
     below: Below,
     demand: Demand,
     shared: Ar1<2>,
@@ -88,6 +96,8 @@ pub(crate) struct VersionState {
     /// What users feel of it now.
     pub(crate) harm: Harm,
     pub(crate) defect: Defect,
+    /// Share of its calls to the dependency that its caches do not save.
+    misses: f64,
     /// Its one pod with a fault, if there is one and it answers.
     pub(crate) odd: Option<OddPod>,
     /// Requests per second that users address to it.
@@ -188,6 +198,7 @@ impl World {
             flow: Flow::default(),
             harm: Harm::default(),
             defect: Defect::NONE,
+            misses: 1.0,
             odd: None,
             rate_rps: 0.0,
         };
@@ -209,15 +220,16 @@ impl World {
             scraper: Scraper::new(scenario, seed),
             ledger,
             view: View::default(),
-            series: series::define(
-                scenario.service.id.as_str(),
-                versions.iter().map(|v| v.id.as_str()),
-                candidate,
-                scenario.dependency.as_ref().map(|d| d.id.as_str()),
-            ),
+            series: series::define(scenario, candidate),
             complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
             demand_rps: 0.0,
             dependency: DependencyEffect::default(),
+            cache: scenario.cache.map(Cache::new),
+            queue: scenario
+                .queue
+                .map(|queue| Queue::new(queue, scenario.service.latency.timeout_ms / 1000.0)),
+            replicas: scenario.database.map(Replicas::new),
+            reads: Reads::NONE,
             below: Below::new(scenario),
             demand: Demand::new(scenario.traffic, seed, step_s),
             shared: Ar1::new(seed.stream("service/noise"), SHARED_TAU_S, step_s),
@@ -328,7 +340,7 @@ impl World {
             return;
         }
         self.since = self.now;
-        let (mut good, mut failed, mut callers) = (0.0, 0.0, 0.0);
+        let (mut good, mut failed, mut written, mut callers) = (0.0, 0.0, 0.0, 0.0);
         for (index, version) in self.versions.iter().enumerate().filter(|(_, v)| v.rate_rps > 0.0) {
             let n = version.flow.attempts_rps * seconds;
             let at_odd = version.odd.map_or(0.0, |odd| n * odd.share);
@@ -339,14 +351,20 @@ impl World {
                 self.scraper.expect_odd(index, &odd.flow, at_odd);
             }
             (good, failed) = (good + n - errors, failed + errors);
-            callers += n * version.defect.calls_factor;
+            written += (n - errors) * version.defect.writes_factor;
+            callers += n * version.defect.calls_factor * version.misses;
+            if self.cache.is_some() {
+                self.delivery.cluster.pods_mut().fill(index, n - errors);
+            }
             if version.answered && self.delivery.rollout.has_begun() {
                 let odd = version.odd.map(|odd| (odd.ordinal, at_odd));
                 self.delivery.cluster.pods_mut().expect(index, n - at_odd, odd);
             }
             self.ledger.book(index == self.candidate, version.rate_rps * seconds, &version.harm);
         }
-        self.complaints.pass(seconds, good, failed);
+        let late = self.leave_behind(seconds, Writers { weighted: written, plain: good });
+        self.ledger.book_late(late);
+        self.complaints.pass(seconds, good, failed + late.by_deploy + late.anyway);
         self.scraper.expect_calls(callers * self.dependency.tries, self.dependency.call_error_ratio);
         self.ledger.pass(self.demand_rps * seconds);
     }

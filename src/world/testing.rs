@@ -83,6 +83,9 @@ pub(crate) fn healthy() -> Scenario {
             error_ratio: 0.0005,
             services: Vec::new(),
         }),
+        cache: None,
+        queue: None,
+        database: None,
         traffic: TrafficModel { rate_rps: 200.0, daily_amplitude: 0.2, noise_sd: 0.15 },
         noise: NoiseModel::default(),
         users: UserModel {

@@ -58,6 +58,8 @@ pub(crate) fn derive(scenario: &Scenario, planned: &[(MonoTime, f64)]) -> Truth 
             WorldEvent::DependencyOutage { at, lasts, .. }
             | WorldEvent::Surge { at, lasts, .. }
             | WorldEvent::NoisyNeighbour { at, lasts, .. }
+            | WorldEvent::ReplicaLag { at, lasts, .. }
+            | WorldEvent::HeavyMigration { at, lasts, .. }
             | WorldEvent::NoisyPod { at, lasts, .. }
             | WorldEvent::PodOut { at, lasts, .. }
             | WorldEvent::OtherDeploy { at, lasts, .. } => {
@@ -122,6 +124,7 @@ fn is_felt_at_once(harm: &BadVersion) -> bool {
         || harm.conversion_factor < 1.0
         || harm.cost_factor > 1.0
         || harm.calls_factor > 1.0
+        || harm.writes_factor > 1.0
 }
 
 /// Whether some other version can serve without the harm. What runs already need not start.
@@ -166,6 +169,8 @@ pub(crate) fn planned_defect(
         | WorldEvent::DependencyOutage { .. }
         | WorldEvent::Surge { .. }
         | WorldEvent::NoisyNeighbour { .. }
+        | WorldEvent::ReplicaLag { .. }
+        | WorldEvent::HeavyMigration { .. }
         | WorldEvent::NoisyPod { .. }
         | WorldEvent::PodOut { .. }
         | WorldEvent::OtherDeploy { .. }

@@ -5,6 +5,7 @@ use super::faults::ArmKind;
 use super::incident::Defect;
 use super::information::{self, Arms, Floor, Information};
 use super::ledger::Unseen;
+use super::replicas::Stale;
 use super::scrape::Counts;
 use super::service::{Conditions, Load};
 use super::simulation::{World, memory_pressure};
@@ -264,34 +265,47 @@ impl World {
         let pressure = memory_pressure(memory);
         let warm = Load { rate_rps: rate_rps * share, warm_pods: pods, log_warm_up: 0.0 };
         let short = Load { warm_pods: pods / pressure, log_warm_up: libm::log(pressure), ..warm };
-        let post = self.law.settle(short, &self.mean_conditions(&defect), &mut 0.0);
-        let pre = self.law.settle(warm, &self.mean_conditions(&Defect::NONE), &mut 0.0);
         let seconds = scenario.timing.scrape.as_secs_f64();
+        let post = self.law.settle(short, &self.mean_conditions(&defect, self.reads.actual), &mut 0.0);
+        let told = |paired: bool| {
+            let reads = if paired { self.reads.actual } else { self.reads.clean };
+            let pre = self.law.settle(warm, &self.mean_conditions(&Defect::NONE, reads), &mut 0.0);
+            let arms = Arms {
+                faulty: post.attempts_rps * seconds,
+                control: paired.then_some(rate_rps * (1.0 - share) * seconds),
+            };
+            let floor = if paired {
+                Floor::between_arms(&scenario.noise, seconds)
+            } else {
+                Floor::against_history(&scenario.noise, seconds)
+            };
+            let sigma = scenario.service.latency.sigma;
+            information::of_scrape(&self.law.latency, sigma, arms, &post, &pre, floor)
+        };
         let paired = known.concurrent_baseline && share < 1.0;
-        let arms = Arms {
-            faulty: post.attempts_rps * seconds,
-            control: paired.then_some(rate_rps * (1.0 - share) * seconds),
-        };
-        let floor = if paired {
-            Floor::between_arms(&scenario.noise, seconds)
-        } else {
-            Floor::against_history(&scenario.noise, seconds)
-        };
-        information::of_scrape(&self.law.latency, scenario.service.latency.sigma, arms, &post, &pre, floor)
+        let by_arms = told(paired);
+        if !paired || self.reads.actual == self.reads.clean {
+            return by_arms;
+        }
+        // Both arms read from the same replicas: what that does only the past tells.
+        let by_past = told(false);
+        if by_past.forward > by_arms.forward { by_past } else { by_arms }
     }
 
     /// Conditions without noise.
-    fn mean_conditions(&self, defect: &Defect) -> Conditions {
-        let calls = defect.calls_factor;
-        let well =
-            (1.0 - self.base_error) * (1.0 - self.dependency.error_ratio(calls)) * (1.0 - defect.error_ratio);
+    fn mean_conditions(&self, defect: &Defect, stale: Stale) -> Conditions {
+        let calls = defect.calls_factor * self.misses_full();
+        let well = (1.0 - self.base_error)
+            * (1.0 - self.dependency.error_ratio(calls))
+            * (1.0 - defect.error_ratio)
+            * (1.0 - stale.fails);
         Conditions {
             error_ratio: 1.0 - well,
             log_shift: defect.log_latency + self.external.log_latency + self.dependency.log_shift(calls),
             tail_share: defect.tail_share,
             hang_ratio: defect.hang_ratio,
             cost_factor: defect.cost_factor,
-            conversion_factor: defect.conversion_factor,
+            conversion_factor: defect.conversion_factor * stale.keeps,
         }
     }
 }

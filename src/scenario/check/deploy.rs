@@ -124,6 +124,16 @@ impl Check<'_> {
         }
     }
 
+    /// A cache saves calls to something that is simulated.
+    pub(super) fn cache(&mut self) {
+        let simulated = self.scenario.dependency.as_ref().is_some_and(|model| !model.services.is_empty());
+        if self.scenario.cache.is_some() && !simulated {
+            let message = "a cache stands in front of a dependency that can be overloaded";
+            let hint = "give `dependency` a `name` and a `capacity_rps`";
+            self.report(Rule::NoDependency, &[Step::Field("cache")], message, hint);
+        }
+    }
+
     /// Services below are simulated from the dependency on down.
     pub(super) fn services(&mut self) {
         let simulated = self.scenario.dependency.as_ref().map_or(&[][..], |model| &model.services);

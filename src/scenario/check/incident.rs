@@ -66,6 +66,14 @@ impl Check<'_> {
                 }
                 Event::Surge(surge) => surge.at,
                 Event::NoisyNeighbour(noise) => noise.at,
+                Event::ReplicaLag(lag) => {
+                    self.needs_database(&base);
+                    lag.at
+                }
+                Event::HeavyMigration(heavy) => {
+                    self.needs_database(&base);
+                    heavy.at
+                }
                 Event::NoisyPod(noisy) => {
                     if noisy.error_ratio <= 0.0 && noisy.latency_factor <= 1.0 {
                         let hint = "give `error_ratio` or `latency_factor`";
@@ -80,6 +88,13 @@ impl Check<'_> {
                 }
             };
             self.within(&field("at"), "at", MonoTime(at.0.0));
+        }
+    }
+
+    fn needs_database(&mut self, path: &[Step<'_>]) {
+        if self.scenario.database.is_none() {
+            let message = "the service has no database whose replicas could lag";
+            self.report(Rule::NoDatabase, path, message, "add `database: {}`");
         }
     }
 
@@ -117,6 +132,10 @@ impl Check<'_> {
             let path: Vec<Step<'_>> = base.iter().copied().chain([Step::Field("calls_factor")]).collect();
             let message = "the service calls no dependency that it could call more often";
             self.report(Rule::NoDependency, &path, message, "add `dependency: { name: payments }`");
+        }
+        if harm.writes_factor != 1.0 {
+            let path: Vec<Step<'_>> = base.iter().copied().chain([Step::Field("writes_factor")]).collect();
+            self.needs_database(&path);
         }
         let mut path = base.to_vec();
         path.push(Step::Field("onset"));
@@ -191,5 +210,6 @@ fn does_harm(harm: &Harm) -> bool {
         || harm.conversion_factor < 1.0
         || harm.cost_factor > 1.0
         || harm.calls_factor > 1.0
+        || harm.writes_factor > 1.0
         || harm.memory_leak_per_hour > 0.0
 }

@@ -20,6 +20,7 @@ pub(super) fn check(source: &Source, document: &Document<ScenarioFile>, scenario
     check.versions();
     check.rollout();
     check.autoscaler();
+    check.cache();
     check.graph();
     check.services();
     check.incident();

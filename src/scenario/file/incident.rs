@@ -26,6 +26,10 @@ pub enum Event {
     Surge(Surge),
     /// Something else on the same machines slows every pod of both versions.
     NoisyNeighbour(NoisyNeighbour),
+    /// The database's replicas replay more slowly.
+    ReplicaLag(ReplicaLag),
+    /// Somebody rewrites the data: writes that replicas have to replay besides.
+    HeavyMigration(HeavyMigration),
     /// One pod is slow or fails, for its machine's sake.
     NoisyPod(NoisyPod),
     /// One pod is out.
@@ -47,6 +51,8 @@ impl Event {
             Self::OtherDeploy(_) => "other_deploy",
             Self::Surge(_) => "surge",
             Self::NoisyNeighbour(_) => "noisy_neighbour",
+            Self::ReplicaLag(_) => "replica_lag",
+            Self::HeavyMigration(_) => "heavy_migration",
             Self::NoisyPod(_) => "noisy_pod",
             Self::PodOut(_) => "pod_out",
             Self::SecurityFinding(_) => "security_finding",
@@ -84,6 +90,9 @@ pub struct Harm {
     /// Factor on the calls per request to the dependency. Default 1.
     #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
     pub calls_factor: f64,
+    /// Factor on the writes per request to the database. Default 1.
+    #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
+    pub writes_factor: f64,
     /// Memory that a pod loses per hour, as a share of its limit.
     #[schemars(range(min = 0.0, max = 1000.0))]
     pub memory_leak_per_hour: f64,
@@ -101,6 +110,7 @@ impl Default for Harm {
             conversion_factor: 1.0,
             cost_factor: 1.0,
             calls_factor: 1.0,
+            writes_factor: 1.0,
             memory_leak_per_hour: 0.0,
         }
     }
@@ -202,6 +212,34 @@ pub struct NoisyNeighbour {
     /// Factor on response times.
     #[schemars(range(max = 10_000.0), extend("exclusiveMinimum" = 0))]
     pub latency_factor: f64,
+}
+
+/// Replicas replay more slowly.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReplicaLag {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Factor on the writes per second that a replica can replay; with 0 it stands still.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub replay_factor: f64,
+}
+
+/// Somebody rewrites the data.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HeavyMigration {
+    /// When.
+    pub at: Length,
+    /// How long.
+    #[serde(rename = "for")]
+    pub lasts: Length,
+    /// Its writes per second.
+    #[schemars(range(max = 10_000_000.0), extend("exclusiveMinimum" = 0))]
+    pub writes_per_s: f64,
 }
 
 /// One pod of an arm, the oldest, is slow or fails. At least one field must do harm.

@@ -20,10 +20,10 @@ use crate::policy::document::{Length, Name, OneOrMany};
 use crate::scenario::model::Answer;
 use crate::scenario::vary::Draws;
 
-pub use around::{ArmNoise, Noise, SharedNoise};
+pub use around::{ArmNoise, Cache, Database, Noise, Queue, SharedNoise};
 pub use incident::{
-    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, Interval, NoisyNeighbour, NoisyPod,
-    OtherDeploy, Outage, PodOut, Surge,
+    BadFlag, BadInfrastructure, Event, FaultEntry, Findings, Gap, Harm, HeavyMigration, Interval,
+    NoisyNeighbour, NoisyPod, OtherDeploy, Outage, PodOut, ReplicaLag, Surge,
 };
 pub use rivals::{RivalEntry, RouteEdit, SecondLeader, Sync};
 pub(crate) use service::capabilities;
@@ -84,6 +84,15 @@ pub struct ScenarioFile {
     /// The service it calls, if one matters.
     #[serde(default)]
     pub dependency: Option<Dependency>,
+    /// A cache in each pod in front of the dependency, which needs a `capacity_rps`. Default: none.
+    #[serde(default)]
+    pub cache: Option<Cache>,
+    /// Work that is done after the answer, by workers. Default: none.
+    #[serde(default)]
+    pub queue: Option<Queue>,
+    /// A database with replicas that lag behind it. Default: reads are never stale.
+    #[serde(default)]
+    pub database: Option<Database>,
     /// Services further below, by name, with capacities of their own. The dependency needs a `capacity_rps`, too.
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, Callee>")]

@@ -53,6 +53,24 @@ pub enum WorldEvent {
         /// Factor on response times.
         latency_factor: f64,
     },
+    /// The database's replicas replay more slowly.
+    ReplicaLag {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Factor on the writes per second that a replica can replay, `0..=1`.
+        replay_factor: f64,
+    },
+    /// Somebody rewrites the data: writes that replicas have to replay besides.
+    HeavyMigration {
+        /// When.
+        at: MonoTime,
+        /// How long.
+        lasts: Millis,
+        /// Its writes per second.
+        writes_per_s: f64,
+    },
     /// One pod of an arm, or one of each, is slow or fails: its machine, not its version.
     NoisyPod {
         /// When.
@@ -130,6 +148,8 @@ pub struct BadVersion {
     pub cost_factor: f64,
     /// Factor on the calls per request to the dependency.
     pub calls_factor: f64,
+    /// Factor on the writes per request to the database.
+    pub writes_factor: f64,
     /// Memory that a pod of it loses per hour, share of the limit.
     pub memory_leak_per_hour: f64,
 }
@@ -146,6 +166,7 @@ impl Default for BadVersion {
             conversion_factor: 1.0,
             cost_factor: 1.0,
             calls_factor: 1.0,
+            writes_factor: 1.0,
             memory_leak_per_hour: 0.0,
         }
     }

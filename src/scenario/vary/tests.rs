@@ -123,3 +123,20 @@ fn what_cannot_be_drawn_is_named() {
     refused("  traffic.rps: { normal: [0.0, 1.0] }", 7, "unknown");
     refused("  traffic.rsp: { uniform: [1.0, 2.0] }", 7, "rsp");
 }
+
+#[test]
+fn noise_and_what_is_kept_can_be_drawn_without_their_other_fields() {
+    let drawn = good(
+        "  noise.arms.error_sd: { uniform: [0.1, 0.3] }\n  queue.job_ms: { log_uniform: [50, 500] }\n  database.reads: { uniform: [0.1, 0.4] }\n",
+    );
+    let usual = crate::scenario::model::NoiseModel::default();
+    for seed in 0..20 {
+        let one = drawn.for_seed(Seed(seed));
+        assert!((0.1..=0.3).contains(&one.noise.arms.error_sd));
+        assert_eq!((one.noise.arms.latency_sd, one.noise.shared), (usual.arms.latency_sd, usual.shared));
+        let queue = one.queue.expect("it is there");
+        // 70 % busy at 100 requests per second, whatever the job's length.
+        assert_eq!(queue.workers, libm::ceil(100.0 * queue.job_s / 0.7) as u32);
+        assert!(one.database.is_some());
+    }
+}

@@ -2,11 +2,25 @@
 //! in the worlds that are told apart.
 
 use super::{Failing, Harm, OddPod, VersionState, World, memory_pressure};
+use crate::world::below::Callers;
 use crate::world::dependency::DependencyEffect;
 use crate::world::incident::{Defect, External};
 use crate::world::ledger::Level;
 use crate::world::noise::log_factor;
+use crate::world::queue::{Late, Part};
+use crate::world::replicas::{Reads, Stale, Writers};
 use crate::world::service::{Conditions, Flow, Load};
+
+/// What a version meets outside its own pods, in one of the worlds that are told apart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Around<'a> {
+    /// What it calls.
+    called: &'a DependencyEffect,
+    /// Share of its calls that its caches do not save.
+    misses: f64,
+    /// What it reads.
+    stale: Stale,
+}
 
 impl World {
     /// How the pod with a fault answers, if there is one and it is listed.
@@ -36,9 +50,12 @@ impl World {
                 defect.error_ratio = (defect.error_ratio + self.database.failing(version)).min(1.0);
                 defect.hang_ratio = (defect.hang_ratio + self.database.waiting()).min(1.0);
             }
+            let pods = self.delivery.cluster.pods();
+            self.versions[version].misses = self.cache.map_or(1.0, |cache| pods.misses(version, &cache));
             self.versions[version].defect = defect;
             self.versions[version].rate_rps = rate_rps;
         }
+        self.reads = self.replicas.as_ref().map_or(Reads::NONE, |replicas| replicas.reads(self.now));
         let mut rounds = self.below.rounds();
         loop {
             self.call();
@@ -65,24 +82,55 @@ impl World {
             let at_least = if version.flow.attempts_rps > 0.0 { 1.0 } else { 0.0 };
             // Before a version has a flow its users are all there is to go by.
             let rate_rps = version.flow.attempts_rps.max(version.rate_rps * (1.0 - at_least));
-            if version.rate_rps > 0.0 { rate_rps * version.defect.calls_factor } else { 0.0 }
+            if version.rate_rps > 0.0 { rate_rps * version.defect.calls_factor * version.misses } else { 0.0 }
         };
-        let callers_rps = self.versions.iter().map(attempts).sum();
-        self.below.call(callers_rps, self.demand_rps, &self.external, &self.incident, self.now);
+        let clean_rps = match self.cache {
+            None => self.demand_rps,
+            Some(_) => self.versions.iter().map(|version| version.rate_rps * version.misses).sum(),
+        };
+        let callers = Callers {
+            actual_rps: self.versions.iter().map(attempts).sum(),
+            clean_rps,
+            calm_rps: self.demand_rps / self.external.surge * self.misses_full(),
+        };
+        self.below.call(callers, &self.external, &self.incident, self.now);
         self.dependency = self.below.actual;
+    }
+
+    /// Share of calls that full caches leave to be made.
+    pub(crate) fn misses_full(&self) -> f64 {
+        self.cache.map_or(1.0, |cache| cache.misses_full())
+    }
+
+    /// Lets replicas and workers take up what went well in the last `seconds`; tells of users whose job became late.
+    pub(super) fn leave_behind(&mut self, seconds: f64, good: Writers) -> Late {
+        if let Some(replicas) = &mut self.replicas {
+            replicas.pass(self.now, seconds, good, &self.external);
+        }
+        let Some(queue) = &mut self.queue else { return Late::default() };
+        let serving = || self.versions.iter().filter(|version| version.rate_rps > 0.0);
+        let all_rps: f64 = serving().map(|version| version.rate_rps).sum();
+        let parts = serving().map(|version| Part {
+            share: version.rate_rps / all_rps,
+            defect: &version.defect,
+            runs: version.answered,
+        });
+        queue.pass(self.now, seconds, good.plain, self.external.log_latency, parts)
     }
 
     fn evaluate_version(&mut self, version: usize, rate_rps: f64) {
         let load = self.load(version, rate_rps, true);
         let clean_load = self.load(version, rate_rps, false);
         let defect = self.versions[version].defect;
-        let conditions = self.conditions(version, &defect, &self.external, &self.below.actual);
+        let misses = self.versions[version].misses;
+        let actual = Around { called: &self.below.actual, misses, stale: self.reads.actual };
+        let without = Around { called: &self.below.clean, misses, stale: self.reads.clean };
+        let conditions = self.conditions(version, &defect, &self.external, actual);
         let mut failing = self.versions[version].failing;
         let flow = self.law.settle(load, &conditions, &mut failing.actual);
         let level = self.ledger.level(&self.law, &flow);
-        let harmed = defect != Defect::NONE || self.below.actual != self.below.clean;
-        let healthy =
-            harmed.then(|| self.conditions(version, &Defect::NONE, &self.external, &self.below.clean));
+        let harmed = defect != Defect::NONE || actual != without;
+        let healthy = harmed.then(|| self.conditions(version, &Defect::NONE, &self.external, without));
         let clean = if healthy.is_some() || clean_load != load {
             let flow =
                 self.law.settle(clean_load, healthy.as_ref().unwrap_or(&conditions), &mut failing.clean);
@@ -93,12 +141,19 @@ impl World {
         };
         let (well, calm) = self.undisturbed(version, clean_load, clean, &mut failing);
         let refused = load.warm_pods <= 0.0;
-        let hindered = (1.0 - level.harmed()) * (1.0 - defect.conversion_factor).max(0.0);
+        let kept =
+            |actual: Stale, other: Stale| if other.keeps > 0.0 { actual.keeps / other.keeps } else { 1.0 };
+        let hindered = (1.0 - level.harmed())
+            * (1.0 - defect.conversion_factor * kept(self.reads.actual, self.reads.clean)).max(0.0);
+        let anyway = (1.0 - clean.harmed()) * (1.0 - kept(self.reads.clean, self.reads.calm)).max(0.0);
         let beyond = |harmed: f64, other: f64| (harmed - other).max(0.0);
         let (by_deploy, external) = if refused {
             (1.0, 0.0)
         } else {
-            (beyond(level.harmed(), clean.harmed()) + hindered, beyond(clean.harmed(), calm.harmed()))
+            (
+                beyond(level.harmed(), clean.harmed()) + hindered,
+                beyond(clean.harmed(), calm.harmed()) + anyway,
+            )
         };
         let mut harm = Harm { by_deploy, external, level, well };
         let odd = self.odd_pod(version, &flow);
@@ -117,8 +172,10 @@ impl World {
         let settled =
             self.autoscalers.settled(version, load.rate_rps / self.scenario.service.pod_capacity_rps);
         let pods = settled.unwrap_or(planned);
-        let short = load.warm_pods < pods || load.log_warm_up > 0.0;
-        let outside = self.external != External::NONE;
+        let full_misses = self.misses_full();
+        let short =
+            load.warm_pods < pods || load.log_warm_up > 0.0 || self.versions[version].misses > full_misses;
+        let outside = self.external != External::NONE || self.reads.clean != self.reads.calm;
         let lingers = failing.clean - failing.calm > LINGERS;
         if !(short || outside || lingers) {
             (failing.well, failing.calm) = (failing.clean, failing.clean);
@@ -129,7 +186,8 @@ impl World {
             warm_pods: load.warm_pods.max(pods),
             log_warm_up: 0.0,
         };
-        let conditions = self.conditions(version, &Defect::NONE, &External::NONE, &self.below.calm);
+        let around = Around { called: &self.below.calm, misses: full_misses, stale: self.reads.calm };
+        let conditions = self.conditions(version, &Defect::NONE, &External::NONE, around);
         let flow = self.law.settle(full(self.external.surge), &conditions, &mut failing.calm);
         let calm = self.ledger.level(&self.law, &flow);
         if !outside {
@@ -139,7 +197,8 @@ impl World {
         if !self.ledger.looks_for_recovery(self.now) {
             return (calm, calm);
         }
-        let conditions = self.conditions(version, &Defect::NONE, &self.external, &self.below.clean);
+        let around = Around { called: &self.below.clean, misses: full_misses, stale: self.reads.clean };
+        let conditions = self.conditions(version, &Defect::NONE, &self.external, around);
         let flow = self.law.settle(full(1.0), &conditions, &mut failing.well);
         (self.ledger.level(&self.law, &flow), calm)
     }
@@ -169,9 +228,10 @@ impl World {
         version: usize,
         defect: &Defect,
         external: &External,
-        called: &DependencyEffect,
+        around: Around<'_>,
     ) -> Conditions {
         let state = &self.versions[version];
+        let calls = defect.calls_factor * around.misses;
         let ([shared_error, shared_latency], [arm_error, arm_latency]) = (self.shared.z(), state.noise.z());
         let noise = &self.scenario.noise;
         let log_error = log_factor(noise.shared.error_sd, *shared_error)
@@ -181,18 +241,19 @@ impl World {
             + log_factor(noise.arms.latency_sd, *arm_latency)
             + state.offset.latency;
         let well = (1.0 - (self.base_error * libm::exp(log_error)).min(1.0))
-            * (1.0 - called.error_ratio(defect.calls_factor))
-            * (1.0 - defect.error_ratio);
+            * (1.0 - around.called.error_ratio(calls))
+            * (1.0 - defect.error_ratio)
+            * (1.0 - around.stale.fails);
         Conditions {
             error_ratio: 1.0 - well,
             log_shift: log_latency
                 + defect.log_latency
                 + external.log_latency
-                + called.log_shift(defect.calls_factor),
+                + around.called.log_shift(calls),
             tail_share: defect.tail_share,
             hang_ratio: defect.hang_ratio,
             cost_factor: defect.cost_factor,
-            conversion_factor: defect.conversion_factor * state.offset.conversion,
+            conversion_factor: defect.conversion_factor * state.offset.conversion * around.stale.keeps,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod consequences;
 mod deploys;
+mod kept;
 mod others;
 mod pods;
 mod steps;

@@ -19,6 +19,7 @@ const ERRORS: BadVersion = BadVersion {
     conversion_factor: 1.0,
     cost_factor: 1.0,
     calls_factor: 1.0,
+    writes_factor: 1.0,
     memory_leak_per_hour: 0.0,
 };
 
