@@ -12,13 +12,17 @@ use backspin::scenario::shipped;
 use backspin::score::{RunOutcome, score_entries};
 use backspin::world::World;
 
-/// Scenarios whose world does all it can: pods come and go, a router shifts, a dependency fails, memory leaks.
-const NAMES: [&str; 5] = [
+/// Scenarios whose world does all it can: pods come and go, a router shifts, a dependency fails, memory leaks, a
+/// cache fills, a queue and replicas fall behind.
+const NAMES: [&str; 8] = [
     "five-points-of-errors",
     "dependency-outage",
     "rolling-without-baseline",
     "overload-retry-storm",
     "noisy-candidate-pod",
+    "cold-caches-after-the-rollback",
+    "backlog-outlives-the-rollback",
+    "writes-too-much",
 ];
 
 #[test]
