@@ -30,11 +30,11 @@ pub(crate) struct Below {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Callers {
     /// As it is.
-    pub(crate) actual_rps: f64,
+    pub(crate) actual: f64,
     /// Without what the deploy does.
-    pub(crate) clean_rps: f64,
+    pub(crate) clean: f64,
     /// The same without outside causes.
-    pub(crate) calm_rps: f64,
+    pub(crate) calm: f64,
 }
 
 impl Below {
@@ -82,11 +82,11 @@ impl Below {
             fault
         };
         let effect = |served| dependency::simulated(model, served, self.normal, self.made, self.median_ms);
-        self.actual = effect(self.callees.settle(callers.actual_rps * model.call_ratio, fault));
+        self.actual = effect(self.callees.settle(callers.actual * model.call_ratio, fault));
         self.otherwise.calm_down();
-        self.clean = effect(self.otherwise.settle(callers.clean_rps * model.call_ratio, fault));
+        self.clean = effect(self.otherwise.settle(callers.clean * model.call_ratio, fault));
         self.otherwise.calm_down();
-        self.calm = effect(self.otherwise.settle(callers.calm_rps * model.call_ratio, |_| CalleeFault::NONE));
+        self.calm = effect(self.otherwise.settle(callers.calm * model.call_ratio, |_| CalleeFault::NONE));
     }
 }
 

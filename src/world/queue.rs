@@ -47,9 +47,9 @@ pub(crate) struct Late {
 }
 
 impl Queue {
-    /// Empty; a job that hangs does so for `timeout_s` seconds.
-    pub(crate) fn new(model: QueueModel, timeout_s: f64) -> Self {
-        Self { model, timeout_s, actual: Backlog::new(), clean: Backlog::new() }
+    /// Empty; a job that hangs does so for `timeout_ms` milliseconds.
+    pub(crate) fn new(model: QueueModel, timeout_ms: f64) -> Self {
+        Self { model, timeout_s: timeout_ms / 1000.0, actual: Backlog::new(), clean: Backlog::new() }
     }
 
     /// Lets `seconds` pass until `now`, in which `good` requests went well; times were longer by `log_latency` for reasons outside.
@@ -97,6 +97,7 @@ impl Queue {
     }
 }
 
+/// Seconds since the run began.
 pub(crate) fn seconds_of(now: MonoTime) -> f64 {
     now.since(MonoTime::ZERO).as_secs_f64()
 }
@@ -109,7 +110,7 @@ mod tests {
     /// 100 jobs per second come, 140 can be done.
     fn queue() -> Queue {
         let model = QueueModel { jobs_per_request: 0.5, job_s: 0.2, workers: 28, due: Millis::from_secs(60) };
-        Queue::new(model, 5.0)
+        Queue::new(model, 5000.0)
     }
 
     /// So many minutes with half of the workers on a version with this defect; who was late.

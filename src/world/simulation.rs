@@ -227,9 +227,7 @@ impl World {
             demand_rps: 0.0,
             dependency: DependencyEffect::default(),
             cache: scenario.cache.map(Cache::new),
-            queue: scenario
-                .queue
-                .map(|queue| Queue::new(queue, scenario.service.latency.timeout_ms / 1000.0)),
+            queue: scenario.queue.map(|queue| Queue::new(queue, scenario.service.latency.timeout_ms)),
             replicas: scenario.database.map(Replicas::new),
             reads: Reads::NONE,
             below: Below::new(scenario),

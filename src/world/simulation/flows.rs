@@ -84,14 +84,14 @@ impl World {
             let rate_rps = version.flow.attempts_rps.max(version.rate_rps * (1.0 - at_least));
             if version.rate_rps > 0.0 { rate_rps * version.defect.calls_factor * version.misses } else { 0.0 }
         };
-        let clean_rps = match self.cache {
+        let clean = match self.cache {
             None => self.demand_rps,
             Some(_) => self.versions.iter().map(|version| version.rate_rps * version.misses).sum(),
         };
         let callers = Callers {
-            actual_rps: self.versions.iter().map(attempts).sum(),
-            clean_rps,
-            calm_rps: self.demand_rps / self.external.surge * self.misses_full(),
+            actual: self.versions.iter().map(attempts).sum(),
+            clean,
+            calm: self.demand_rps / self.external.surge * self.misses_full(),
         };
         self.below.call(callers, &self.external, &self.incident, self.now);
         self.dependency = self.below.actual;
