@@ -2,7 +2,7 @@
 //! record.
 //!
 //! A plane decides nothing. The engine cannot tell one from another: it gets the same inputs, in the same
-//! order, from a simulated world ([`direct`]), from the frames of a recorded incident ([`recorded`]) and from the
+//! order, from a simulated world ([`direct`]), from the same behind mock endpoints ([`http`]), from the frames of a recorded incident ([`recorded`]) and from the
 //! inputs of a record ([`refed`]).
 
 pub mod direct;
@@ -13,7 +13,6 @@ pub mod refed;
 mod connection;
 mod drive;
 mod header;
-pub mod http;
 mod ledger;
 mod resume;
 mod windows;
