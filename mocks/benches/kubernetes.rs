@@ -51,6 +51,7 @@ fn cluster() -> Cluster {
         let reply = cluster.handle(&request("POST", DEPLOYMENTS, "", "application/json", &body));
         assert_eq!(reply.status, 201);
     }
+    assert_eq!(cluster.take_writes().len(), 3);
     cluster
 }
 

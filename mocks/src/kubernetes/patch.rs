@@ -163,11 +163,15 @@ fn decoded(served: &Served, object: &mut Value, validation: FieldValidation) -> 
     if !object.get("metadata").is_some_and(Value::is_object) {
         return Err(Refusal::unprocessable());
     }
-    let shown = object.to_string();
-    let unknown = decode::checked(served, object).map_err(|why| Refusal::invalid_patch(&shown, &why))?;
+    // What is refused is shown as it came, which costs more than the patch, so it is written out only then.
+    let strict = (validation == FieldValidation::Strict).then(|| object.to_string());
+    let unknown = match decode::checked(served, object) {
+        Ok(unknown) => unknown,
+        Err(why) => return Err(Refusal::invalid_patch(&object.to_string(), &why)),
+    };
     match validation {
         FieldValidation::Strict if !unknown.is_empty() => {
-            Err(Refusal::invalid_patch(&shown, &decode::strict(&unknown)))
+            Err(Refusal::invalid_patch(&strict.unwrap_or_default(), &decode::strict(&unknown)))
         }
         FieldValidation::Warn => Ok(unknown.iter().map(|path| decode::warning(path)).collect()),
         FieldValidation::Strict | FieldValidation::Ignore => Ok(Vec::new()),
