@@ -38,7 +38,8 @@ impl fmt::Display for Difference {
 
 /// Where the records of one run on two planes part first; none if they tell the same.
 pub fn first_difference(direct: &[Entry], http: &[Entry]) -> Option<Difference> {
-    let (mut left, mut right) = (direct.iter().filter(is_compared), http.iter().filter(is_compared));
+    let (mut left, mut right) =
+        (direct.iter().filter(|it| is_compared(it)), http.iter().filter(|it| is_compared(it)));
     loop {
         let (direct, http) = (left.next(), right.next());
         if direct != http {
@@ -48,7 +49,7 @@ pub fn first_difference(direct: &[Entry], http: &[Entry]) -> Option<Difference> 
     }
 }
 
-fn is_compared(entry: &&Entry) -> bool {
+const fn is_compared(entry: &Entry) -> bool {
     matches!(entry, Entry::Journal(..) | Entry::Truth(..) | Entry::End(_))
 }
 

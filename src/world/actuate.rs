@@ -36,7 +36,7 @@ impl World {
     /// Tells of the steps that ended.
     pub(crate) fn advance_steps(&mut self) {
         if !self.steps.is_idle() {
-            self.with_steps(|steps, world| steps.advance(world));
+            self.with_steps(Steps::advance);
         }
     }
 

@@ -64,6 +64,11 @@ impl World {
         self.faults.metrics_down(self.now)
     }
 
+    /// Whether the flag service does not answer now.
+    pub fn flags_are_down(&self) -> bool {
+        self.faults.flags_down(self.now)
+    }
+
     /// Until when alerts are quiet.
     pub fn alerts_quiet_until(&self) -> Option<MonoTime> {
         self.effects.quiet_until()

@@ -94,6 +94,11 @@ impl Server {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Other faults from now on; what the ones before have counted is forgotten.
+    pub fn set_faults(&self, faults: Option<Faults>) {
+        *self.faults.lock().unwrap_or_else(PoisonError::into_inner) = faults;
+    }
+
     /// Where it listens.
     pub fn addr(&self) -> SocketAddr {
         self.address

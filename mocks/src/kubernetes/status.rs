@@ -12,7 +12,7 @@ pub(super) struct Refusal {
     /// Empty for a few.
     pub(super) reason: &'static str,
     pub(super) message: String,
-    pub(super) details: Option<Value>,
+    pub(super) details: Option<Box<Value>>,
     pub(super) continue_at: Option<String>,
 }
 
@@ -50,7 +50,7 @@ impl Refusal {
     }
 
     fn with(self, details: Value) -> Self {
-        Self { details: Some(details), ..self }
+        Self { details: Some(Box::new(details)), ..self }
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -158,7 +158,7 @@ impl Refusal {
             status["reason"] = Value::from(self.reason);
         }
         if let Some(details) = &self.details {
-            status["details"] = details.clone();
+            status["details"] = (**details).clone();
         }
         status["code"] = Value::from(self.code);
         status

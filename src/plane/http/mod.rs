@@ -26,6 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, RwLock};
 
+use backspin_mocks::faults::{Fault, Faults, Rule};
 use backspin_mocks::kubernetes::Server;
 use backspin_mocks::prometheus;
 use backspin_mocks::store::Store;
@@ -136,6 +137,8 @@ struct HttpWorld {
     answers: BTreeMap<(MonoTime, u64), ApprovalAnswer>,
     asked: u64,
     truths: VecDeque<TruthEntry>,
+    service: ServiceId,
+    flags_down: bool,
 }
 
 /// The mock Prometheus and what writes into it.
@@ -207,6 +210,8 @@ impl HttpWorld {
             answers: BTreeMap::new(),
             asked: 0,
             truths,
+            service: scenario.service.id.clone(),
+            flags_down: false,
         };
         around.kubernetes.catch_up(around.stage.shown(), &mut around.inputs);
         Ok(around)
@@ -258,6 +263,16 @@ impl HttpWorld {
         self.asked += 1;
     }
 
+    /// While the flag service is down, whoever asks it is turned away.
+    fn take_flags_down(&mut self) {
+        let down = self.world.flags_are_down();
+        if std::mem::replace(&mut self.flags_down, down) != down {
+            let route = format!("* */configmaps/{}", words::config(&self.service, "flags"));
+            let rules = vec![Rule::new(&route, Fault::Unavailable)];
+            self.server.set_faults(down.then(|| Faults::new(0, rules)));
+        }
+    }
+
     /// Scrapes are the world's own rhythm: they happen whether or not the engine asks, as with a real server.
     fn scrape(&mut self) {
         self.prometheus.scrape(&self.world);
@@ -284,6 +299,7 @@ impl Surroundings for HttpWorld {
         let tick = MonoTime(now.0 / self.tick.0 * self.tick.0);
         self.world.advance_to(tick);
         self.stage.set_now(tick);
+        self.take_flags_down();
         while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= now) {
             let answer = entry.remove();
             self.stage.answer(&answer);

@@ -41,13 +41,13 @@ fn sum(ticks: &[TruthTick], of: fn(&TruthTick) -> f64) -> f64 {
 
 /// Calls per scrape, on average, between two minutes.
 fn calls(run: &mut Watched, until_min: u64) -> f64 {
-    let (mut sum, mut scrapes) = (0, 0);
+    let before = run.world.scraper.calls.total;
+    let mut scrapes = 0;
     while run.world.now() < MonoTime(until_min * 60_000) {
         run.advance(run.world.now() + run.scrape);
-        sum += run.world.scraper.calls.last;
         scrapes += 1;
     }
-    sum as f64 / f64::from(scrapes)
+    (run.world.scraper.calls.total - before) as f64 / f64::from(scrapes)
 }
 
 /// The last sample of a series of the service.

@@ -18,17 +18,19 @@ impl Kubernetes {
         name: &str,
         note: Note,
         message: &str,
-        mut labels: Value,
-        annotations: Value,
+        labels: &[(&str, String)],
+        annotations: &Value,
         new: bool,
     ) -> Result<(), FailureReason> {
         let service = words::of_service(&self.service);
-        labels[APP] = json!(service);
-        labels[NOTE] = json!(note.as_str());
+        let mut all = json!({ APP: service, NOTE: note.as_str() });
+        for (name, value) in labels {
+            all[*name] = json!(value);
+        }
         let event = json!({
             "apiVersion": Kind::Event.api_version(),
             "kind": Kind::Event.kind(),
-            "metadata": { "name": name, "namespace": NAMESPACE, "labels": labels, "annotations": annotations },
+            "metadata": { "name": name, "namespace": NAMESPACE, "labels": all, "annotations": annotations },
             "involvedObject": {
                 "apiVersion": Kind::Rollout.api_version(), "kind": Kind::Rollout.kind(), "name": service,
                 "namespace": NAMESPACE,
@@ -49,13 +51,13 @@ impl Kubernetes {
     /// Calls a person.
     pub(in crate::plane::http) fn page(&mut self, key: PageKey, message: &str) -> Result<(), FailureReason> {
         let name = format!("{}-page-{}", words::of_service(&self.service), key.0);
-        self.note(&name, Note::Page, message, json!({}), json!({ words::EFFECT: key.0.to_string() }), true)
+        self.note(&name, Note::Page, message, &[], &json!({ words::EFFECT: key.0.to_string() }), true)
     }
 
     /// Marks this moment.
     pub(in crate::plane::http) fn mark(&mut self, at: MonoTime, message: &str) -> Result<(), FailureReason> {
         let name = format!("{}-mark-{}", words::of_service(&self.service), at.0);
-        self.note(&name, Note::Mark, message, json!({}), json!({}), true)
+        self.note(&name, Note::Mark, message, &[], &json!({}), true)
     }
 
     /// Keeps alerts quiet until then, or lets them sound.

@@ -210,14 +210,12 @@ impl Platform for Kubernetes {
     fn took(&mut self, attempt: Attempt, action: &StepAction, new: bool) -> Result<(), FailureReason> {
         let note = if matches!(action, StepAction::Notify { .. }) { Note::Message } else { Note::Effect };
         let name = self.event_name(attempt);
-        let labels = json!({
-            words::EXECUTION: attempt.execution.0.to_string(),
-            words::STEP: attempt.step.to_string(),
-        });
+        let labels =
+            [(words::EXECUTION, attempt.execution.0.to_string()), (words::STEP, attempt.step.to_string())];
         let message =
             if let StepAction::Notify { message } = action { message.clone() } else { action.to_string() };
         let annotations = json!({ words::EFFECT: json!(attempt).to_string() });
-        self.note(&name, note, &message, labels, annotations, new)
+        self.note(&name, note, &message, &labels, &annotations, new)
     }
 }
 

@@ -78,6 +78,10 @@ impl Shown {
     }
 }
 
+fn key(kind: Kind, name: &str) -> Key {
+    Key::new(kind.plural(), words::NAMESPACE, name)
+}
+
 fn version_shown(world: &World, id: &VersionId) -> VersionShown {
     VersionShown { id: id.clone(), pods: Platform::pods(world, id), failure: world.start_failure(id) }
 }
@@ -206,11 +210,11 @@ impl Stage {
 
     /// A spec that the rollout's controller changed has a new generation, which the router then has seen too.
     fn show_route(&mut self) {
-        let key = self.key(Kind::Route, &words::of_service(&self.shown.inventory.service));
+        let route = key(Kind::Route, &words::of_service(&self.shown.inventory.service));
         loop {
-            let seen = self.generation(&key);
+            let seen = self.generation(&route);
             self.apply(Kind::Route, objects::route(&self.shown, seen));
-            if self.generation(&key) == seen {
+            if self.generation(&route) == seen {
                 return;
             }
         }
@@ -219,10 +223,6 @@ impl Stage {
     fn generation(&self, key: &Key) -> i64 {
         let cluster = super::lock(&self.cluster);
         cluster.get(key).and_then(|object| object["metadata"]["generation"].as_i64()).unwrap_or(1)
-    }
-
-    fn key(&self, kind: Kind, name: &str) -> Key {
-        Key::new(kind.plural(), words::NAMESPACE, name)
     }
 
     fn show_settings(&mut self, world: &World) {
@@ -261,8 +261,8 @@ impl Stage {
     pub(in crate::plane::http) fn answer(&mut self, answer: &ApprovalAnswer) {
         let service = &self.shown.inventory.service;
         let name = words::config(service, &format!("approval-{}-{}", answer.execution.0, answer.role));
-        let key = self.key(Kind::ConfigMap, &name);
-        let request = super::lock(&self.cluster).get(&key).map(|known| (**known).clone());
+        let config = key(Kind::ConfigMap, &name);
+        let request = super::lock(&self.cluster).get(&config).map(|known| (**known).clone());
         if let Some(mut config) = request {
             config["data"]["answer"] = if answer.approved { "approve".into() } else { "refuse".into() };
             config["data"]["answeredPlan"] = serde_json::json!(answer.plan);

@@ -147,7 +147,7 @@ fn obey_deployment(world: &mut World, old: Option<&Value>, new: Option<&Value>) 
             |object: Option<&Value>| object.and_then(|it| it["spec"]["paused"].as_bool()).unwrap_or(false);
         match template(new) {
             Some(version) if template(old).as_ref() != Some(&version) => {
-                ignore_refusal(world.roll_to(&version))
+                ignore_refusal(world.roll_to(&version));
             }
             _ if paused(old) != paused(new) => ignore_refusal(world.set_paused(paused(new))),
             _ => {}

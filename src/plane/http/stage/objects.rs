@@ -229,7 +229,7 @@ pub(super) fn endpoint_slice(shown: &Shown) -> Value {
     it
 }
 
-fn config(shown: &Shown, what: &str, data: Map<String, Value>, seen: Vec<String>) -> Option<Value> {
+fn config(shown: &Shown, what: &str, data: Map<String, Value>, seen: &[String]) -> Option<Value> {
     if data.is_empty() {
         return None;
     }
@@ -244,7 +244,8 @@ pub(super) fn flags(shown: &Shown) -> Option<Value> {
     let state = |state: TakenBack| if state == TakenBack::Not { "on" } else { "off" };
     let data = shown.flags.iter().map(|(key, it)| (key.to_string(), state(*it).into())).collect();
     let seen = shown.flags.iter().filter(|(_, it)| *it == TakenBack::Everywhere);
-    config(shown, "flags", data, seen.map(|(key, _)| key.to_string()).collect())
+    let seen: Vec<String> = seen.map(|(key, _)| key.to_string()).collect();
+    config(shown, "flags", data, &seen)
 }
 
 pub(super) fn infrastructure(shown: &Shown) -> Option<Value> {
@@ -252,7 +253,8 @@ pub(super) fn infrastructure(shown: &Shown) -> Option<Value> {
     let all = &shown.infrastructure;
     let data = all.iter().map(|(change, it)| (infra_key(*change), state(*it).into())).collect();
     let seen = all.iter().filter(|(_, it)| *it == TakenBack::Everywhere);
-    config(shown, "infrastructure", data, seen.map(|(change, _)| infra_key(*change)).collect())
+    let seen: Vec<String> = seen.map(|(change, _)| infra_key(*change)).collect();
+    config(shown, "infrastructure", data, &seen)
 }
 
 pub(super) fn schema(shown: &Shown) -> Option<Value> {
@@ -264,5 +266,5 @@ pub(super) fn schema(shown: &Shown) -> Option<Value> {
     if let Some(version) = &schema.reverts_to {
         data.insert("revertsTo".to_owned(), json!(version));
     }
-    config(shown, "schema", data, Vec::new())
+    config(shown, "schema", data, &[])
 }
