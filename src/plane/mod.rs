@@ -14,6 +14,7 @@ mod connection;
 mod drive;
 mod header;
 mod ledger;
+mod people;
 mod resume;
 mod windows;
 

@@ -1,18 +1,19 @@
 //! The simulated world as the engine's surroundings: the course that all engines share until this one acts, then a world of
 //! its own.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::engine_io::{ApprovalAnswer, Command, Input, Output};
+use crate::domain::engine_io::{Command, Input, Output};
 use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
 use crate::domain::frame::Frame;
-use crate::domain::id::{ActorId, ExecutionId, PageKey, PlanHash, ServiceId};
-use crate::domain::time::{MonoTime, Now};
+use crate::domain::id::{ActorId, PageKey, ServiceId};
+use crate::domain::time::MonoTime;
 use crate::domain::truth::{Milestone, TruthEntry, WorldState};
 use crate::plane::connection::Connection;
 use crate::plane::drive::Surroundings;
-use crate::scenario::model::{Answer, PersonModel, Scenario};
+use crate::plane::people::People;
+use crate::scenario::model::Scenario;
 use crate::world::{World, WorldNotice};
 
 use super::WALL_START;
@@ -35,10 +36,7 @@ pub(super) struct DirectWorld<'a> {
     /// The last scrape, so that one moment is scraped once, asked for or not; none if nobody has asked for it yet.
     frame: Option<Arc<Frame>>,
     connection: Connection,
-    people: Vec<PersonModel>,
-    /// Answers that people are thinking about, by when they come and in which order they were asked for.
-    answers: BTreeMap<(MonoTime, u64), ApprovalAnswer>,
-    asked: u64,
+    people: People,
     /// When a person asks for a rollback, if one will.
     command: Option<MonoTime>,
     inputs: VecDeque<Input>,
@@ -96,9 +94,7 @@ impl<'a> DirectWorld<'a> {
             // Who asks before the first scrape gets an empty frame.
             frame: Some(Arc::default()),
             connection: Connection::new(&scenario.faults),
-            people: scenario.people.clone(),
-            answers: BTreeMap::new(),
-            asked: 0,
+            people: People::new(&scenario.people, WALL_START),
             command,
             inputs,
             truths,
@@ -165,25 +161,10 @@ impl<'a> DirectWorld<'a> {
         self.frame.clone().unwrap_or_default()
     }
 
-    /// Somebody is asked: they answer in their own time, or never.
-    fn ask(&mut self, execution: ExecutionId, plan: PlanHash, role: &ActorId) {
-        let Some(person) = self.people.iter().find(|person| person.role == *role) else { return };
-        let at = self.tick() + person.answers_after;
-        let given = Now::in_run(WALL_START, at).wall;
-        let approved = match person.answer {
-            Answer::Approve => true,
-            Answer::Refuse => false,
-        };
-        let answer =
-            ApprovalAnswer { execution, plan, approved, by: role.clone(), role: role.clone(), given };
-        self.answers.insert((at, self.asked), answer);
-        self.asked += 1;
-    }
-
     /// What people say up to now.
     fn hear_people(&mut self) {
-        while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= self.now) {
-            self.inputs.push_back(Input::ApprovalAnswered(entry.remove()));
+        while let Some(answer) = self.people.poll(self.now) {
+            self.inputs.push_back(Input::ApprovalAnswered(answer));
         }
         if self.command.take_if(|at| *at <= self.now).is_some() {
             self.inputs.push_back(Input::Commanded {
@@ -241,7 +222,7 @@ impl Surroundings for DirectWorld<'_> {
     }
 
     fn next_moment(&mut self) -> Option<MonoTime> {
-        let answer = self.answers.keys().next().map(|(at, _)| *at);
+        let answer = self.people.next();
         let next = match &mut self.ground {
             Ground::Shared { course, told, scraped, .. } if self.now < self.last => {
                 course.next_moment(*told, *scraped, self.last)
@@ -288,7 +269,10 @@ impl Surroundings for DirectWorld<'_> {
             Output::PauseRollout { .. } => self.own().world.pause_rollout(),
             Output::ResumeRollout { .. } => self.own().world.resume_rollout(),
             Output::AbortRollout { .. } => self.own().world.abort_rollout(),
-            Output::AskApproval { execution, plan, role } => self.ask(execution, plan, &role),
+            Output::AskApproval { execution, plan, role } => {
+                let now = self.tick();
+                self.people.ask(now, execution, plan, &role);
+            }
             Output::Page { key, .. } => {
                 self.mark(Mark::Page(key));
                 self.inputs.push_back(Input::Paged { key });

@@ -22,36 +22,35 @@ mod stage;
 mod tests;
 mod words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use backspin_mocks::faults::{Fault, Faults, Rule};
 use backspin_mocks::kubernetes::Server;
-use backspin_mocks::prometheus;
-use backspin_mocks::store::Store;
 use tokio::runtime::Runtime;
 
 use self::kubernetes::{Kubernetes, Timeouts};
-use self::metrics::{Begin, Collector, Exporter, Known, Prometheus, Settings, Timing};
-use self::stage::{Asked, Stage};
+use self::metrics::{Begin, Collector, Known, Prometheus, Settings, Timing};
+use self::stage::{Asked, PrometheusSide, Stage};
 use super::connection::{self, Connection};
 use super::direct::{FOLLOW_MAX, WALL_START};
 use super::drive::{Course, DriveError, Span, Surroundings, drive};
 use super::header::{RunId, header};
+use super::people::People;
 use super::windows::SignalWindows;
 use super::{PlaneError, engine};
-use crate::domain::engine_io::{ApprovalAnswer, Input, Output};
+use crate::domain::engine_io::{Input, Output};
 use crate::domain::entry::{Entry, PlaneKind};
 use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
 use crate::domain::frame::Frame;
 use crate::domain::id::{PageKey, ServiceId};
-use crate::domain::time::{Millis, MonoTime, Now};
+use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::TruthEntry;
 use crate::platform::Steps;
 use crate::policy::Policy;
 use crate::record::Recorder;
-use crate::scenario::model::{Answer, PersonModel, Scenario};
+use crate::scenario::model::Scenario;
 use crate::world::World;
 
 pub use self::kubernetes::ConnectError;
@@ -109,7 +108,7 @@ pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Played, Ht
     Ok(Played {
         entries: recorder.into_entries(),
         kubernetes_requests: around.server.requests(),
-        prometheus_requests: around.prometheus.server.requests(),
+        prometheus_requests: around.prometheus.requests(),
     })
 }
 
@@ -133,38 +132,10 @@ struct HttpWorld {
     tick: Millis,
     scrape: Millis,
     next_scrape: MonoTime,
-    people: Vec<PersonModel>,
-    answers: BTreeMap<(MonoTime, u64), ApprovalAnswer>,
-    asked: u64,
+    people: People,
     truths: VecDeque<TruthEntry>,
     service: ServiceId,
     flags_down: bool,
-}
-
-/// The mock Prometheus and what writes into it.
-struct PrometheusSide {
-    server: prometheus::Server,
-    exporter: Exporter,
-    scraped: Frame,
-}
-
-impl PrometheusSide {
-    /// The server lives on the client's runtime: it answers while the client waits.
-    fn start(runtime: &Runtime, world: &World, service: &ServiceId) -> Result<Self, HttpError> {
-        let store = Arc::new(RwLock::new(Store::default()));
-        let exporter = Exporter::new(Arc::clone(&store), world, service, WALL_START);
-        let starting = prometheus::Server::start(store, prometheus::Settings::default(), || WALL_START.0);
-        let server =
-            runtime.block_on(starting).map_err(|error| HttpError::Serve(std::io::Error::other(error)))?;
-        Ok(Self { server, exporter, scraped: Frame::default() })
-    }
-
-    /// Takes the scrape that the world just made.
-    fn scrape(&mut self, world: &World) {
-        world.scrape_into(&mut self.scraped);
-        self.server.set_away(world.metrics_are_down());
-        self.exporter.write(world, &self.scraped).expect("times rise, and a run's series fit");
-    }
 }
 
 impl HttpWorld {
@@ -175,7 +146,7 @@ impl HttpWorld {
         // What the queries ask for has to be there, as in process.
         SignalWindows::new(policy, service, &world, scenario.timing.scrape).map_err(PlaneError::from)?;
         let prometheus = PrometheusSide::start(&runtime, &world, service)?;
-        let client = Prometheus::new(&Settings::at(&format!("http://{}", prometheus.server.address())))?;
+        let client = Prometheus::new(&Settings::at(&format!("http://{}", prometheus.address())))?;
         let timing = Timing { wall_start: WALL_START, interval: scenario.timing.scrape };
         let collector = Collector::new(client, service, policy, timing, Begin::WithTheRun);
         let stage = Stage::new(&world, WALL_START);
@@ -206,9 +177,7 @@ impl HttpWorld {
             tick: scenario.timing.tick,
             scrape: scenario.timing.scrape,
             next_scrape: MonoTime::ZERO + scenario.timing.scrape,
-            people: scenario.people.clone(),
-            answers: BTreeMap::new(),
-            asked: 0,
+            people: People::new(&scenario.people, WALL_START),
             truths,
             service: scenario.service.id.clone(),
             flags_down: false,
@@ -223,8 +192,8 @@ impl HttpWorld {
 
     /// Lets the world do what was written, shows what came of it, and waits until the engine's side has heard of it.
     fn reflect(&mut self) {
-        for asked in self.stage.obey(&mut self.world) {
-            self.ask(&asked);
+        for Asked { execution, plan, role } in self.stage.obey(&mut self.world) {
+            self.people.ask(self.world.now(), execution, plan, &role);
         }
         self.stage.show(&mut self.world);
         self.kubernetes.catch_up(self.stage.shown(), &mut self.later);
@@ -242,25 +211,6 @@ impl HttpWorld {
         if self.kubernetes.take_wrote() {
             self.reflect();
         }
-    }
-
-    /// Somebody is asked: they answer in their own time, or never.
-    fn ask(&mut self, asked: &Asked) {
-        let Some(person) = self.people.iter().find(|person| person.role == asked.role) else { return };
-        let at = self.world.now() + person.answers_after;
-        let answer = ApprovalAnswer {
-            execution: asked.execution,
-            plan: asked.plan,
-            approved: match person.answer {
-                Answer::Approve => true,
-                Answer::Refuse => false,
-            },
-            by: asked.role.clone(),
-            role: asked.role.clone(),
-            given: Now::in_run(WALL_START, at).wall,
-        };
-        self.answers.insert((at, self.asked), answer);
-        self.asked += 1;
     }
 
     /// While the flag service is down, whoever asks it is turned away.
@@ -300,8 +250,7 @@ impl Surroundings for HttpWorld {
         self.world.advance_to(tick);
         self.stage.set_now(tick);
         self.take_flags_down();
-        while let Some(entry) = self.answers.first_entry().filter(|entry| entry.key().0 <= now) {
-            let answer = entry.remove();
+        while let Some(answer) = self.people.poll(now) {
             self.stage.answer(&answer);
         }
         self.reflect();
@@ -316,8 +265,10 @@ impl Surroundings for HttpWorld {
         if !self.later.is_empty() {
             return Some(self.world.now());
         }
-        let answer = self.answers.keys().next().map(|(at, _)| *at);
-        [answer, Some(self.world.next_event()), Some(self.next_scrape)].into_iter().flatten().min()
+        [self.people.next(), Some(self.world.next_event()), Some(self.next_scrape)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn poll_input(&mut self) -> Option<Input> {

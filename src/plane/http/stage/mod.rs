@@ -3,6 +3,7 @@
 //! - `mirror`: what changed in the world becomes objects.
 //! - `objects`: how each looks.
 //! - `obey`: what clients wrote becomes commands to the world.
+//! - `prometheus`: the mock Prometheus, and what is written into it at each scrape.
 //!
 //! The engine's side knows nothing of this; all that it learns comes through sockets. The other way round, virtual time
 //! needs to know what was shown: [`Stage::shown`] says which version of each kind must have been heard of before time may go
@@ -11,6 +12,7 @@
 mod mirror;
 mod obey;
 mod objects;
+mod prometheus;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +22,7 @@ use serde_json::Value;
 
 use self::mirror::Shown;
 pub(super) use self::obey::Asked;
+pub(super) use self::prometheus::PrometheusSide;
 use super::words::Kind;
 use crate::domain::time::{MonoTime, WallTime};
 use crate::world::World;

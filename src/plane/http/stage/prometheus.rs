@@ -1,0 +1,55 @@
+//! The mock Prometheus of a run, and what writes into it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, RwLock};
+
+use backspin_mocks::prometheus;
+use backspin_mocks::store::Store;
+use tokio::runtime::Runtime;
+
+use crate::domain::frame::Frame;
+use crate::domain::id::ServiceId;
+use crate::plane::direct::WALL_START;
+use crate::plane::http::HttpError;
+use crate::plane::http::metrics::Exporter;
+use crate::world::World;
+
+/// The mock Prometheus and what writes into it.
+pub(in crate::plane::http) struct PrometheusSide {
+    server: prometheus::Server,
+    exporter: Exporter,
+    scraped: Frame,
+}
+
+impl PrometheusSide {
+    /// The server lives on the client's runtime: it answers while the client waits.
+    pub(in crate::plane::http) fn start(
+        runtime: &Runtime,
+        world: &World,
+        service: &ServiceId,
+    ) -> Result<Self, HttpError> {
+        let store = Arc::new(RwLock::new(Store::default()));
+        let exporter = Exporter::new(Arc::clone(&store), world, service, WALL_START);
+        let starting = prometheus::Server::start(store, prometheus::Settings::default(), || WALL_START.0);
+        let server =
+            runtime.block_on(starting).map_err(|error| HttpError::Serve(std::io::Error::other(error)))?;
+        Ok(Self { server, exporter, scraped: Frame::default() })
+    }
+
+    /// Takes the scrape that the world just made.
+    pub(in crate::plane::http) fn scrape(&mut self, world: &World) {
+        world.scrape_into(&mut self.scraped);
+        self.server.set_away(world.metrics_are_down());
+        self.exporter.write(world, &self.scraped).expect("times rise, and a run's series fit");
+    }
+
+    /// Where it listens.
+    pub(in crate::plane::http) fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Requests that came through the socket.
+    pub(in crate::plane::http) fn requests(&self) -> u64 {
+        self.server.requests()
+    }
+}
