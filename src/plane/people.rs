@@ -1,6 +1,7 @@
 //! People who are asked for approval: they answer in their own time, or never.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::OccupiedEntry;
 
 use crate::domain::engine_io::ApprovalAnswer;
 use crate::domain::id::{ActorId, ExecutionId, PlanHash};
@@ -45,6 +46,6 @@ impl People {
 
     /// The next answer that was given by now.
     pub(super) fn poll(&mut self, now: MonoTime) -> Option<ApprovalAnswer> {
-        self.answers.first_entry().filter(|entry| entry.key().0 <= now).map(|entry| entry.remove())
+        self.answers.first_entry().filter(|entry| entry.key().0 <= now).map(OccupiedEntry::remove)
     }
 }
