@@ -25,6 +25,7 @@ mod words;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use backspin_mocks::faults::{Fault, Faults, Rule};
 use backspin_mocks::kubernetes::Server;
@@ -54,6 +55,10 @@ use crate::scenario::model::Scenario;
 use crate::world::World;
 
 pub use self::kubernetes::ConnectError;
+
+/// How long the mock endpoints may take, in real time. They always answer, and a machine that is slow must not change what a
+/// run on virtual time comes to.
+const PATIENCE: Millis = Millis::from_mins(10);
 
 /// Why a run over HTTP could not be played.
 #[derive(Debug, thiserror::Error)]
@@ -146,7 +151,8 @@ impl HttpWorld {
         // What the queries ask for has to be there, as in process.
         SignalWindows::new(policy, service, &world, scenario.timing.scrape).map_err(PlaneError::from)?;
         let prometheus = PrometheusSide::start(&runtime, &world, service)?;
-        let client = Prometheus::new(&Settings::at(&format!("http://{}", prometheus.address())))?;
+        let base = format!("http://{}", prometheus.address());
+        let client = Prometheus::new(&Settings { timeout: PATIENCE, ..Settings::at(&base) })?;
         let timing = Timing { wall_start: WALL_START, interval: scenario.timing.scrape };
         let collector = Collector::new(client, service, policy, timing, Begin::WithTheRun);
         let stage = Stage::new(&world, WALL_START);
@@ -158,7 +164,7 @@ impl HttpWorld {
             &address,
             service.clone(),
             WALL_START,
-            Timeouts::default(),
+            Timeouts { request: Duration::from_millis(PATIENCE.0), ..Timeouts::default() },
         )?;
         let truths = VecDeque::from([TruthEntry::Known(world.truth().clone())]);
         let mut around = Self {
