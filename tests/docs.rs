@@ -101,7 +101,7 @@ fn options_that_are_mentioned_exist() {
     ]
     .concat();
     // Of other programs.
-    let others = ["--release", "--path", "--locked", "--test", "--nocapture", "--ignored"];
+    let others = ["--release", "--path", "--locked", "--test", "--nocapture"];
     for (page, text) in handbook() {
         let words = text.split(|c: char| !(c.is_ascii_lowercase() || c == '-'));
         for option in words.filter(|w| w.starts_with("--") && w.len() > 2 && !w.starts_with("---")) {
