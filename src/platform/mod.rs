@@ -36,6 +36,12 @@ use crate::domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
 use crate::domain::plan::StepAction;
 use crate::domain::service::InfraChange;
 
+/// Weights of a route are whole numbers out of this many, on every platform.
+pub const WEIGHTS: f64 = 1_000_000.0;
+
+/// Shares that are at most a weight apart are the same.
+pub const SAME_SHARE: f64 = 1.0 / WEIGHTS;
+
 /// Pods of one version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PodCounts {

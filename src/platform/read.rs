@@ -1,6 +1,7 @@
 //! What is to be seen of an effect whose outcome nobody knows: of an action's goal, whoever reached it.
 
-use super::steps::{SAME_SHARE, pods_for};
+use super::SAME_SHARE;
+use super::steps::pods_for;
 use super::{Platform, SharedDeployment, Steps, TakenBack};
 use crate::domain::execution::{EffectState, FailureReason};
 use crate::domain::id::{Attempt, FlagKey, VersionId};

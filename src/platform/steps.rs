@@ -2,14 +2,11 @@
 
 use std::collections::VecDeque;
 
-use super::{Platform, TakenBack};
+use super::{Platform, SAME_SHARE, TakenBack};
 use crate::domain::execution::{FailureReason, StepOutcome};
 use crate::domain::id::{Attempt, FlagKey, VersionId};
 use crate::domain::plan::StepAction;
 use crate::domain::service::InfraChange;
-
-/// Shares that are closer are the same.
-pub(super) const SAME_SHARE: f64 = 1e-9;
 
 /// Actions under way, and outcomes that nobody has taken yet.
 #[derive(Clone, Debug, Default)]

@@ -11,10 +11,8 @@
 
 use super::simulation::World;
 use crate::domain::time::{Millis, MonoTime};
+use crate::platform::SAME_SHARE;
 use crate::scenario::model::Rival;
-
-/// Shares that are closer are the same.
-const SAME_SHARE: f64 = 1e-9;
 
 /// What a rival wants for the candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -10,6 +10,7 @@
 //! Left out: proxies that learn of a change at different times.
 
 use crate::domain::time::{Millis, MonoTime};
+use crate::platform::WEIGHTS;
 
 /// Weights by version.
 #[derive(Clone, Debug)]
@@ -39,14 +40,12 @@ impl Router {
         }
     }
 
-    /// Gives `to` this share and `from` the rest; any other version gets none.
+    /// Gives `to` this share, in whole weights, and `from` the rest; any other version gets none.
     pub(crate) fn configure(&mut self, from: usize, to: usize, share: f64, now: MonoTime, spread: Millis) {
+        let weight = libm::round(share * WEIGHTS);
         self.configured.fill(0.0);
-        self.configured[from] = 1.0 - share;
-        self.configured[to] += if from == to { 0.0 } else { share };
-        if from == to {
-            self.configured[to] = 1.0;
-        }
+        self.configured[from] = (WEIGHTS - weight) / WEIGHTS;
+        self.configured[to] = if from == to { 1.0 } else { weight / WEIGHTS };
         self.due = (self.configured != self.for_new).then_some(now + spread);
     }
 

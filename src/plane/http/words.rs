@@ -51,9 +51,6 @@ pub(super) const EFFECT: &str = "backspin.dev/effect";
 /// Label of ConfigMaps that ask for approval.
 pub(super) const APPROVAL: &str = "backspin.dev/approval";
 
-/// Weights of a route are whole numbers out of this many.
-pub(super) const WEIGHTS: f64 = 1_000_000.0;
-
 /// Kinds of objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Kind {

@@ -8,8 +8,8 @@ use crate::domain::execution::FailureReason;
 use crate::domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
 use crate::domain::plan::StepAction;
 use crate::domain::service::InfraChange;
-use crate::plane::http::words::{self, APP, Kind, Note, SEEN, SERVES, VERSION, WEIGHTS};
-use crate::platform::{Platform, PodCounts, SchemaState, SharedDeployment, TakenBack};
+use crate::plane::http::words::{self, APP, Kind, Note, SEEN, SERVES, VERSION};
+use crate::platform::{Platform, PodCounts, SchemaState, SharedDeployment, TakenBack, WEIGHTS};
 
 impl Platform for Kubernetes {
     fn knows(&self, version: &VersionId) -> bool {

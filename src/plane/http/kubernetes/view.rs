@@ -12,9 +12,8 @@ use crate::domain::time::{Millis, MonoTime, WallTime};
 use crate::domain::units::TrafficShare;
 use crate::plane::http::words::{
     self, DeploySpec, Kind, Phase, RolloutStatus, SERVICE_FACTS, ServiceFacts, VERSION, VERSION_FACTS,
-    WEIGHTS,
 };
-use crate::platform::{PodCounts, SharedDeployment};
+use crate::platform::{PodCounts, SharedDeployment, WEIGHTS};
 
 /// An annotation's text.
 pub(super) fn annotation<'a>(object: &'a DynamicObject, name: &str) -> Option<&'a str> {

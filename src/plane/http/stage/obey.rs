@@ -9,10 +9,8 @@ use crate::domain::plan::StepAction;
 use crate::domain::service::InfraChange;
 use crate::domain::time::MonoTime;
 use crate::plane::http::kubernetes::infra_key;
-use crate::plane::http::words::{
-    self, APPROVAL, EFFECT, Kind, NOTE, Note, QUIET_UNTIL, SERVES, VERSION, WEIGHTS,
-};
-use crate::platform::Platform;
+use crate::plane::http::words::{self, APPROVAL, EFFECT, Kind, NOTE, Note, QUIET_UNTIL, SERVES, VERSION};
+use crate::platform::{Platform, WEIGHTS};
 use crate::world::World;
 
 /// Somebody is asked for approval.

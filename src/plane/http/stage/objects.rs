@@ -9,9 +9,9 @@ use crate::domain::time::{Now, WallTime};
 use crate::plane::http::kubernetes::infra_key;
 use crate::plane::http::words::{
     self, APP, DeploySpec, IN_FORCE, Kind, NAMESPACE, Phase, RolloutStatus, SEEN, SERVES, SERVICE_FACTS,
-    ServiceFacts, VERSION, VERSION_FACTS, WEIGHTS,
+    ServiceFacts, VERSION, VERSION_FACTS,
 };
-use crate::platform::TakenBack;
+use crate::platform::{TakenBack, WEIGHTS};
 use crate::world::{PodShown, PodStands, World};
 
 /// An object without a content of its own.
