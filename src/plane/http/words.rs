@@ -6,7 +6,7 @@
 //! | `Rollout` | the deploy and where it stands; facts about the service | `spec.paused`, `spec.aborted`, `spec.holdStandby`, [`QUIET_UNTIL`] |
 //! | `Deployment`, `ReplicaSet` | pods by version; facts about the version | `spec.replicas`, `spec.template`, `spec.paused` |
 //! | `Pod` | readiness, why one does not start | |
-//! | `HorizontalPodAutoscaler` | that a Deployment is scaled by others too | `spec.minReplicas` |
+//! | `HorizontalPodAutoscaler` | that a Deployment is scaled by others too | `spec.minReplicas`, and `maxReplicas` where that is less |
 //! | `HTTPRoute` | weights, whether they are programmed, [`IN_FORCE`] | `spec.rules[0].backendRefs` |
 //! | `Service` and `EndpointSlice` | what discovery was told, and what it answers | [`SERVES`] of the Service |
 //! | `ConfigMap` `…-flags`, `…-infrastructure` | `data` by key, and [`SEEN`] | `data` |

@@ -113,8 +113,11 @@ impl Platform for Kubernetes {
         self.hold_standby()?;
         let name = words::of_version(&self.service, version);
         // Who asks for none turns the autoscaler off by that; its bounds begin at one.
-        if replicas > 0 && self.cache.get(Kind::Autoscaler, &name).is_some() {
-            self.patch(Kind::Autoscaler, &name, &json!({ "spec": { "minReplicas": replicas } }))?;
+        if let Some(autoscaler) = self.cache.get(Kind::Autoscaler, &name).filter(|_| replicas > 0) {
+            // Its most may not be less than its least.
+            let most = autoscaler.data.pointer("/spec/maxReplicas").and_then(Value::as_u64).unwrap_or(0);
+            let spec = json!({ "minReplicas": replicas, "maxReplicas": most.max(u64::from(replicas)) });
+            self.patch(Kind::Autoscaler, &name, &json!({ "spec": spec }))?;
         }
         self.patch(Kind::Deployment, &name, &json!({ "spec": { "replicas": replicas } }))
     }
