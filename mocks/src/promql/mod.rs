@@ -40,6 +40,7 @@ mod catalog;
 mod error;
 pub mod eval;
 mod expand;
+mod group;
 mod hint;
 mod link;
 mod lower;
@@ -53,6 +54,7 @@ mod token;
 
 pub use catalog::{Catalog, SeriesId, SeriesKind};
 pub use error::{CompileError, Refusal};
+pub use group::group;
 pub use lower::check;
 pub use parse::{Expr, ParseError, parse};
 pub use query::Shape;

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, HashMap};
 use backspin_mocks::promql;
 use futures::future::join_all;
 
-use super::answer::{Labels, Sample, Value};
-use super::client::{Body, Prometheus};
+use super::answer::{Labels, Sample};
+use super::client::Prometheus;
 use super::counter::{Counter, FirstSample, increment};
 use super::error::QueryError;
 use super::meaning::{ArmLabel, Meaning, What, names, pod_number};
 use super::source::{ArmSum, Source};
+use super::told::{Line, Number, Part, Scraped, instant, scraped};
 use crate::domain::frame::{ArmIncrements, Frame, RolloutView};
 use crate::domain::id::{ServiceId, VersionId};
 use crate::domain::pod::{PodArm, PodIncrements};
@@ -126,7 +127,7 @@ impl Collector {
         timing: Timing,
         begin: Begin,
     ) -> Self {
-        let raw = format!("{{service=\"{service}\",__name__=~\"{}\"}}[{}ms]", names(), timing.interval.0);
+        let raw = Self::raw(service.as_str(), timing);
         let begun = match begin {
             Begin::WithTheRun => true,
             Begin::Amid => false,
@@ -146,26 +147,50 @@ impl Collector {
         }
     }
 
+    /// The question for all raw samples of an interval.
+    pub(super) fn raw(service: &str, timing: Timing) -> String {
+        format!("{{service=\"{service}\",__name__=~\"{}\"}}[{}ms]", names(), timing.interval.0)
+    }
+
     /// The frame at `at`. What cannot be had is in the frame as missing or failed, and in [`Collector::troubles`].
     pub async fn collect(&mut self, at: MonoTime, known: &Known<'_>) -> Frame {
-        let wall = Now::in_run(self.timing.wall_start, at).wall;
+        let wall = self.wall(at);
         let answers = self.queries.iter().map(|(_, text)| self.prometheus.query(text, wall));
         let (raw, answers) = tokio::join!(self.prometheus.query(&self.raw, wall), join_all(answers));
-        self.troubles.clear();
-        let mut frame = self.frame(at, known, raw);
-        let values: Vec<_> = (0..).zip(answers).map(|(index, answer)| self.value(index, answer)).collect();
-        let asks = self.queries.iter().map(|(asks, _)| *asks);
-        windows::fill(&mut frame, asks.zip(values));
+        let raw = raw.as_ref().map_err(Clone::clone).and_then(scraped);
+        let mut frame = self.frame(at, known, raw.as_ref().map(Scraped::all));
+        let values = answers.iter().map(|answer| answer.as_ref().map_err(Clone::clone).and_then(instant));
+        self.answer(&mut frame, values.map(|answer| answer.and_then(|told| told.number())));
         frame
+    }
+
+    /// The calendar time of a frame.
+    pub(super) fn wall(&self, at: MonoTime) -> WallTime {
+        Now::in_run(self.timing.wall_start, at).wall
+    }
+
+    /// The policy's query of this place, as it is asked of this service alone.
+    pub(super) fn query(&self, place: usize) -> &str {
+        &self.queries[place].1
+    }
+
+    /// Fills in what the policy's queries answered, in the policy's order.
+    pub(super) fn answer(
+        &mut self,
+        frame: &mut Frame,
+        answers: impl Iterator<Item = Result<Number, QueryError>>,
+    ) {
+        let values: Vec<_> = (0..).zip(answers).map(|(place, answer)| self.value(place, answer)).collect();
+        let asks = self.queries.iter().map(|(asks, _)| *asks);
+        windows::fill(frame, asks.zip(values));
     }
 
     /// The frame at `at` without signals and queries: one request instead of a dozen.
     #[cfg(test)]
     pub(super) async fn collect_without_queries(&mut self, at: MonoTime, known: &Known<'_>) -> Frame {
-        let wall = Now::in_run(self.timing.wall_start, at).wall;
-        let raw = self.prometheus.query(&self.raw, wall).await;
-        self.troubles.clear();
-        self.frame(at, known, raw)
+        let raw = self.prometheus.query(&self.raw, self.wall(at)).await;
+        let raw = raw.as_ref().map_err(Clone::clone).and_then(scraped);
+        self.frame(at, known, raw.as_ref().map(Scraped::all))
     }
 
     /// Forgets as soon as more series than this are kept.
@@ -185,13 +210,22 @@ impl Collector {
         &self.troubles
     }
 
-    /// Everything but signals and queries.
-    fn frame(&mut self, at: MonoTime, known: &Known<'_>, raw: Result<Body, QueryError>) -> Frame {
-        let wall = Now::in_run(self.timing.wall_start, at).wall;
-        let qualities = match raw.and_then(|body| self.take(&body, wall, known)) {
-            Ok(qualities) => qualities,
+    /// Everything but signals and queries, of the series of one scrape.
+    pub(super) fn frame<'a>(
+        &mut self,
+        at: MonoTime,
+        known: &Known<'_>,
+        raw: Result<Part<'a, impl Iterator<Item = &'a Line<'a>>>, &QueryError>,
+    ) -> Frame {
+        let wall = self.wall(at);
+        self.troubles.clear();
+        let qualities = match raw {
+            Ok(part) => {
+                self.note(self.raw.clone(), part.notes);
+                self.take(part.lines, wall, known)
+            }
             Err(error) => {
-                self.fail(self.raw.clone(), error);
+                self.fail(self.raw.clone(), error.clone());
                 Qualities { candidate: Quality::Failed, stable: Quality::Failed }
             }
         };
@@ -216,23 +250,20 @@ impl Collector {
     }
 
     /// Takes the samples of one scrape; gives how well the arms were scraped.
-    fn take(&mut self, body: &Body, wall: WallTime, known: &Known<'_>) -> Result<Qualities, QueryError> {
-        let answer = body.read()?;
-        let found = match answer.value {
-            Value::Matrix(found) => found,
-            other => return Err(unexpected(other.kind().to_owned(), "a range vector")),
-        };
-        if !answer.notes.is_empty() {
-            self.troubles.push(Trouble { query: self.raw.clone(), what: Became::Noted(answer.notes) });
-        }
+    fn take<'a>(
+        &mut self,
+        lines: impl Iterator<Item = &'a Line<'a>>,
+        wall: WallTime,
+        known: &Known<'_>,
+    ) -> Qualities {
         for source in self.sources.values_mut() {
             source.begin_scrape();
         }
         let mut qualities = Qualities { candidate: Quality::Missing, stable: Quality::Missing };
-        for (labels, samples) in &found {
+        for (labels, samples) in lines {
             self.take_series(labels, samples, wall, known, &mut qualities);
         }
-        Ok(qualities)
+        qualities
     }
 
     fn take_series(
@@ -343,34 +374,23 @@ impl Collector {
     }
 
     /// What a query of the policy answered; none where it failed.
-    fn value(&mut self, index: usize, answer: Result<Body, QueryError>) -> Option<promql::Value> {
-        let read = answer.and_then(|body| {
-            let answer = body.read()?;
-            let value = match answer.value {
-                Value::Scalar(value) => of_number(value),
-                Value::Vector(elements) => match elements.as_slice() {
-                    [] => promql::Value::Empty,
-                    [(_, value)] => of_number(*value),
-                    more => {
-                        return Err(unexpected(format!("{} elements", more.len()), "one element at most"));
-                    }
-                },
-                other => return Err(unexpected(other.kind().to_owned(), "a number")),
-            };
-            Ok((value, answer.notes))
-        });
-        let query = &self.queries[index].1;
-        match read {
-            Ok((value, notes)) => {
-                if !notes.is_empty() {
-                    self.troubles.push(Trouble { query: query.clone(), what: Became::Noted(notes) });
-                }
+    fn value(&mut self, place: usize, answer: Result<Number, QueryError>) -> Option<promql::Value> {
+        let query = self.queries[place].1.clone();
+        match answer {
+            Ok(Number { value, notes }) => {
+                self.note(query, &notes);
                 Some(value)
             }
             Err(error) => {
-                self.fail(query.clone(), error);
+                self.fail(query, error);
                 None
             }
+        }
+    }
+
+    fn note(&mut self, query: String, notes: &[String]) {
+        if !notes.is_empty() {
+            self.troubles.push(Trouble { query, what: Became::Noted(notes.to_vec()) });
         }
     }
 
@@ -392,12 +412,4 @@ impl Collector {
 
 fn is_candidate(known: &Known<'_>, version: &str) -> bool {
     known.candidate.is_some_and(|candidate| candidate.as_str() == version)
-}
-
-fn of_number(value: f64) -> promql::Value {
-    if value.is_nan() { promql::Value::Nan } else { promql::Value::Number(value) }
-}
-
-fn unexpected(found: String, expected: &'static str) -> QueryError {
-    QueryError::Unexpected { found, expected }
 }

@@ -2,7 +2,8 @@
 //!
 //! - [`Exporter`]: what the simulated world shows, written into the store of a mock Prometheus at each scrape.
 //! - [`Prometheus`]: a client of the query API. It knows nothing of the simulation, and asks a real server alike.
-//! - [`Collector`]: makes the frame of a service from a server's answers and from what is known of its rollout.
+//! - [`Collector`]: makes the frame of a service from a server's answers and from what is known of its rollout; [`Group`]: the
+//!   frames of several, with as few questions as can be.
 //!
 //! A frame that was collected here is the frame that the direct plane makes of the same world, but for rounding of
 //! [`latency_sum_ms`](crate::domain::frame::ArmIncrements::latency_sum_ms), which is counted in seconds. A test holds the two
@@ -16,12 +17,15 @@ mod collector;
 mod counter;
 mod error;
 mod exporter;
+mod group;
 mod meaning;
 mod source;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use client::{Prometheus, Settings, SetupError};
 pub use collector::{Became, Begin, Collector, Known, Timing, Trouble};
 pub use error::{ErrorKind, QueryError};
 pub use exporter::Exporter;
+pub use group::Group;
