@@ -44,11 +44,21 @@ impl Flags {
         self.state(key) == Some(FlagState::Off)
     }
 
+    /// How many clients see off.
+    pub(crate) fn off(&self) -> u32 {
+        self.0.iter().filter(|flag| flag.state == FlagState::Off).count() as u32
+    }
+
     /// Switches one off; one that is off already stays so.
     pub(crate) fn switch_off(&mut self, key: &FlagKey, now: MonoTime, spread: Millis) {
         for flag in self.0.iter_mut().filter(|flag| flag.key == *key && flag.state == FlagState::On) {
             flag.state = FlagState::OffFrom(now + spread);
         }
+    }
+
+    /// Whether clients should see one off by now and do not.
+    pub(crate) fn is_due(&self, now: MonoTime) -> bool {
+        self.0.iter().any(|flag| matches!(flag.state, FlagState::OffFrom(due) if due <= now))
     }
 
     /// Lets clients see what is due; whether anything changed.

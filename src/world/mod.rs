@@ -13,8 +13,9 @@
 //! - what is kept between requests: `cache`, `queue`, `replicas` (each a `backlog` or a fill of its own);
 //! - what is seen: `scrape` draws the counts, `view` shows them as frames, `series` as Prometheus series; `shown` is for
 //!   whoever shows pods and rollouts;
-//! - who else acts: `rivals`;
+//! - who else acts: `rivals`; what a plan of faults does besides: `disturb`;
 //! - what is done: `actuate`, the world as a platform; `effects` by key, so that nothing is done twice;
+//! - what is noted for who watches from outside: `observe`;
 //! - what is true: `truth` before the run, `information` and `ledger` during it. Only scores may read it.
 //!
 //! Invariants: pure and synchronous; the same scenario, seed and calls give the same bytes. Each random
@@ -37,6 +38,7 @@ mod database;
 mod delivery;
 mod demand;
 mod dependency;
+mod disturb;
 mod draw;
 mod effects;
 mod faults;
@@ -47,6 +49,7 @@ mod infrastructure;
 mod latency;
 mod ledger;
 mod noise;
+mod observe;
 mod pod_counts;
 mod pods;
 mod queue;

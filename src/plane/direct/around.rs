@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::engine_io::{Command, Input, Output};
 use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
+use crate::domain::fault::FaultKind;
 use crate::domain::frame::Frame;
 use crate::domain::id::{ActorId, PageKey, ServiceId};
 use crate::domain::time::MonoTime;
@@ -13,6 +14,7 @@ use crate::domain::truth::{Milestone, TruthEntry, WorldState};
 use crate::plane::connection::Connection;
 use crate::plane::drive::Surroundings;
 use crate::plane::people::People;
+use crate::plane::unreliable::Simulated;
 use crate::scenario::model::Scenario;
 use crate::world::{World, WorldNotice};
 
@@ -102,6 +104,25 @@ impl<'a> DirectWorld<'a> {
         }
     }
 
+    /// A world of its own from the first moment on, to the end of the run and beyond.
+    pub(super) fn own_from_the_start(scenario: &Scenario, measured: Box<Measured>) -> Self {
+        let inputs = VecDeque::from([measured.inventory()]);
+        let truths = VecDeque::from([TruthEntry::Known(measured.world.truth().clone())]);
+        Self {
+            service: scenario.service.id.clone(),
+            now: MonoTime::ZERO,
+            again: false,
+            last: MonoTime(u64::MAX),
+            frame: Some(Arc::default()),
+            connection: Connection::new(&scenario.faults),
+            people: People::new(&scenario.people, WALL_START),
+            command: None,
+            inputs,
+            truths,
+            ground: Ground::Own(measured),
+        }
+    }
+
     /// How the world stands at the end of the run, and which milestones were reached when.
     pub(super) fn end(mut self) -> (WorldState, Vec<(MonoTime, Milestone)>) {
         let tell = |world: &World| (world.state(), world.milestones());
@@ -179,6 +200,51 @@ impl<'a> DirectWorld<'a> {
     }
 }
 
+impl Simulated for DirectWorld<'_> {
+    fn world(&self) -> &World {
+        match &self.ground {
+            Ground::Own(own) => &own.world,
+            Ground::Shared { course, .. } => &course.edge().world,
+        }
+    }
+
+    fn next_tick(&self) -> MonoTime {
+        match &self.ground {
+            Ground::Own(own) => own.tick_after(self.now),
+            Ground::Shared { course, .. } => course.tick_after(self.now),
+        }
+    }
+
+    fn happens(&mut self, to: &mut dyn FnMut(&mut World)) {
+        to(&mut self.own().world);
+    }
+
+    fn take_struck(&mut self) -> Vec<FaultKind> {
+        match &mut self.ground {
+            Ground::Own(own) => own.world.take_struck(),
+            // Nothing has happened to what nobody touched.
+            Ground::Shared { .. } => Vec::new(),
+        }
+    }
+}
+
+impl DirectWorld<'_> {
+    /// What the world notices now, without time going on.
+    fn hear_world(&mut self) {
+        let Ground::Own(own) = &mut self.ground else { return };
+        while let Some(notice) = own.world.poll_event() {
+            let notice = match notice {
+                // A connection that breaks while an answer is waited for: nobody knows.
+                WorldNotice::StepDone { attempt, .. } if self.connection.loses_replies(own.world.now()) => {
+                    WorldNotice::StepDone { attempt, outcome: StepOutcome::Unknown }
+                }
+                told => told,
+            };
+            self.inputs.push_back(own.input(notice));
+        }
+    }
+}
+
 impl Surroundings for DirectWorld<'_> {
     fn advance_to(&mut self, now: MonoTime) {
         // The world moves in whole ticks; a deadline of the engine may lie between two of them.
@@ -200,22 +266,11 @@ impl Surroundings for DirectWorld<'_> {
             }
             Ground::Own(own) => {
                 let scraped = own.advance_to(now);
-                while let Some(notice) = own.world.poll_event() {
-                    let notice = match notice {
-                        // A connection that breaks while an answer is waited for: nobody knows.
-                        WorldNotice::StepDone { attempt, .. }
-                            if self.connection.loses_replies(own.world.now()) =>
-                        {
-                            WorldNotice::StepDone { attempt, outcome: StepOutcome::Unknown }
-                        }
-                        told => told,
-                    };
-                    self.inputs.push_back(own.input(notice));
-                }
                 if let Some(truth) = scraped {
                     self.frame = None;
                     self.truths.push_back(TruthEntry::Tick(truth));
                 }
+                self.hear_world();
             }
         }
         self.hear_people();
