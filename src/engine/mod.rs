@@ -20,6 +20,7 @@ mod decide;
 mod execute;
 mod guard;
 mod inputs;
+pub(crate) mod mutation;
 mod outbox;
 mod plan;
 mod rollback;
@@ -78,8 +79,9 @@ impl Engine {
     /// An engine that watches nothing yet. `custom` are the policy's own signals; they reach the judges through
     /// the factory, and the engine itself needs no names.
     pub fn new(settings: Settings, judges: JudgeFactory, _custom: Vec<CustomSignal>) -> Self {
+        let out = Outbox::new(&settings);
         Self {
-            core: Core { settings, stopped: false, limits: Limits::default(), out: Outbox::default() },
+            core: Core { settings, stopped: false, limits: Limits::default(), out },
             judges,
             services: BTreeMap::new(),
             runs: BTreeMap::new(),
