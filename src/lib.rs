@@ -4,6 +4,7 @@
 //! real cluster, and the engine cannot tell which it is in. `ARCHITECTURE.md` says where things are.
 
 pub mod campaign;
+pub mod chaos;
 pub mod cli;
 pub mod domain;
 pub mod engine;

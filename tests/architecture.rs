@@ -17,12 +17,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plane", &["domain", "engine", "platform", "record", "policy", "scenario", "world", "mocks"]),
     ("score", &["domain", "record"]),
     ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score"]),
+    ("chaos", &["domain", "engine", "record", "policy", "scenario", "world", "plane"]),
     ("report", &["domain", "record", "score"]),
     (
         "cli",
         &[
             "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
-            "campaign", "report",
+            "campaign", "chaos", "report",
         ],
     ),
 ];

@@ -34,6 +34,10 @@ pub(super) trait Surroundings {
     /// An engine is there again: what it has to know of the present comes as inputs.
     fn reintroduce(&mut self);
 
+    /// What comes from now on comes from the engine that holds this lease, and so many of the record's first entries are
+    /// durable. Where there is never more than one engine nobody has to know.
+    fn hear_from(&mut self, _token: u64, _durable: usize) {}
+
     /// The engine itself cannot go on (SPEC 6.1): people are told by the shortest way, past engine and journal.
     fn emergency(&mut self, words: &str);
 }
@@ -137,6 +141,9 @@ fn play(
     }
 }
 
+/// The lease of a run's first engine.
+const FIRST_LEASE: u64 = 1;
+
 enum State {
     Up(Box<Engine>),
     Down { since: MonoTime, until: MonoTime },
@@ -224,7 +231,7 @@ impl Drive<'_> {
             match output {
                 Output::Journal(entry) => self.ledger.push(Entry::Journal(self.now, entry))?,
                 work if is_effect(&work) => self.pass_effect(work)?,
-                work => self.around.carry_out(work),
+                work => self.hand_over(work),
             }
         }
     }
@@ -247,11 +254,16 @@ impl Drive<'_> {
             self.die(down);
             return Ok(());
         }
-        self.around.carry_out(work);
+        self.hand_over(work);
         if let Some(down) = after {
             self.die(down);
         }
         Ok(())
+    }
+
+    fn hand_over(&mut self, work: Output) {
+        self.around.hear_from(FIRST_LEASE, self.ledger.durable());
+        self.around.carry_out(work);
     }
 
     /// Takes one input; whether there was one. Outputs are drained after every input, so that journal entries stand
@@ -349,6 +361,10 @@ mod tests {
 
         fn submit(&mut self) -> Result<(), JournalError> {
             Ledger::commit(self)
+        }
+
+        fn durable(&self) -> usize {
+            self.memory.durable()
         }
 
         fn die(&mut self) {

@@ -24,6 +24,9 @@ pub(super) trait Ledger {
     /// dies: what was handed to the disk outlives it.
     fn submit(&mut self) -> Result<(), JournalError>;
 
+    /// How many of the first entries of the whole record, truth included, are durable.
+    fn durable(&self) -> usize;
+
     /// The engine's process dies.
     fn die(&mut self);
 
@@ -48,6 +51,10 @@ impl Ledger for Recorder {
 
     fn submit(&mut self) -> Result<(), JournalError> {
         Ledger::commit(self)
+    }
+
+    fn durable(&self) -> usize {
+        self.committed()
     }
 
     fn die(&mut self) {
@@ -113,6 +120,10 @@ impl Ledger for Durable {
             self.whole.commit();
         }
         Ok(())
+    }
+
+    fn durable(&self) -> usize {
+        self.whole.committed()
     }
 
     /// As the death of a process: the batch is gone, the lock is free, and nothing is closed in order.

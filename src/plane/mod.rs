@@ -16,6 +16,7 @@ mod header;
 mod ledger;
 mod people;
 mod resume;
+pub mod unreliable;
 mod windows;
 
 pub use drive::{Crash, CrashPoint, DriveError};

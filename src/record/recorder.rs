@@ -25,6 +25,11 @@ impl Recorder {
         self.committed = self.entries.len();
     }
 
+    /// How many of the first entries can no more be lost.
+    pub fn committed(&self) -> usize {
+        self.committed
+    }
+
     /// The engine's process dies: what it had not committed was never written. The truth is not its to lose.
     pub fn lose_uncommitted(&mut self) {
         let mut place = 0;

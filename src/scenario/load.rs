@@ -94,6 +94,11 @@ const POD_CAPACITY_MIN: f64 = 10.0;
 const DEFAULT_STEPS: [(Millis, f64); 3] =
     [(Millis::ZERO, 0.10), (Millis::from_mins(10), 0.25), (Millis::from_mins(20), 0.50)];
 
+/// The model of a file that was not read from a text: drawn, or part of another file. Nothing is checked.
+pub fn from_file(file: &ScenarioFile, name: &str, family: &str, shows: String) -> Scenario {
+    build(file, name, family, shows)
+}
+
 /// The checked model, with every default filled in. Total: what makes no sense is found by the checks.
 pub(super) fn build(file: &ScenarioFile, name: &str, family: &str, shows: String) -> Scenario {
     let history = file.timing.history.or(file.deploy.at).unwrap_or(Length::mins(30)).0;

@@ -40,6 +40,16 @@ impl Effects {
         self.quiet_until
     }
 
+    /// Calls that reached a person, repeated ones counted once.
+    pub(super) fn pages(&self) -> u32 {
+        self.pages.len() as u32
+    }
+
+    /// Messages delivered.
+    pub(super) fn notices(&self) -> u32 {
+        self.notices.len() as u32
+    }
+
     /// It is taken up.
     pub(super) fn took(&mut self, effect: WorldEffect, delivers: bool) {
         let WorldEffect { attempt, .. } = effect;
@@ -96,8 +106,8 @@ impl World {
                 .effects
                 .discovery
                 .map(|(version, _)| self.scenario.service.versions[version].id.clone()),
-            notices: self.effects.notices.len() as u32,
-            pages: self.effects.pages.len() as u32,
+            notices: self.effects.notices(),
+            pages: self.effects.pages(),
             alerts_quiet: self.effects.quiet_until.is_some_and(|until| self.now < until),
         }
     }

@@ -44,6 +44,11 @@ impl Flags {
         self.state(key) == Some(FlagState::Off)
     }
 
+    /// How many clients see off.
+    pub(crate) fn off(&self) -> u32 {
+        self.0.iter().filter(|flag| flag.state == FlagState::Off).count() as u32
+    }
+
     /// Switches one off; one that is off already stays so.
     pub(crate) fn switch_off(&mut self, key: &FlagKey, now: MonoTime, spread: Millis) {
         for flag in self.0.iter_mut().filter(|flag| flag.key == *key && flag.state == FlagState::On) {

@@ -15,6 +15,7 @@
 //!   whoever shows pods and rollouts;
 //! - who else acts: `rivals`;
 //! - what is done: `actuate`, the world as a platform; `effects` by key, so that nothing is done twice;
+//! - what is noted for who watches from outside: `observe`;
 //! - what is true: `truth` before the run, `information` and `ledger` during it. Only scores may read it.
 //!
 //! Invariants: pure and synchronous; the same scenario, seed and calls give the same bytes. Each random
@@ -47,6 +48,7 @@ mod infrastructure;
 mod latency;
 mod ledger;
 mod noise;
+mod observe;
 mod pod_counts;
 mod pods;
 mod queue;

@@ -13,6 +13,7 @@ use crate::domain::truth::{Milestone, TruthEntry, WorldState};
 use crate::plane::connection::Connection;
 use crate::plane::drive::Surroundings;
 use crate::plane::people::People;
+use crate::plane::unreliable::Simulated;
 use crate::scenario::model::Scenario;
 use crate::world::{World, WorldNotice};
 
@@ -102,6 +103,25 @@ impl<'a> DirectWorld<'a> {
         }
     }
 
+    /// A world of its own from the first moment on, to the end of the run and beyond.
+    pub(super) fn own_from_the_start(scenario: &Scenario, measured: Box<Measured>) -> Self {
+        let inputs = VecDeque::from([measured.inventory()]);
+        let truths = VecDeque::from([TruthEntry::Known(measured.world.truth().clone())]);
+        Self {
+            service: scenario.service.id.clone(),
+            now: MonoTime::ZERO,
+            again: false,
+            last: MonoTime(u64::MAX),
+            frame: Some(Arc::default()),
+            connection: Connection::new(&scenario.faults),
+            people: People::new(&scenario.people, WALL_START),
+            command: None,
+            inputs,
+            truths,
+            ground: Ground::Own(measured),
+        }
+    }
+
     /// How the world stands at the end of the run, and which milestones were reached when.
     pub(super) fn end(mut self) -> (WorldState, Vec<(MonoTime, Milestone)>) {
         let tell = |world: &World| (world.state(), world.milestones());
@@ -175,6 +195,22 @@ impl<'a> DirectWorld<'a> {
                 },
                 by: ActorId::new("operator").expect("letters are a valid name"),
             });
+        }
+    }
+}
+
+impl Simulated for DirectWorld<'_> {
+    fn world(&self) -> &World {
+        match &self.ground {
+            Ground::Own(own) => &own.world,
+            Ground::Shared { course, .. } => &course.edge().world,
+        }
+    }
+
+    fn next_tick(&self) -> MonoTime {
+        match &self.ground {
+            Ground::Own(own) => own.tick_after(self.now),
+            Ground::Shared { course, .. } => course.tick_after(self.now),
         }
     }
 }

@@ -24,6 +24,7 @@ use super::connection;
 use super::drive::{Course, Crash, DriveError, Span, Surroundings, drive};
 use super::header::{RunId, header};
 use super::ledger::{Durable, Ledger};
+use super::unreliable::Simulated;
 use super::windows::SignalWindows;
 use super::{PlaneError, engine};
 use around::DirectWorld;
@@ -206,6 +207,11 @@ impl SeedWorld<'_> {
         let end = self.scenario.timing.end();
         DirectWorld::new(&self.scenario, &mut self.course, None, end)
     }
+}
+
+/// A world that one engine has for itself from the first moment on.
+pub(super) fn own(scenario: &Scenario, windows: SignalWindows, seed: Seed) -> impl Simulated + use<> {
+    DirectWorld::own_from_the_start(scenario, Box::new(Measured::new(scenario, windows, seed)))
 }
 
 /// Plays one scenario with one policy and one seed.

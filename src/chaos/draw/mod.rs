@@ -1,0 +1,5 @@
+//! Cases from seeds.
+
+mod small;
+
+pub use small::small;

@@ -1,0 +1,28 @@
+//! Chaos: runs in which things go wrong by plan, and what must hold in them all the same.
+//!
+//! - [`kind`]: the faults that there are;
+//! - [`plan`]: which of them, when, for how long, how strongly;
+//! - [`case`](mod@case): a scenario, a policy and a plan: all that a run is made of, as a file that replays without a seed;
+//! - [`draw`]: cases from a seed;
+//! - [`run`](mod@run): plays a case and gives its trace;
+//! - [`trace`]: what was seen of one run, apart from what the engine says of itself.
+//!
+//! A run has two phases. In the first one faults are there as planned. Then the core heals (the API, metrics, the leader,
+//! actuators) while the rest may stay broken, and the run must come to an end within a bound.
+//!
+//! Invariants: a case decides its run, byte by byte; nothing is drawn while it is played. A fault that never took effect
+//! makes a run invalid, not passed. What is checked is read from the platform's side and the world, not only from the
+//! engine's own record.
+
+pub mod case;
+pub mod draw;
+pub mod kind;
+pub mod plan;
+pub mod run;
+pub mod trace;
+
+pub use case::Case;
+pub use kind::FaultKind;
+pub use plan::FaultPlan;
+pub use run::{RunError, Runner, run};
+pub use trace::Trace;

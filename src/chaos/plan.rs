@@ -1,0 +1,165 @@
+//! What is planned to go wrong in a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::{FaultKind, FaultTarget, Part, When};
+use crate::domain::fault::PlannedFault;
+use crate::policy::document::Length;
+
+/// All that is planned to go wrong, in no particular order.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<FaultEntry>", into = "Vec<FaultEntry>")]
+pub struct FaultPlan {
+    /// The faults.
+    pub faults: Vec<PlannedFault>,
+}
+
+/// Faults of one plan, at most.
+pub const FAULTS_MAX: usize = 64;
+
+/// Why a plan makes no sense.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+pub enum PlanError {
+    /// More faults than a run can be told apart by.
+    #[error("{found} faults are planned; at most {FAULTS_MAX} can be")]
+    TooMany {
+        /// How many.
+        found: usize,
+    },
+    /// A share that is none.
+    #[error("the `share` of `{kind}` must be between 0 and 1, got {share}")]
+    NoShare {
+        /// Of which fault.
+        kind: FaultKind,
+        /// What was found.
+        share: f64,
+    },
+    /// It could never take effect.
+    #[error("`{kind}` is planned to happen 0 times, or for no time at all")]
+    Never {
+        /// Which fault.
+        kind: FaultKind,
+    },
+    /// A part of the core that would stay broken.
+    #[error("`{kind}` hits the core, which heals before liveness is asked for; leave `never_heals` out")]
+    CoreNeverHeals {
+        /// Which fault.
+        kind: FaultKind,
+    },
+}
+
+impl FaultPlan {
+    /// Finds what makes no sense; the first of it.
+    pub fn check(&self) -> Result<(), PlanError> {
+        if self.faults.len() > FAULTS_MAX {
+            return Err(PlanError::TooMany { found: self.faults.len() });
+        }
+        for fault in &self.faults {
+            let kind = fault.kind;
+            if !(0.0..=1.0).contains(&fault.share) {
+                return Err(PlanError::NoShare { kind, share: fault.share });
+            }
+            if fault.times == 0 || fault.lasts.is_zero() {
+                return Err(PlanError::Never { kind });
+            }
+            // A role that is gone for good is on the list of excuses; nothing else of the core may stay away.
+            if fault.never_heals && kind.part() == Part::Core && kind != FaultKind::Forbidden {
+                return Err(PlanError::CoreNeverHeals { kind });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A planned fault in a file. What is left out is as in [`PlannedFault::new`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FaultEntry {
+    /// What.
+    pub kind: FaultKind,
+    /// From when on: `at: 5m`, `call: 3` (the nth piece of work that it concerns, from 0) or `once: rolling_back`.
+    pub when: WhenEntry,
+    /// How long. Default 1 minute.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    pub lasts: Option<Length>,
+    /// How often at most. Default: without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// How strongly, `0..=1`. Default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// How late, how far behind, how far a clock jumps. Default 30 seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Length>,
+    /// Whose. Default everybody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<FaultTarget>,
+    /// Whether it stays when the core heals. Default no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub never_heals: Option<bool>,
+}
+
+/// When a planned fault begins, in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenEntry {
+    /// At this moment of the run.
+    At(Length),
+    /// With the nth piece of work that it concerns.
+    Call(u32),
+    /// As soon as this is so.
+    Once(super::kind::Condition),
+}
+
+impl From<Vec<FaultEntry>> for FaultPlan {
+    fn from(entries: Vec<FaultEntry>) -> Self {
+        Self { faults: entries.into_iter().map(PlannedFault::from).collect() }
+    }
+}
+
+impl From<FaultPlan> for Vec<FaultEntry> {
+    fn from(plan: FaultPlan) -> Self {
+        plan.faults.into_iter().map(FaultEntry::from).collect()
+    }
+}
+
+impl From<FaultEntry> for PlannedFault {
+    fn from(entry: FaultEntry) -> Self {
+        let when = match entry.when {
+            WhenEntry::At(at) => When::At(crate::domain::time::MonoTime(at.0.0)),
+            WhenEntry::Call(n) => When::Call(n),
+            WhenEntry::Once(condition) => When::Once(condition),
+        };
+        let default = Self::new(entry.kind, when);
+        Self {
+            lasts: entry.lasts.map_or(default.lasts, |length| length.0),
+            times: entry.times.unwrap_or(default.times),
+            share: entry.share.unwrap_or(default.share),
+            by: entry.by.map_or(default.by, |length| length.0),
+            target: entry.target.unwrap_or(default.target),
+            never_heals: entry.never_heals.unwrap_or(default.never_heals),
+            ..default
+        }
+    }
+}
+
+impl From<PlannedFault> for FaultEntry {
+    /// Leaves out what is as by default.
+    fn from(fault: PlannedFault) -> Self {
+        let default = PlannedFault::new(fault.kind, fault.when);
+        Self {
+            kind: fault.kind,
+            when: match fault.when {
+                When::At(at) => WhenEntry::At(Length(crate::domain::time::Millis(at.0))),
+                When::Call(n) => WhenEntry::Call(n),
+                When::Once(condition) => WhenEntry::Once(condition),
+            },
+            lasts: (fault.lasts != default.lasts).then_some(Length(fault.lasts)),
+            times: (fault.times != default.times).then_some(fault.times),
+            share: (fault.share.to_bits() != default.share.to_bits()).then_some(fault.share),
+            by: (fault.by != default.by).then_some(Length(fault.by)),
+            target: (fault.target != default.target).then_some(fault.target),
+            never_heals: (fault.never_heals != default.never_heals).then_some(fault.never_heals),
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One run with an observer and a plan of faults.
+
+use std::sync::Arc;
+
+use crate::domain::entry::{Entry, PlaneKind};
+use crate::domain::fault::{FaultTrace, PlannedFault};
+use crate::domain::observed::{Call, Moment};
+use crate::domain::seed::Seed;
+use crate::domain::time::{Millis, MonoTime};
+use crate::domain::truth::TruthEntry;
+use crate::engine::Engine;
+use crate::plane::direct::{self, WALL_START};
+use crate::plane::drive::{Course, DriveError, Span, drive};
+use crate::plane::header::{RunId, header};
+use crate::plane::ledger::Ledger as _;
+use crate::plane::windows::SignalWindows;
+use crate::plane::{PlaneError, connection, engine};
+use crate::policy::Policy;
+use crate::record::Recorder;
+use crate::scenario::model::Scenario;
+use crate::world::World;
+
+use super::{Seen, Unreliable};
+
+/// A policy's queries, compiled for the series of a world. Worlds with the same series share them.
+#[derive(Clone, Debug)]
+pub struct Queries(Arc<SignalWindows>);
+
+impl Queries {
+    /// Compiles them for a scenario's series, which are the same for every seed.
+    pub fn new(scenario: &Scenario, policy: &Policy) -> Result<Self, PlaneError> {
+        let world = World::new(scenario, Seed(0));
+        let windows = SignalWindows::new(policy, &scenario.service.id, &world, scenario.timing.scrape)?;
+        Ok(Self(Arc::new(windows)))
+    }
+}
+
+/// A run to be played.
+#[derive(Clone, Copy, Debug)]
+pub struct Play<'a> {
+    /// The world, drawn already.
+    pub scenario: &'a Scenario,
+    /// The policy.
+    pub policy: &'a Policy,
+    /// Its queries for this scenario.
+    pub queries: &'a Queries,
+    /// The seed of the world's draws.
+    pub seed: Seed,
+    /// What goes wrong.
+    pub plan: &'a [PlannedFault],
+    /// When the core heals.
+    pub heals: MonoTime,
+    /// The run's last moment, if nothing is being executed then.
+    pub end: MonoTime,
+    /// The last moment whatever happens.
+    pub end_max: MonoTime,
+}
+
+/// What was seen of a run.
+#[derive(Debug)]
+pub struct Played {
+    /// The engine's record, with the truth.
+    pub record: Vec<Entry>,
+    /// What reached the platform's side.
+    pub calls: Vec<Call>,
+    /// The world after each tick.
+    pub world: Vec<Moment>,
+    /// What became of each planned fault.
+    pub faults: Vec<FaultTrace>,
+    /// The run's last moment.
+    pub end: MonoTime,
+    /// Why it broke off, if it did.
+    pub broke_off: Option<DriveError>,
+}
+
+/// Plays a run in process.
+pub fn play(play: &Play<'_>) -> Played {
+    let Play { scenario, policy, .. } = *play;
+    let fresh = || engine(policy, &policy.custom);
+    let around = direct::own(scenario, SignalWindows::clone(&play.queries.0), play.seed);
+    follow(play, PlaneKind::Direct, around, &fresh)
+}
+
+fn follow<S: super::Simulated>(
+    play: &Play<'_>,
+    plane: PlaneKind,
+    around: S,
+    engine: &dyn Fn() -> Engine,
+) -> Played {
+    let mut recorder = Recorder::new(play.header(plane));
+    let mut around = Unreliable::new(around, play.plan, Seen::default());
+    let course = Course {
+        engine,
+        span: Span { end: play.end + Millis(1), end_max: play.end_max + Millis(1) },
+        wall_start: WALL_START,
+        crashes: &connection::crashes(&play.scenario.faults),
+    };
+    let ended = drive(&course, &mut around, &mut recorder, |_| false);
+    let (around, seen, faults) = around.into_parts();
+    let world = around.world();
+    let last = ended.as_ref().copied().unwrap_or_else(|_| world.now());
+    recorder.push_truth(Entry::Truth(last, TruthEntry::Left(world.state())));
+    for (at, milestone) in world.milestones() {
+        recorder.push_truth(Entry::Truth(at, TruthEntry::Reached(milestone)));
+    }
+    recorder.end(last);
+    let record = recorder.into_entries();
+    Played { record, calls: seen.calls, world: seen.world, faults, end: last, broke_off: ended.err() }
+}
+
+impl Play<'_> {
+    fn header(&self, plane: PlaneKind) -> crate::domain::entry::RunHeader {
+        // The seed of a case is its own; it belongs to no campaign of scenarios.
+        let id = RunId { campaign_seed: 0, seed_index: 0 };
+        crate::domain::entry::RunHeader {
+            seed: self.seed,
+            ..header(self.scenario, self.policy, id, plane, WALL_START)
+        }
+    }
+}
