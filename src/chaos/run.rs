@@ -36,6 +36,9 @@ pub enum RunError {
 pub struct Runner {
     policies: Vec<Loaded>,
     queries: Vec<Compiled>,
+    /// How the engines of all runs are broken on purpose.
+    #[cfg(test)]
+    pub(super) mutation: Option<crate::engine::mutation::Mutation>,
 }
 
 #[derive(Debug)]
@@ -113,11 +116,19 @@ impl Runner {
         Ok(trace(case, scenario, settings, played))
     }
 
+    /// The policy that a case is played with.
+    pub(super) fn policy_of(&mut self, case: &Case) -> Arc<Policy> {
+        self.policy(case.policy).0
+    }
+
     fn policy(&mut self, name: CasePolicy) -> (Arc<Policy>, Arc<Settings>) {
         if let Some(loaded) = self.policies.iter().find(|loaded| loaded.name == name) {
             return (loaded.policy.clone(), loaded.settings.clone());
         }
-        let policy = Arc::new(name.load());
+        let policy = name.load();
+        #[cfg(test)]
+        let policy = Policy { settings: Settings { mutation: self.mutation, ..policy.settings }, ..policy };
+        let policy = Arc::new(policy);
         let settings = Arc::new(policy.settings.clone());
         self.policies.push(Loaded { name, policy: policy.clone(), settings: settings.clone() });
         (policy, settings)
