@@ -23,6 +23,8 @@ pub mod kind;
 pub mod marks;
 pub mod plan;
 pub mod run;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 
 pub use case::Case;
