@@ -103,11 +103,19 @@ pub(super) const TABLE: &[Row] = &[
         let late = "{ bad_version: { error_ratio: 0.5, onset: 4m 40s } }";
         small(seed, late, vec![blind(140, 110), for_good(once(FaultKind::PageFails, Condition::Paged))])
     }),
+    row(M::EffectBeforeCommit, "S4", |seed| small(seed, BAD, vec![])),
+    row(M::ForgetLease, "S2", |seed| small(seed, MILD, vec![stands_still()])),
+    row(M::ActWhileReading, "S6", |seed| small(seed, MILD, vec![first_effect(FaultKind::CrashAfter)])),
     row(M::WallTimeouts, "S22", |seed| {
         let jump = by(first_effect(FaultKind::ClockJump), 600);
         small(seed, MILD, vec![first_effect(FaultKind::ReplyLost), jump])
     }),
 ];
+
+/// The engine stands still with an effect in its hands, and another takes over meanwhile.
+fn stands_still() -> PlannedFault {
+    PlannedFault { lasts: Millis::from_secs(60), ..first_effect(FaultKind::LongPause) }
+}
 
 /// The first answer of a person is not what it should be.
 fn answer(kind: FaultKind) -> PlannedFault {
