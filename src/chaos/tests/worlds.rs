@@ -96,6 +96,14 @@ people:
     case(seed, &file(people, VERSIONS, incident), CasePolicy::Swift, faults)
 }
 
+/// One pod of the version that serves goes out when it is given more, and the others cannot take it all.
+pub(super) fn frail_target(seed: u64) -> Case {
+    let text = file("", VERSIONS, MILD).replace("replicas: 3,", "replicas: 3, capacity_rps: 22,");
+    let out = once(FaultKind::PodOut, Condition::RollingBack);
+    let out = PlannedFault { target: FaultTarget::Stable, lasts: Millis::from_secs(300), ..out };
+    case(seed, &text, CasePolicy::Swift, vec![out])
+}
+
 /// A fault that strikes once, with the first effect of a rollback.
 pub(super) fn first_effect(kind: FaultKind) -> PlannedFault {
     PlannedFault { times: 1, lasts: Millis::from_secs(20), ..once(kind, Condition::RollingBack) }
