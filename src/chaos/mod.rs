@@ -5,7 +5,9 @@
 //! - [`case`](mod@case): a scenario, a policy and a plan: all that a run is made of, as a file that replays without a seed;
 //! - [`draw`]: cases from a seed;
 //! - [`run`](mod@run): plays a case and gives its trace;
-//! - [`trace`]: what was seen of one run, apart from what the engine says of itself.
+//! - [`trace`]: what was seen of one run, apart from what the engine says of itself;
+//! - [`invariants`]: what must hold in every run, and the closed list of excuses;
+//! - [`marks`]: rare states, so that a campaign can show that it got there.
 //!
 //! A run has two phases. In the first one faults are there as planned. Then the core heals (the API, metrics, the leader,
 //! actuators) while the rest may stay broken, and the run must come to an end within a bound.
@@ -16,9 +18,13 @@
 
 pub mod case;
 pub mod draw;
+pub mod invariants;
 pub mod kind;
+pub mod marks;
 pub mod plan;
 pub mod run;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 
 pub use case::Case;

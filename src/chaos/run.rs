@@ -40,6 +40,12 @@ pub enum RunError {
 pub struct Runner {
     policies: Vec<Loaded>,
     queries: Vec<Compiled>,
+    /// How the engines of all runs are broken on purpose.
+    #[cfg(test)]
+    mutation: Option<crate::engine::mutation::Mutation>,
+    /// What their policies have otherwise.
+    #[cfg(test)]
+    settings: Option<fn(&mut Settings)>,
 }
 
 #[derive(Debug)]
@@ -118,11 +124,37 @@ impl Runner {
         Ok(trace(case, scenario, settings, played))
     }
 
+    /// One whose engines are broken on purpose, and whose policies have something otherwise.
+    #[cfg(test)]
+    pub(super) fn of_broken(
+        mutation: Option<crate::engine::mutation::Mutation>,
+        settings: Option<fn(&mut Settings)>,
+    ) -> Self {
+        Self { mutation, settings, ..Self::default() }
+    }
+
+    #[cfg(test)]
+    fn changed(&self, mut policy: Policy) -> Policy {
+        policy.settings.mutation = self.mutation;
+        if let Some(change) = self.settings {
+            change(&mut policy.settings);
+        }
+        policy
+    }
+
+    /// The policy that a case is played with.
+    pub(super) fn policy_of(&mut self, case: &Case) -> Arc<Policy> {
+        self.policy(case.policy).0
+    }
+
     fn policy(&mut self, name: CasePolicy) -> (Arc<Policy>, Arc<Settings>) {
         if let Some(loaded) = self.policies.iter().find(|loaded| loaded.name == name) {
             return (loaded.policy.clone(), loaded.settings.clone());
         }
-        let policy = Arc::new(name.load());
+        let policy = name.load();
+        #[cfg(test)]
+        let policy = self.changed(policy);
+        let policy = Arc::new(policy);
         let settings = Arc::new(policy.settings.clone());
         self.policies.push(Loaded { name, policy: policy.clone(), settings: settings.clone() });
         (policy, settings)

@@ -14,6 +14,7 @@ use super::decide::observe::Weighed;
 use super::decide::severity::Cause;
 use super::decide::stance::Streak;
 use super::execute::void;
+use super::mutation::broken;
 use super::rollback::{Wish, milder};
 use super::state::{Service, next_on_grid};
 use super::{Core, Engine};
@@ -47,7 +48,7 @@ impl Engine {
         if service.deploy.as_ref() == Some(&deploy) {
             return;
         }
-        let open = service.active;
+        let open = service.active.filter(|_| !broken!(self.core.settings, OutliveDeploy));
         if let Some(run) = open.and_then(|number| self.runs.get_mut(&number)) {
             run.abandon("a new deploy began", &mut self.core.ctx(now));
         }
@@ -93,12 +94,17 @@ impl Engine {
             service.verdict = Some(verdict);
             weighed = Some(service.observed.weigh(frame, &sample, &verdict, &self.core.settings));
         }
-        if let Some(number) = service.active {
+        if let Some(number) = service.active.filter(|_| !broken!(self.core.settings, TwoAtOnce)) {
             if let Some(run) = self.runs.get_mut(&number) {
                 run.frame(&sample, service, &mut self.core.ctx(now));
             }
             self.settle(number, now);
         } else if let Some(weighed) = weighed {
+            if broken!(self.core.settings, BlameFirstService)
+                && let Some(first) = self.services.keys().next().cloned()
+            {
+                return self.apply(&first, weighed, Some(frame), now);
+            }
             self.apply(id, weighed, Some(frame), now);
         } else {
             if service.came_back(&sample) {
@@ -142,6 +148,10 @@ impl Engine {
 
     /// The engine is back: whatever it had under way when it went away, it looks at again.
     pub(super) fn on_restarted(&mut self, down: Millis, now: Now) {
+        if broken!(self.core.settings, ForgetOpen) {
+            self.runs.clear();
+            self.services.values_mut().for_each(|service| service.active = None);
+        }
         self.core.out.page_again();
         let Self { core, services, runs, .. } = self;
         for service in services.values_mut() {
@@ -175,6 +185,7 @@ impl Engine {
                 let wish = Wish::Person { by, target: target.as_ref(), reason: &reason };
                 self.roll_back(&service, &wish, now);
             }
+            Command::Stop if broken!(self.core.settings, IgnoreStop) => {}
             Command::Stop => {
                 self.core.stopped = true;
                 let open: Vec<ExecutionId> = self.runs.keys().copied().collect();
@@ -212,7 +223,9 @@ impl Engine {
     pub(super) fn wake_runs(&mut self, now: Now) {
         for _ in 0..WAKES_MAX {
             let Self { core, services, runs, .. } = self;
-            let due = runs.iter_mut().find(|(_, run)| run.deadline().is_some_and(|at| at <= now.mono));
+            let due = runs
+                .iter_mut()
+                .find(|(_, run)| run.deadline().is_some_and(|at| at <= run.clock(now, &core.settings)));
             let Some((&number, run)) = due else { return };
             if let Some(service) = services.get_mut(run.service()) {
                 run.wake(service, &mut core.ctx(now));

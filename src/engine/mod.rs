@@ -20,6 +20,7 @@ mod decide;
 mod execute;
 mod guard;
 mod inputs;
+pub(crate) mod mutation;
 mod outbox;
 mod plan;
 mod rollback;
@@ -52,6 +53,9 @@ pub struct Engine {
     services: BTreeMap<ServiceId, Service>,
     runs: BTreeMap<ExecutionId, Run>,
     last_execution: u32,
+    /// How the engine is broken on purpose, or its driver.
+    #[cfg(test)]
+    pub(crate) mutation: Option<mutation::Mutation>,
 }
 
 /// What belongs to no service.
@@ -78,8 +82,11 @@ impl Engine {
     /// An engine that watches nothing yet. `custom` are the policy's own signals; they reach the judges through
     /// the factory, and the engine itself needs no names.
     pub fn new(settings: Settings, judges: JudgeFactory, _custom: Vec<CustomSignal>) -> Self {
+        let out = Outbox::new(&settings);
         Self {
-            core: Core { settings, stopped: false, limits: Limits::default(), out: Outbox::default() },
+            #[cfg(test)]
+            mutation: settings.mutation,
+            core: Core { settings, stopped: false, limits: Limits::default(), out },
             judges,
             services: BTreeMap::new(),
             runs: BTreeMap::new(),

@@ -7,6 +7,9 @@ use crate::domain::id::{ActorId, Attempt, ExecutionId, PageKey, PlanHash, Servic
 use crate::domain::plan::StepAction;
 use crate::domain::time::MonoTime;
 
+use super::mutation::broken;
+use super::settings::Settings;
+
 /// Calls for a person that nobody has confirmed, at most; the oldest is then given up, it is in the journal.
 const UNCONFIRMED_MAX: usize = 256;
 
@@ -17,9 +20,23 @@ pub(super) struct Outbox {
     last_page: u32,
     /// Calls that nobody has confirmed: they are made again after a restart.
     unconfirmed: BTreeMap<PageKey, (ServiceId, String)>,
+    /// How the engine is broken on purpose.
+    #[cfg(test)]
+    pub(super) mutation: Option<super::mutation::Mutation>,
 }
 
 impl Outbox {
+    /// Nothing waits yet.
+    pub(super) fn new(settings: &Settings) -> Self {
+        // Of the settings only what tests break concerns it.
+        let _ = settings;
+        Self {
+            #[cfg(test)]
+            mutation: settings.mutation,
+            ..Self::default()
+        }
+    }
+
     /// The next piece of work.
     pub(super) fn pop(&mut self) -> Option<Output> {
         self.queue.pop_front()
@@ -49,7 +66,16 @@ impl Outbox {
             self.unconfirmed.pop_first();
         }
         self.journal(JournalEntry::Page { key, service: service.clone(), message: message.clone() });
+        if broken!(self, ForgetPage) {
+            return;
+        }
         self.push(Output::Page { key, service: service.clone(), message });
+    }
+
+    /// Whether a call for a person is not confirmed yet.
+    #[cfg(test)]
+    pub(super) fn awaits_pages(&self) -> bool {
+        !self.unconfirmed.is_empty()
     }
 
     /// A call was handed over.
@@ -60,6 +86,7 @@ impl Outbox {
     /// Makes the calls again that nobody has confirmed, each under its key.
     pub(super) fn page_again(&mut self) {
         for (&key, (service, message)) in &self.unconfirmed {
+            let key = if broken!(self, PageTwoKeys) { PageKey(key.0 + 1000) } else { key };
             let (service, message) = (service.clone(), message.clone());
             self.queue.push_back(Output::Page { key, service, message });
         }
@@ -69,6 +96,10 @@ impl Outbox {
     pub(super) fn start_step(&mut self, attempt: Attempt, service: &ServiceId, action: &StepAction) {
         self.journal(JournalEntry::Intent { attempt, action: action.clone() });
         self.push(Output::StartStep { attempt, service: service.clone(), action: action.clone() });
+        if broken!(self, JournalAfterEffect) {
+            let last = self.queue.len() - 1;
+            self.queue.swap(last - 1, last);
+        }
     }
 
     /// Writes the wish down, then asks the rollout's controller.

@@ -17,6 +17,7 @@ use super::decide::severity::{Cause, severity, trigger};
 use super::decide::{attribution, target};
 use super::execute::Run;
 use super::guard::{self, Guard};
+use super::mutation::broken;
 use super::plan;
 use super::settings::Settings;
 use super::state::{Ctx, Service, next_on_grid};
@@ -97,11 +98,11 @@ impl Engine {
             Wish::Person { target, .. } => *target,
             Wish::Own(..) | Wish::Next(_) => None,
         };
-        let chosen = target::choose(&service.inventory, &deploy.candidate, settings.target, wished)
+        let chosen = target::choose(&service.inventory, &deploy.candidate, settings, wished)
             .ok_or(Obstacle::Reason(Reason::NoTarget))?;
         // Before anything is built: a freeze says the same no at every frame.
         let severity = severity_of(service, wish, settings);
-        if let Some(closed) = guard::calendar::closed_for(&settings.calendar, severity, now) {
+        if let Some(closed) = guard::calendar::closed_for(settings, severity, now) {
             return Err(Obstacle::Guard(Guard::Closed(closed)));
         }
         let event = event(service, &deploy.candidate, &chosen.id, wish, self, now);
@@ -202,6 +203,10 @@ impl Engine {
             }
             ExecutionStatus::Failed => {
                 service.latched = true;
+                #[cfg(test)]
+                if broken!(ctx.settings, Loop) {
+                    service.begin_anew();
+                }
                 if plan.strategy.keeps_version() && !ctx.stopped {
                     service.tried.push(plan.strategy);
                     next = Some(plan.event.clone());
@@ -286,6 +291,7 @@ fn event(
     };
     let verdict = service.verdict.filter(|_| cause == Cause::Judge);
     let effect = service.observed.effect(service.share);
+    let frame = frame.filter(|_| !broken!(engine.core.settings, DropEvidence));
     let evidence = evidence(service, cause, frame);
     let reason = match wish {
         Wish::Person { reason, .. } => (*reason).to_owned(),

@@ -30,6 +30,10 @@ pub struct Settings {
     pub calendar: Calendar,
     /// Channels that are told of every rollback.
     pub notify: Vec<Channel>,
+    /// How the engine is broken on purpose.
+    #[cfg(test)]
+    #[serde(skip)]
+    pub(crate) mutation: Option<super::mutation::Mutation>,
 }
 
 /// From harm to severity (SPEC 2.5).
@@ -357,6 +361,8 @@ impl Default for Settings {
             },
             calendar: Calendar { windows: Vec::new(), freezes: Vec::new(), when_closing: WhenClosing::Hold },
             notify: Vec::new(),
+            #[cfg(test)]
+            mutation: None,
         }
     }
 }

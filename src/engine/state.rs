@@ -20,6 +20,7 @@ use super::decide::stance::Streak;
 use super::decide::stat::{self, Share};
 use super::guard::Guard;
 use super::guard::limits::Limits;
+use super::mutation::broken;
 use super::outbox::Outbox;
 use super::plan::SHARE_SLACK;
 use super::settings::{Planning, Settings};
@@ -295,7 +296,11 @@ impl Service {
     pub(super) fn align_rollout(&mut self, ctx: &mut Ctx<'_>) {
         let wanted = match self.decision.as_ref().map(Decision::kind) {
             Some(DecisionKind::Pause | DecisionKind::Escalate) => RolloutAsk::Pause,
-            Some(DecisionKind::Hold) if self.asked == Some(RolloutAsk::Pause) => RolloutAsk::Resume,
+            Some(DecisionKind::Hold)
+                if self.asked == Some(RolloutAsk::Pause) && !broken!(ctx.settings, HoldForEver) =>
+            {
+                RolloutAsk::Resume
+            }
             Some(DecisionKind::Hold | DecisionKind::RollBack) | None => return,
         };
         self.ask(wanted, ctx);
@@ -312,6 +317,14 @@ impl Service {
         while self.turned.len() > usize::from(settings.execution.turns.max) {
             self.turned.pop_front();
         }
+    }
+
+    /// As if nothing had been tried: what a broken engine does after a failure.
+    #[cfg(test)]
+    pub(super) fn begin_anew(&mut self) {
+        self.latched = false;
+        self.turned.clear();
+        self.last_end = None;
     }
 
     /// After a restart: what was asked of the rollout's controller is asked again, since the word may have been lost.

@@ -77,6 +77,8 @@ fn moment_text(at: WallTime) -> String {
 fn settings(file: &PolicyFile) -> Settings {
     let (missing, planning, execution) = (&file.missing_data, &file.planning, &file.execution);
     Settings {
+        #[cfg(test)]
+        mutation: None,
         collect_every: file.collect_every.0,
         severity: match file.severity {
             SeverityEntry::Effect(effect) => SeverityRule::Effect {

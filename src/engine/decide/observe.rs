@@ -6,6 +6,7 @@ use crate::domain::frame::Frame;
 use crate::domain::signal::SignalKind;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::verdict::{Verdict, VerdictClass};
+use crate::engine::mutation::broken;
 use crate::engine::settings::{MissingAction, Settings};
 
 use super::attribution::{Blame, Outside};
@@ -73,6 +74,14 @@ impl Observed {
         verdict: &Verdict,
         settings: &Settings,
     ) -> Weighed {
+        if broken!(settings, MissingIsHealthy) && sample.candidate == Reading::Unread {
+            return Weighed::Milder(Finding::Healthy);
+        }
+        if broken!(settings, TooBadToBeTrue)
+            && frame.candidate.is_some_and(|arm| arm.errors * 10 > arm.requests * 9)
+        {
+            return Weighed::Milder(Finding::Unsure);
+        }
         self.gap.observe(sample.candidate != Reading::Unread, self.read_until);
         if !self.gap.is_open() {
             self.read_until = frame.at;
@@ -80,7 +89,7 @@ impl Observed {
         self.outside.observe(frame, sample, &self.history, settings.attribution);
         let pods = self.pods.observe(frame);
         let found = |kind| frame.signals.get(kind).usable().is_some_and(|n| n > 0.0);
-        if found(SignalKind::SecurityFindings) {
+        if found(SignalKind::SecurityFindings) && !broken!(settings, IgnoreSecurity) {
             return Weighed::RollBack(Cause::Security);
         }
         if found(SignalKind::ComplianceFindings) {
@@ -91,7 +100,7 @@ impl Observed {
             PodFinding::Restarting => return Weighed::RollBack(Cause::Restarting),
             PodFinding::Fine | PodFinding::Shared => {}
         }
-        if verdict.class == VerdictClass::Fail {
+        if verdict.class == VerdictClass::Fail && !broken!(settings, DeafToJudge) {
             let blame = self.outside.blame(frame.at, settings.attribution, verdict, &self.ring, self.before);
             return match blame {
                 Blame::Deploy => Weighed::RollBack(Cause::Judge),

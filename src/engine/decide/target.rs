@@ -2,20 +2,22 @@
 
 use crate::domain::id::VersionId;
 use crate::domain::service::{Inventory, KnownVersion};
-use crate::engine::settings::TargetRule;
+use crate::engine::mutation::broken;
+use crate::engine::settings::Settings;
 
 /// The newest version that may be gone back to. A person's wish is held to the same conditions.
 pub(crate) fn choose<'a>(
     inventory: &'a Inventory,
     candidate: &VersionId,
-    rule: TargetRule,
+    settings: &Settings,
     wished: Option<&VersionId>,
 ) -> Option<&'a KnownVersion> {
     inventory.versions.iter().rev().find(|version| {
         &version.id != candidate
-            && version.deployable
-            && !version.marked_bad
-            && version.healthy_for.is_some_and(|healthy| healthy >= rule.healthy_min)
+            && (version.deployable || broken!(settings, LostTarget))
+            && (!version.marked_bad || broken!(settings, MarkedTarget))
+            && (version.healthy_for.is_some_and(|healthy| healthy >= settings.target.healthy_min)
+                || broken!(settings, UnprovenTarget))
             && wished.is_none_or(|id| id == &version.id)
     })
 }
@@ -30,9 +32,10 @@ mod tests {
     fn check(change: impl Fn(&mut Inventory), wished: Option<&str>, expected: Option<&str>) {
         let mut inventory = inventory();
         change(&mut inventory);
-        let rule = TargetRule { healthy_min: Millis::from_mins(60) };
+        let settings = Settings::default();
+        assert_eq!(settings.target.healthy_min, Millis::from_mins(60));
         let wished = wished.map(version);
-        let found = choose(&inventory, &version("v3"), rule, wished.as_ref());
+        let found = choose(&inventory, &version("v3"), &settings, wished.as_ref());
         assert_eq!(found.map(|v| v.id.clone()), expected.map(version));
     }
 

@@ -7,6 +7,7 @@ use crate::domain::id::ActorId;
 use crate::domain::plan::{Actuator, StepAction};
 use crate::domain::time::{MonoTime, WallTime};
 use crate::engine::guard::calendar;
+use crate::engine::mutation::broken;
 use crate::engine::plan;
 use crate::engine::settings::{Approvals, WhenClosing};
 use crate::engine::state::{Ctx, Service};
@@ -34,7 +35,10 @@ impl Run {
             ctx.out.journal(JournalEntry::Status { execution, status, error: None, left: None });
         }
         ctx.out.ask_approval(self.execution.id, self.execution.plan.hash(), &role);
-        let until = ctx.now.mono + ctx.settings.approvals.wait;
+        let mut until = ctx.now.mono + ctx.settings.approvals.wait;
+        if broken!(ctx.settings, AskOnce) {
+            until = MonoTime(u64::MAX);
+        }
         self.phase = Phase::Approval { asked: asked + 1, then, until, opens };
     }
 
@@ -66,13 +70,14 @@ impl Run {
             return void(answer, VoidAnswer::NotAwaited, ctx);
         };
         let approvals = &ctx.settings.approvals;
-        let until = WallTime(answer.given.0.saturating_add(approvals.valid.0.cast_signed()));
+        let given = if broken!(ctx.settings, ExpiredApproval) { ctx.now.wall } else { answer.given };
+        let until = WallTime(given.0.saturating_add(approvals.valid.0.cast_signed()));
         let mut roles = (0..=approvals.escalation.len()).filter_map(|n| role(approvals, n));
-        let why = if answer.plan != self.execution.plan.hash() {
+        let why = if answer.plan != self.execution.plan.hash() && !broken!(ctx.settings, OtherPlan) {
             Some(VoidAnswer::OtherPlan)
-        } else if answer.by == self.execution.plan.event.initiated_by {
+        } else if answer.by == self.execution.plan.event.initiated_by && !broken!(ctx.settings, OwnApproval) {
             Some(VoidAnswer::OwnPlan)
-        } else if !roles.any(|role| role == answer.role) {
+        } else if !roles.any(|role| role == answer.role) && !broken!(ctx.settings, AnyRole) {
             Some(VoidAnswer::WrongRole)
         } else if until <= ctx.now.wall {
             Some(VoidAnswer::Expired)
@@ -90,7 +95,7 @@ impl Run {
         ctx.out.journal(JournalEntry::Approved { execution, by, until });
         self.approved_until = Some(until);
         let severity = self.execution.plan.event.severity;
-        let closed = calendar::closed_for(&ctx.settings.calendar, severity, ctx.now);
+        let closed = calendar::closed_for(ctx.settings, severity, ctx.now);
         match (then, closed) {
             // A freeze has begun since the plan was made: agreeing to the plan did not mean to override it.
             (Then::Begin, Some(closed)) => {
@@ -119,7 +124,7 @@ impl Run {
         }
         let calendar = &ctx.settings.calendar;
         let severity = self.execution.plan.event.severity;
-        let closed = calendar::closed_for(calendar, severity, ctx.now)
+        let closed = calendar::closed_for(ctx.settings, severity, ctx.now)
             .filter(|_| !self.overridden && calendar.when_closing == WhenClosing::Hold);
         let expired = self.approved_until.is_some_and(|until| until <= ctx.now.wall);
         let (wait, opens) = match closed {

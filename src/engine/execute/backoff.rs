@@ -16,6 +16,13 @@ pub(super) fn wait(base: Millis, failed: Attempt) -> Millis {
     Millis(whole - whole / 2 * (hash % 1024) / 1024)
 }
 
+/// Another number each time it is asked for in this process: what a broken engine adds to its wait.
+#[cfg(test)]
+pub(super) fn chance() -> u64 {
+    static ASKED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,9 +20,11 @@ use crate::domain::engine_io::{JournalEntry, Output, RolloutAsk};
 use crate::domain::execution::{Execution, ExecutionStatus, StepOutcome, StepResult};
 use crate::domain::id::{Attempt, ExecutionId, ServiceId};
 use crate::domain::plan::{Approval, CheckResult, RollbackPlan, StepAction};
-use crate::domain::time::{Millis, MonoTime, WallTime};
+use crate::domain::time::{Millis, MonoTime, Now, WallTime};
 
 use super::decide::counts::Sample;
+use super::mutation::broken;
+use super::settings::Settings;
 use super::state::{Ctx, Service};
 pub(super) use approval::void;
 use health::Before;
@@ -198,8 +200,18 @@ impl Run {
         self.execution.status.is_final()
     }
 
+    /// The moment that deadlines are held against: durations are the monotonic clock's (S22).
+    pub(super) fn clock(&self, now: Now, settings: &Settings) -> MonoTime {
+        if broken!(settings, WallTimeouts) {
+            let begun = &self.execution.plan.event;
+            return begun.at + Millis(now.wall.0.saturating_sub(begun.wall.0).max(0).cast_unsigned());
+        }
+        now.mono
+    }
+
     /// A deadline may have passed.
     pub(super) fn wake(&mut self, service: &mut Service, ctx: &mut Ctx<'_>) {
+        ctx.now.mono = self.clock(ctx.now, ctx.settings);
         if self.deadline().is_none_or(|until| ctx.now.mono < until) {
             return;
         }
@@ -350,7 +362,7 @@ impl Run {
         if status.is_final() {
             self.phase = Phase::Over;
             self.execution.completed = Some(ctx.now.mono);
-            if self.quiet {
+            if self.quiet && !broken!(ctx.settings, AlertsStayQuiet) {
                 ctx.out.alerts(self.service(), None);
                 let words = format!("{id} ended: {status}");
                 ctx.out.push(Output::Annotate { service: self.service().clone(), words });

@@ -5,6 +5,7 @@
 use crate::domain::engine_io::JournalEntry;
 use crate::domain::execution::StepOutcome;
 use crate::domain::time::Millis;
+use crate::engine::mutation::broken;
 use crate::engine::state::{Ctx, Service};
 
 use super::{FRAME_GRACE, Phase, Run};
@@ -26,6 +27,9 @@ impl Run {
             self.stop(&format!("the engine was down for {down}"), ctx);
         }
         match self.phase {
+            Phase::Effect { doing, attempt, .. } if broken!(ctx.settings, ResumeBlind) => {
+                self.start_attempt(doing, attempt.saturating_add(1), service, ctx);
+            }
             Phase::Effect { doing, attempt, started, .. }
             | Phase::Reading { doing, attempt, started, .. } => {
                 self.start_reading(doing, attempt, started, StepOutcome::Unknown, service, ctx);

@@ -2,11 +2,12 @@
 
 use crate::domain::engine_io::{JournalEntry, Output};
 use crate::domain::execution::{FailureReason, StepOutcome};
-use crate::domain::id::VersionId;
+use crate::domain::id::{ServiceId, VersionId};
 use crate::domain::plan::{OnFailure, Step, StepAction};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::units::TrafficShare;
 use crate::engine::decide::counts::Sample;
+use crate::engine::mutation::broken;
 use crate::engine::state::{Ctx, Service};
 
 use super::{Doing, FRAME_GRACE, Phase, Run, backoff, check};
@@ -86,11 +87,18 @@ impl Run {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(action) = self.action(doing, service) else { return };
+        #[cfg(test)]
+        if broken!(ctx.settings, AwaitPages) && ctx.out.awaits_pages() {
+            let until = ctx.now.mono + Millis::from_secs(5);
+            self.phase = Phase::Backoff { doing, attempt, until };
+            return;
+        }
+        let action = if broken!(ctx.settings, RaiseCandidate) { raising(action) } else { action };
         let rules = &ctx.settings.execution;
         if doing == Doing::Step && self.needs_leave(&action, attempt, ctx) {
             return;
         }
-        if self.effects >= rules.effects_max {
+        if self.effects >= rules.effects_max && !broken!(ctx.settings, RetryForEver) {
             let words = format!("it asked for {} effects, the most that one may", rules.effects_max);
             let failed = self.failure.take().map(|failed| format!("{failed}; "));
             return self.fail(failed.unwrap_or_default() + &words, ctx);
@@ -109,7 +117,9 @@ impl Run {
         {
             self.traffic.before_shift = service.share;
         }
-        ctx.out.start_step(self.key(attempt), self.service(), &action);
+        let elsewhere =
+            if broken!(ctx.settings, OtherService) { ServiceId::new("elsewhere").ok() } else { None };
+        ctx.out.start_step(self.key(attempt), elsewhere.as_ref().unwrap_or(self.service()), &action);
         self.counts = true;
         self.effects = self.effects.saturating_add(1);
         let timeout = self.step().map_or(Millis::ZERO, |step| step.timeout);
@@ -127,6 +137,11 @@ impl Run {
     /// An effect was reported on, or its deadline has passed.
     pub(super) fn effect_ended(&mut self, outcome: StepOutcome, service: &mut Service, ctx: &mut Ctx<'_>) {
         let Phase::Effect { doing, attempt, started, .. } = self.phase else { return };
+        let outcome = if broken!(ctx.settings, AssumeDone) && is_uncertain(&outcome) {
+            StepOutcome::Succeeded
+        } else {
+            outcome
+        };
         let uncertain = is_uncertain(&outcome);
         if let Some(actuator) = self.action(doing, service).and_then(|action| action.actuator()) {
             ctx.limits.ended(self.service(), actuator, !uncertain, ctx.now.mono);
@@ -207,16 +222,24 @@ impl Run {
         let rules = &ctx.settings.execution;
         let allowed = match repeat {
             Repeat::Safe => true,
-            Repeat::IfIdempotent => idempotent,
+            Repeat::IfIdempotent => idempotent || broken!(ctx.settings, RepeatUnrepeatable),
             Repeat::Never => false,
         };
         let may = allowed && tries < rules.attempts_max && self.retries < rules.retries_max;
+        let may = may || broken!(ctx.settings, RetryForEver);
         self.retries += u16::from(may);
         may
     }
 
     fn back_off(&mut self, doing: Doing, failed: u16, ctx: &Ctx<'_>) {
-        let wait = backoff::wait(ctx.settings.execution.backoff, self.key(failed));
+        let mut wait = backoff::wait(ctx.settings.execution.backoff, self.key(failed));
+        if broken!(ctx.settings, BackOffForEver) {
+            wait = Millis::from_mins(24 * 60);
+        }
+        #[cfg(test)]
+        if broken!(ctx.settings, ChanceBackoff) {
+            wait = Millis(wait.0 + backoff::chance());
+        }
         self.phase = Phase::Backoff { doing, attempt: failed.saturating_add(1), until: ctx.now.mono + wait };
     }
 
@@ -375,6 +398,14 @@ fn never_raising(action: &StepAction, share: f64) -> StepAction {
     let mut action = action.clone();
     if let StepAction::ShiftTraffic { to_share, .. } = &mut action {
         *to_share = TrafficShare::clamped(to_share.get().max(1.0 - share));
+    }
+    action
+}
+
+/// The action with the shares of both versions swapped.
+fn raising(mut action: StepAction) -> StepAction {
+    if let StepAction::ShiftTraffic { to_share, .. } = &mut action {
+        *to_share = TrafficShare::clamped(1.0 - to_share.get());
     }
     action
 }

@@ -9,6 +9,7 @@ use crate::domain::execution::ExecutionStatus;
 use crate::domain::time::{Millis, MonoTime};
 use crate::engine::decide::counts::Sample;
 use crate::engine::decide::effect::worse;
+use crate::engine::mutation::broken;
 use crate::engine::state::{Ctx, Service};
 
 use super::{FRAME_GRACE, Phase, Run, check, health};
@@ -29,6 +30,9 @@ const STAYS_HARM_MIN: f64 = 0.005;
 
 impl Run {
     pub(super) fn start_validation(&mut self, ctx: &mut Ctx<'_>) {
+        if broken!(ctx.settings, SkipValidation) {
+            return self.complete(ctx);
+        }
         let settle = ctx.settings.planning.settle;
         let stays = self.execution.plan.strategy.keeps_version();
         let most = if stays { STAYS_MAX } else { VALIDATION_MAX };

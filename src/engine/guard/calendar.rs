@@ -2,7 +2,8 @@
 
 use crate::domain::event::Severity;
 use crate::domain::time::{MonoTime, Now, WallTime};
-use crate::engine::settings::{Calendar, Freeze, Weekday};
+use crate::engine::mutation::broken;
+use crate::engine::settings::{Calendar, Freeze, Settings, Weekday};
 
 const DAY_MS: i64 = 86_400_000;
 const WEEK_MS: i64 = 7 * DAY_MS;
@@ -34,8 +35,11 @@ pub(in crate::engine) fn closed(calendar: &Calendar, wall: WallTime) -> Option<C
 }
 
 /// Why it is closed for a rollback of this severity: a critical one overrides it.
-pub(in crate::engine) fn closed_for(calendar: &Calendar, severity: Severity, now: Now) -> Option<Closed> {
-    closed(calendar, now.wall).filter(|_| severity < Severity::Critical)
+pub(in crate::engine) fn closed_for(settings: &Settings, severity: Severity, now: Now) -> Option<Closed> {
+    if broken!(settings, ActInFreeze) {
+        return None;
+    }
+    closed(&settings.calendar, now.wall).filter(|_| severity < Severity::Critical)
 }
 
 /// When it opens again, as far as a week ahead; the end of a week when it does not.
@@ -112,6 +116,7 @@ mod tests {
         let mut calendar = office_hours();
         let (from, until) = (at(0, 600).wall, at(0, 660).wall);
         calendar.freezes = vec![Freeze { name: "eve".to_owned(), from, until }];
+        let settings = Settings { calendar, ..Settings::default() };
         for (minute, severity, expected) in [
             (599, Severity::High, None),
             (600, Severity::High, Some(Closed::Frozen(0))),
@@ -119,7 +124,7 @@ mod tests {
             (659, Severity::Critical, None),
             (660, Severity::High, None),
         ] {
-            assert_eq!(closed_for(&calendar, severity, at(0, minute)), expected, "{minute}");
+            assert_eq!(closed_for(&settings, severity, at(0, minute)), expected, "{minute}");
         }
     }
 

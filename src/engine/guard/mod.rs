@@ -7,6 +7,7 @@ pub(super) mod limits;
 
 use crate::domain::time::{MonoTime, Now};
 
+use super::mutation::broken;
 use super::settings::Settings;
 use calendar::Closed;
 
@@ -51,7 +52,7 @@ pub(super) fn check(facts: Facts, settings: &Settings, now: Now) -> Option<Guard
     let cooling = facts.last_end.is_some_and(|end| now.mono.since(end) < settings.execution.cool_down);
     if facts.stopped {
         Some(Guard::Stopped)
-    } else if facts.busy {
+    } else if facts.busy && !broken!(settings, TwoAtOnce) {
         Some(Guard::Busy)
     } else if cooling && !facts.continuation {
         Some(Guard::CoolDown)

@@ -27,6 +27,8 @@ use crate::domain::id::FlagKey;
 use crate::domain::plan::{Rejected, Strategy};
 use crate::domain::service::RolloutKind;
 
+use crate::engine::mutation::broken;
+
 use super::{Request, blue_green, database, infrastructure};
 
 /// What is taken, and what is not.
@@ -160,7 +162,11 @@ fn obstacle(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
     if request.tried.contains(&strategy) {
         return Some(Obstacle::Impossible("it was tried and did not help"));
     }
-    if !strategy.keeps_version() && strategy != Strategy::DatabaseRevert && !database::target_fits(request) {
+    if !strategy.keeps_version()
+        && strategy != Strategy::DatabaseRevert
+        && !database::target_fits(request)
+        && !broken!(request.settings, IgnoreSchema)
+    {
         let possible = application(request, strategy);
         return possible.filter(|o| matches!(o, Obstacle::Impossible(_))).or_else(|| {
             let words = "the target fails with the schema that came after it: the schema has to go back, too";

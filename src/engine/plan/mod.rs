@@ -23,6 +23,7 @@ use crate::domain::service::{Inventory, KnownVersion, RolloutKind};
 use crate::domain::time::Now;
 
 use super::guard;
+use super::mutation::broken;
 use super::settings::Settings;
 
 pub(super) use approval::on_call;
@@ -92,11 +93,14 @@ pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
         Strategy::DatabaseRevert => (database::steps(&request), true),
         Strategy::InfrastructureRollback => (infrastructure::steps(&request), false),
     };
+    if broken!(request.settings, RetireFirst) && moves_traffic {
+        steps.rotate_right(1);
+    }
     steps.extend(closing::steps(&request, strategy));
     let scales_target = steps.iter().any(|step| {
         matches!(&step.action, StepAction::ScaleVersion { version, .. } if *version == request.target.id)
     });
-    let pre_checks = if moves_traffic && !scales_target {
+    let pre_checks = if moves_traffic && !scales_target && !broken!(request.settings, SkipReady) {
         vec![Check::TargetReady { pods_min: request.pods_min() }]
     } else {
         Vec::new()

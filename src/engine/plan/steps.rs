@@ -5,6 +5,8 @@ use crate::domain::plan::{Check, OnFailure, Step, StepAction};
 use crate::domain::time::Millis;
 use crate::domain::units::TrafficShare;
 
+use crate::engine::mutation::broken;
+
 use super::Request;
 
 /// A share counts as reached when no more than this of the requests are counted beyond it: draining and
@@ -33,7 +35,7 @@ pub(super) fn optional(action: StepAction, timeout: Millis) -> Step {
 /// whole: it is what serves.
 pub(super) fn ready_target(request: &Request<'_>) -> Option<Step> {
     let needed = request.inventory.replicas;
-    (request.target_ready < needed).then(|| {
+    (request.target_ready < needed && !broken!(request.settings, SkipReady)).then(|| {
         let version = request.target.id.clone();
         let scale = StepAction::ScaleVersion { version: version.clone(), replicas: needed };
         Step { undo: Some(give_back(request, request.target_ready)), ..grow(scale, needed) }
