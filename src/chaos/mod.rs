@@ -7,7 +7,8 @@
 //! - [`run`](mod@run): plays a case and gives its trace;
 //! - [`trace`]: what was seen of one run, apart from what the engine says of itself;
 //! - [`invariants`]: what must hold in every run, and the closed list of excuses;
-//! - [`marks`]: rare states, so that a campaign can show that it got there.
+//! - [`marks`]: rare states, so that a campaign can show that it got there;
+//! - [`mod@examine`]: one run with all that is asked of it; [`mod@explore`]: a campaign over seeds, and its [`findings`].
 //!
 //! A run has two phases. In the first one faults are there as planned. Then the core heals (the API, metrics, the leader,
 //! actuators) while the rest may stay broken, and the run must come to an end within a bound.
@@ -18,11 +19,15 @@
 
 pub mod case;
 pub mod draw;
+pub mod examine;
+pub mod explore;
+pub mod findings;
 pub mod invariants;
 pub mod kind;
 pub mod marks;
 pub mod plan;
 pub mod run;
+pub mod states;
 pub mod trace;
 
 pub use case::Case;
