@@ -2,12 +2,12 @@
 //! person who asked at another moment.
 
 use super::replay::ReplayError;
-use crate::domain::engine_io::{Input, JournalEntry};
+use crate::domain::engine_io::{Input, JournalEntry, RunClock};
 use crate::domain::entry::{Entry, RunHeader};
 use crate::domain::event::Decision;
 use crate::domain::id::{ActorId, ServiceId};
 use crate::domain::plan::RollbackPlan;
-use crate::domain::time::{MonoTime, Now};
+use crate::domain::time::MonoTime;
 use crate::plane;
 use crate::policy;
 
@@ -88,6 +88,7 @@ fn asked(
 ) -> Result<Result<(MonoTime, RollbackPlan), NoPlan>, ReplayError> {
     let policy = policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
     let mut engine = plane::engine(&policy, &header.signals);
+    let mut clock = RunClock::from(header.wall_start);
     let mut service: Option<ServiceId> = None;
     for entry in entries {
         let (mono, input) = match entry {
@@ -98,7 +99,10 @@ fn asked(
         if mono > at {
             break;
         }
-        let now = Now::in_run(header.wall_start, mono);
+        if let Some(input) = &input {
+            clock.hear(input);
+        }
+        let now = clock.at(mono);
         match input {
             Some(input) => {
                 if let Input::Deployed(deploy) = &input {
@@ -115,6 +119,6 @@ fn asked(
         return Ok(Err(NoPlan::NotThen { at, why }));
     };
     let by = ActorId::new("whoever-asks").expect("letters and dashes are a valid name");
-    let made = engine.propose(&service, &by, Now::in_run(header.wall_start, at));
+    let made = engine.propose(&service, &by, clock.at(at));
     Ok(made.map(|plan| (at, plan)).map_err(|why| NoPlan::NotThen { at, why }))
 }

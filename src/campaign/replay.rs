@@ -1,10 +1,10 @@
 //! Replay: a record's inputs are fed to a fresh engine, and its journal is compared with the recorded one.
 
 use super::act::{Act, Acted};
-use crate::domain::engine_io::{JournalEntry, Output};
+use crate::domain::engine_io::{JournalEntry, Output, RunClock};
 use crate::domain::entry::{Entry, RunHeader};
 use crate::domain::event::Decision;
-use crate::domain::time::{MonoTime, Now};
+use crate::domain::time::MonoTime;
 use crate::plane;
 use crate::policy::{self, document::Problems};
 use crate::record::{Difference, RecordError, first_difference};
@@ -50,6 +50,7 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
     };
     let policy = policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
     let mut engine = plane::engine(&policy, &header.signals);
+    let mut clock = RunClock::from(header.wall_start);
     let mut recorded = Vec::new();
     let mut fresh = Vec::new();
     let mut acts = Vec::new();
@@ -69,7 +70,10 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
             }
             Entry::Header(_) | Entry::Truth(..) => continue,
         };
-        let now = Now::in_run(header.wall_start, mono);
+        if let Some(input) = &input {
+            clock.hear(input);
+        }
+        let now = clock.at(mono);
         match input {
             Some(input) => {
                 told += 1;

@@ -161,10 +161,6 @@ fn trace(case: &Case, scenario: Scenario, settings: Arc<Settings>, played: Playe
     let place =
         |id: &VersionId| scenario.service.versions.iter().position(|version| version.id == *id).unwrap_or(0);
     let (candidate, from) = (place(&scenario.deploy.version), place(&scenario.deploy.from));
-    let broke_off = played.broke_off.map(|error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        format!("{error}{cause}")
-    });
     Trace {
         record: played.record,
         calls: played.calls,
@@ -178,7 +174,12 @@ fn trace(case: &Case, scenario: Scenario, settings: Arc<Settings>, played: Playe
             from,
             wall_start: WALL_START,
         },
-        ended: Ended { at: played.end, healed: case.heals_at(), broke_off },
+        ended: Ended {
+            at: played.end,
+            healed: case.heals_at(),
+            broke_off: played.gone,
+            emergencies: played.emergencies,
+        },
     }
 }
 

@@ -56,8 +56,11 @@ pub struct Ended {
     pub at: MonoTime,
     /// When the core healed.
     pub healed: MonoTime,
-    /// Why it broke off before its time, in words; none if it did not.
+    /// Why no engine came any more before its time, in words; none if one was there or on its way to the end. The world was
+    /// watched on without it.
     pub broke_off: Option<String>,
+    /// When people were told, past the engine, that it cannot go on, and in which words.
+    pub emergencies: Vec<(MonoTime, String)>,
 }
 
 impl Trace {
@@ -89,7 +92,7 @@ impl Trace {
     /// Never: a trace has nothing that JSON cannot say.
     pub fn hash(&self) -> String {
         let mut hasher = Hasher(Sha256::new());
-        let ended = (self.ended.at, self.ended.healed, self.ended.broke_off.as_deref());
+        let ended = (self.ended.at, self.ended.healed, &self.ended.broke_off, &self.ended.emergencies);
         serde_json::to_writer(&mut hasher, &(&self.record, &self.calls, &self.world, &self.faults, ended))
             .expect("a trace has nothing that JSON cannot say");
         hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()

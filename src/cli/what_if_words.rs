@@ -69,6 +69,7 @@ const fn input_kind(input: &Input) -> &'static str {
         Input::ApprovalAnswered(_) => "an answer to a request for approval",
         Input::Paged { .. } => "a call that was handed over",
         Input::Restarted { .. } => "a restart of the engine",
+        Input::ClockSet { .. } => "a calendar clock that was set",
         Input::Commanded { .. } => "a command",
     }
 }

@@ -11,7 +11,7 @@ use super::frame::Frame;
 use super::id::{ActorId, Attempt, ExecutionId, PageKey, PlanHash, ServiceId, VersionId};
 use super::plan::{Actuator, CheckResult, RollbackPlan, StepAction};
 use super::service::{Deploy, Inventory, RolloutState};
-use super::time::{Millis, MonoTime, WallTime};
+use super::time::{Millis, MonoTime, Now, WallTime};
 use super::verdict::Verdict;
 
 /// What happened outside.
@@ -63,6 +63,12 @@ pub enum Input {
         /// How long nobody watched.
         down: Millis,
     },
+    /// Somebody set the calendar clock. The engine is handed both clocks with everything that it is told; this stands in
+    /// the record so that whoever feeds it again hands it the same.
+    ClockSet {
+        /// How far it is ahead, from here on, of where it would be had nobody ever set it; negative: behind.
+        ahead_ms: i64,
+    },
     /// A person spoke.
     Commanded {
         /// What is wanted.
@@ -70,6 +76,34 @@ pub enum Input {
         /// By whom.
         by: ActorId,
     },
+}
+
+/// Both clocks of a run, as they are handed to its engine: they start together, and the calendar may be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunClock {
+    start: WallTime,
+    ahead_ms: i64,
+}
+
+impl From<WallTime> for RunClock {
+    /// The clocks of a run whose first moment is at this calendar time.
+    fn from(start: WallTime) -> Self {
+        Self { start, ahead_ms: 0 }
+    }
+}
+
+impl RunClock {
+    /// Takes note of what is about to be told: a calendar that was set goes otherwise from then on.
+    pub fn hear(&mut self, input: &Input) {
+        if let Input::ClockSet { ahead_ms } = input {
+            self.ahead_ms = *ahead_ms;
+        }
+    }
+
+    /// Both clocks at a moment of the run.
+    pub fn at(self, mono: MonoTime) -> Now {
+        Now::in_run(self.start.ahead(self.ahead_ms), mono)
+    }
 }
 
 /// Somebody's answer to a request for approval (SPEC 3.7).

@@ -207,8 +207,10 @@ kinds! {
     TwoLeaders: "E7" Process Direct Core;
     /// The lease can be neither renewed nor taken.
     LeaseDown: "E8" Process Direct Core;
-    /// The wall clock jumps.
-    ClockJump: "E9" Process Direct Core;
+    /// The wall clock jumps forward.
+    ClockJump: "E9a" Process Both Core;
+    /// The wall clock jumps back.
+    ClockBack: "E9b" Process Both Core;
     /// The engine that is started again is of another build.
     OtherBuild: "E10" Process Direct Core;
     /// The process is asked to end in the middle of a step, and is started again.
@@ -233,6 +235,32 @@ kinds! {
     KillSwitch: "H7" People Both Rest;
     /// Somebody resumes what nobody stopped.
     WrongResume: "H8" People Both Rest;
+}
+
+impl FaultKind {
+    /// Whether it strikes once, at one moment.
+    pub const fn is_momentary(self) -> bool {
+        matches!(
+            self,
+            Self::NodeLost
+                | Self::SecondOperator
+                | Self::CrashUnwritten
+                | Self::CrashBefore
+                | Self::CrashAfter
+                | Self::TornTail
+                | Self::FlippedBit
+                | Self::LongPause
+                | Self::TwoLeaders
+                | Self::LeaseDown
+                | Self::ClockJump
+                | Self::ClockBack
+                | Self::OtherBuild
+                | Self::Terminated
+                | Self::ManualRollback
+                | Self::KillSwitch
+                | Self::WrongResume
+        )
+    }
 }
 
 impl fmt::Display for FaultKind {

@@ -75,6 +75,13 @@ impl MonoTime {
     }
 }
 
+impl WallTime {
+    /// So many milliseconds later; earlier where negative. Saturates.
+    pub const fn ahead(self, ms: i64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+}
+
 impl Add<Millis> for MonoTime {
     type Output = Self;
     /// Stops at the end of time instead of overflowing: `watch` and time-outs come from outside.

@@ -100,6 +100,8 @@ impl Engine {
             Input::StepRead { attempt, state } => self.on_read(attempt, &state, now),
             Input::ApprovalAnswered(answer) => self.on_answer(&answer, now),
             Input::Paged { key } => self.core.out.paged(key),
+            // `now` says it all.
+            Input::ClockSet { .. } => {}
             Input::Restarted { down } => self.on_restarted(down, now),
             Input::Commanded { command, by } => self.on_command(command, &by, now),
         }

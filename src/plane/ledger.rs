@@ -27,6 +27,12 @@ pub(super) trait Ledger {
     /// How many of the first entries of the whole record, truth included, are durable.
     fn durable(&self) -> usize;
 
+    /// The disk takes nothing from now on until another engine takes over. A disk that really is there fills up by itself.
+    fn fill_disk(&mut self) {}
+
+    /// A bit of what is stored flips. On a disk that really is there others see to that.
+    fn flip_bit(&mut self) {}
+
     /// The engine's process dies.
     fn die(&mut self);
 

@@ -19,9 +19,9 @@ mod resume;
 pub mod unreliable;
 mod windows;
 
-pub use drive::{Crash, CrashPoint, DriveError};
+pub use drive::{Crash, CrashPoint, DriveError, LEASE};
 pub use header::RunId;
-pub use resume::{ResumeError, resume};
+pub use resume::{ResumeError, Resumed, resume};
 
 use crate::domain::signal::CustomSignal;
 use crate::engine::Engine;

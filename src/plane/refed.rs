@@ -39,6 +39,7 @@ pub fn run(header: &RunHeader, record: &[Entry], policy: &Policy, signals: &[Cus
         span: Span { end, end_max: end },
         wall_start: header.wall_start,
         // A restart that was recorded comes as the input that it was.
+        other_build: None,
         crashes: &[],
     };
     let last = drive(&course, &mut around, &mut recorder, |_| false).expect("memory takes everything");

@@ -6,9 +6,9 @@
 //! come out on the way are not carried out again: whether the last of them took place only the world can tell, and
 //! the engine asks it when it is told that it was started again.
 
-use crate::domain::engine_io::{Input, JournalEntry, Output};
+use crate::domain::engine_io::{Input, JournalEntry, Output, RunClock};
 use crate::domain::entry::Entry;
-use crate::domain::time::{MonoTime, Now, WallTime};
+use crate::domain::time::{MonoTime, WallTime};
 use crate::engine::Engine;
 use crate::record::Difference;
 use crate::record::Side;
@@ -25,14 +25,24 @@ pub enum ResumeError {
     Diverged(Box<Difference>),
 }
 
-/// Brings a fresh engine to the state that the journal ends with. Gives the entries that the journal should hold at
-/// its end and does not, with their moments; they are to be appended before anything else.
+/// What there is beside an engine that was brought to the end of its journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resumed {
+    /// Entries that the journal should hold at its end and does not, with their moments; they are to be appended before
+    /// anything else.
+    pub missing: Vec<(MonoTime, JournalEntry)>,
+    /// Its clocks, as they were set last.
+    pub clock: RunClock,
+}
+
+/// Brings a fresh engine to the state that the journal ends with.
 pub fn resume<'a>(
     engine: &mut Engine,
     entries: impl IntoIterator<Item = &'a Entry>,
     wall_start: WallTime,
-) -> Result<Vec<(MonoTime, JournalEntry)>, ResumeError> {
-    let mut fold = Fold { engine, wall_start, ahead: std::collections::VecDeque::new(), index: 0 };
+) -> Result<Resumed, ResumeError> {
+    let clock = RunClock::from(wall_start);
+    let mut fold = Fold { engine, clock, ahead: std::collections::VecDeque::new(), index: 0 };
     for (seq, entry) in (0..).zip(entries) {
         match entry {
             Entry::Input(at, input) => fold.feed(*at, Some(input)),
@@ -41,12 +51,12 @@ pub fn resume<'a>(
             Entry::Header(_) | Entry::Truth(..) | Entry::End(_) => {}
         }
     }
-    Ok(fold.ahead.into())
+    Ok(Resumed { missing: fold.ahead.into(), clock: fold.clock })
 }
 
 struct Fold<'a> {
     engine: &'a mut Engine,
-    wall_start: WallTime,
+    clock: RunClock,
     /// What the engine wrote and the journal has not shown yet.
     ahead: std::collections::VecDeque<(MonoTime, JournalEntry)>,
     index: u64,
@@ -54,7 +64,10 @@ struct Fold<'a> {
 
 impl Fold<'_> {
     fn feed(&mut self, at: MonoTime, input: Option<&Input>) {
-        let now = Now::in_run(self.wall_start, at);
+        if let Some(input) = input {
+            self.clock.hear(input);
+        }
+        let now = self.clock.at(at);
         match input {
             Some(input) => self.engine.handle_input(now, input.clone()),
             None => self.engine.handle_timeout(now),

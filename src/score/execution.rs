@@ -207,6 +207,7 @@ impl Executions {
             | Input::Collected { .. }
             | Input::StepReported { .. }
             | Input::Paged { .. }
+            | Input::ClockSet { .. }
             | Input::Restarted { .. }
             | Input::Commanded { .. } => {}
         }

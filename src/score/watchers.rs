@@ -50,6 +50,7 @@ impl NeverWatch {
             | Input::StepRead { .. }
             | Input::ApprovalAnswered(_)
             | Input::Paged { .. }
+            | Input::ClockSet { .. }
             | Input::Restarted { .. }
             | Input::Commanded { .. } => {}
         }

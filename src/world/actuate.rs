@@ -2,14 +2,16 @@
 //! step is done is the platform's rule ([`Steps`]), not the world's.
 
 use super::WorldNotice;
-use super::database::NoRevert;
+use super::database::{NoRevert, Trouble};
 use super::flags::FlagState;
 use super::infrastructure::Setting;
 use super::simulation::World;
 use crate::domain::execution::{EffectState, FailureReason};
+use crate::domain::fault::FaultKind;
 use crate::domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
 use crate::domain::plan::StepAction;
 use crate::domain::service::{InfraChange, RolloutState};
+use crate::domain::time::Millis;
 use crate::domain::truth::WorldEffect;
 use crate::platform::{Platform, PodCounts, SchemaState, SharedDeployment, Steps, TakenBack};
 
@@ -228,7 +230,18 @@ impl Platform for World {
 
     fn revert_schema(&mut self, from: &VersionId, to: &VersionId) -> Result<(), FailureReason> {
         let (from, to) = (self.index(from)?, self.index(to)?);
-        self.database.revert(from, to, self.now).map_err(|why| {
+        let trouble = Trouble {
+            fails: self.disturbed.script_fails,
+            waits: self.disturbed.script_slow.unwrap_or(Millis::ZERO),
+        };
+        let begun = self.database.revert(from, to, self.now, trouble);
+        if begun.is_ok() && trouble.fails {
+            self.disturbed.strike(FaultKind::ScriptFails);
+        }
+        if begun.is_ok() && trouble.waits > Millis::ZERO {
+            self.disturbed.strike(FaultKind::ScriptSlow);
+        }
+        begun.map_err(|why| {
             FailureReason::Refused(match why {
                 NoRevert::Elsewhere => format!("the schema is that of {}", self.id_of(self.database.at())),
                 NoRevert::Busy => "a revert runs".to_owned(),
@@ -240,7 +253,11 @@ impl Platform for World {
 
     fn discover(&mut self, version: &VersionId) -> Result<(), FailureReason> {
         let version = self.index(version)?;
-        let due = self.now + self.delivery.spread(self.now);
+        let mut due = self.now + self.delivery.spread(self.now);
+        if let Some(later) = self.disturbed.discovery {
+            self.disturbed.strike(FaultKind::DiscoveryLate);
+            due = due + later;
+        }
         self.effects.discovery = Some((version, due));
         Ok(())
     }

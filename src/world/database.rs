@@ -28,6 +28,17 @@ struct Reverting {
     locks_from: MonoTime,
     due: MonoTime,
     locked: bool,
+    /// Whether it fails at its end, so that its transaction leaves nothing.
+    fails: bool,
+}
+
+/// How a script goes wrong.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Trouble {
+    /// It fails at its end.
+    pub(crate) fails: bool,
+    /// It waits for a lock so much longer, and holds its own meanwhile.
+    pub(crate) waits: Millis,
 }
 
 /// Why a revert is not begun.
@@ -90,7 +101,9 @@ impl Database {
     pub(crate) fn advance(&mut self, now: MonoTime) -> bool {
         let Some(reverting) = &mut self.reverting else { return false };
         if reverting.due <= now {
-            self.at = reverting.to;
+            if !reverting.fails {
+                self.at = reverting.to;
+            }
             self.reverting = None;
             return true;
         }
@@ -100,7 +113,13 @@ impl Database {
     }
 
     /// Begins to take the schema back from one version's to another's.
-    pub(crate) fn revert(&mut self, from: usize, to: usize, now: MonoTime) -> Result<(), NoRevert> {
+    pub(crate) fn revert(
+        &mut self,
+        from: usize,
+        to: usize,
+        now: MonoTime,
+        trouble: Trouble,
+    ) -> Result<(), NoRevert> {
         if self.reverting.is_some() {
             return Err(NoRevert::Busy);
         }
@@ -117,7 +136,8 @@ impl Database {
             |of: fn(&RevertScript) -> Millis| scripts.iter().map(of).fold(Millis::ZERO, std::ops::Add::add);
         let (takes, lock) = (sum(|script| script.takes), sum(|script| script.lock));
         let locks_from = now + takes.saturating_sub(lock);
-        self.reverting = Some(Reverting { to, locks_from, due: now + takes, locked: false });
+        let (due, fails) = (now + takes + trouble.waits, trouble.fails);
+        self.reverting = Some(Reverting { to, locks_from, due, locked: false, fails });
         self.to_come = None;
         Ok(())
     }
@@ -178,11 +198,15 @@ mod tests {
     #[test]
     fn a_revert_runs_locks_at_its_end_and_is_not_begun_twice() {
         let mut database = database(SchemaChange::Contract, Some(SCRIPT));
-        assert_eq!(database.revert(2, 1, MonoTime(0)), Err(NoRevert::Elsewhere), "nothing is applied yet");
+        assert_eq!(
+            database.revert(2, 1, MonoTime(0), Trouble::default()),
+            Err(NoRevert::Elsewhere),
+            "nothing is applied yet"
+        );
         database.migrate(true, true);
-        assert_eq!(database.revert(2, 2, MonoTime(0)), Err(NoRevert::NotNewer));
-        assert_eq!(database.revert(2, 1, MonoTime(0)), Ok(()));
-        assert_eq!(database.revert(2, 1, MonoTime(0)), Err(NoRevert::Busy));
+        assert_eq!(database.revert(2, 2, MonoTime(0), Trouble::default()), Err(NoRevert::NotNewer));
+        assert_eq!(database.revert(2, 1, MonoTime(0), Trouble::default()), Ok(()));
+        assert_eq!(database.revert(2, 1, MonoTime(0), Trouble::default()), Err(NoRevert::Busy));
         assert!(!database.advance(MonoTime(14_999)) && database.waiting() == 0.0);
         assert!(database.advance(MonoTime(15_000)) && database.waiting() == 0.8);
         assert!(database.reverting_to() == Some(1) && database.failing(1) == 0.8);
@@ -195,6 +219,6 @@ mod tests {
     fn what_has_no_script_is_not_taken_back() {
         let mut database = database(SchemaChange::Contract, None);
         database.migrate(true, true);
-        assert_eq!(database.revert(2, 1, MonoTime(0)), Err(NoRevert::NoScript));
+        assert_eq!(database.revert(2, 1, MonoTime(0), Trouble::default()), Err(NoRevert::NoScript));
     }
 }

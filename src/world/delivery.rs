@@ -23,6 +23,25 @@ pub(crate) struct Delivery {
     spread_key: StreamKey,
     /// Share of traffic that really goes to each version.
     shares: Vec<f64>,
+    /// Proxies that keep the weights of some time ago, by plan.
+    pub(crate) stale: Option<Stale>,
+}
+
+/// A part of the proxies that keeps old weights.
+#[derive(Clone, Debug)]
+pub(crate) struct Stale {
+    weights: Vec<f64>,
+    /// Their share of the traffic, `0..=1`.
+    share: f64,
+    /// Whether they made a difference since this was last asked.
+    struck: bool,
+}
+
+impl Stale {
+    /// Keeps these weights.
+    pub(crate) fn new(weights: &[f64], share: f64) -> Self {
+        Self { weights: weights.to_vec(), share, struck: false }
+    }
 }
 
 /// What a tick changed.
@@ -46,6 +65,7 @@ impl Delivery {
             shares: router.in_force().to_vec(),
             router,
             rollout: Rollout::new(scenario, from, candidate),
+            stale: None,
             spread_s: scenario.service.propagation_s,
             spread_key: seed.stream("router/propagation"),
         }
@@ -95,6 +115,17 @@ impl Delivery {
     /// How long a change made now takes to be in force everywhere.
     pub(crate) fn spread(&self, now: MonoTime) -> Millis {
         spread(self.spread_s, self.spread_key, now)
+    }
+
+    /// All proxies have the same weights again.
+    pub(crate) fn renew_proxies(&mut self) {
+        self.stale = None;
+        self.refresh_shares();
+    }
+
+    /// Whether proxies with old weights made a difference since the last call.
+    pub(crate) fn take_stale_struck(&mut self) -> bool {
+        self.stale.as_mut().is_some_and(|stale| std::mem::take(&mut stale.struck))
     }
 
     /// Share of traffic that really goes to a version, answered or not.
@@ -147,6 +178,13 @@ impl Delivery {
     fn refresh_shares(&mut self) {
         if !self.cluster.is_shared() {
             self.shares.copy_from_slice(self.router.in_force());
+            if let Some(stale) = &mut self.stale {
+                for (share, old) in self.shares.iter_mut().zip(&stale.weights) {
+                    let mixed = *share + (old - *share) * stale.share;
+                    stale.struck |= mixed != *share;
+                    *share = mixed;
+                }
+            }
             return;
         }
         let pods = self.cluster.pods();

@@ -5,9 +5,16 @@ use crate::domain::signal::Quality;
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::{Arms, Fault};
 
-/// The scenario's faults. Every fault has an end and is lifted at it, since it is only asked for by time.
+/// The scenario's faults, each of which has an end and is lifted at it, since it is only asked for by time; and those by
+/// plan that hold now.
 #[derive(Clone, Debug)]
-pub(crate) struct Faults(Vec<Fault>);
+pub(crate) struct Faults {
+    timed: Vec<Fault>,
+    /// By plan: the router puts nothing in force.
+    pub(crate) router_stuck: bool,
+    /// By plan: the flag service does not answer.
+    pub(crate) flags_down: bool,
+}
 
 /// The two kinds of arms that a gap can hit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,13 +28,13 @@ pub(crate) enum ArmKind {
 impl Faults {
     /// The faults of a scenario.
     pub(crate) fn new(faults: &[Fault]) -> Self {
-        Self(faults.to_vec())
+        Self { timed: faults.to_vec(), router_stuck: false, flags_down: false }
     }
 
     /// How well an arm can be scraped at this moment.
     pub(crate) fn scrape_quality(&self, arm: ArmKind, now: MonoTime) -> Quality {
         let mut quality = Quality::Fresh;
-        for fault in &self.0 {
+        for fault in &self.timed {
             match fault {
                 Fault::MetricsDown { at, lasts } if holds(*at, *lasts, now) => return Quality::Failed,
                 Fault::MetricsGap { at, lasts, arms } if holds(*at, *lasts, now) && hits(*arms, arm) => {
@@ -47,17 +54,25 @@ impl Faults {
 
     /// Whether the metrics server answers.
     pub(crate) fn metrics_down(&self, now: MonoTime) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::MetricsDown { at, lasts } if holds(*at, *lasts, now)))
+        self.timed.iter().any(|f| matches!(f, Fault::MetricsDown { at, lasts } if holds(*at, *lasts, now)))
     }
 
     /// Whether the router puts nothing in force.
     pub(crate) fn router_stuck(&self, now: MonoTime) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::RouterStuck { at, lasts } if holds(*at, *lasts, now)))
+        self.router_stuck
+            || self
+                .timed
+                .iter()
+                .any(|f| matches!(f, Fault::RouterStuck { at, lasts } if holds(*at, *lasts, now)))
     }
 
     /// Whether the flag service refuses.
     pub(crate) fn flags_down(&self, now: MonoTime) -> bool {
-        self.0.iter().any(|f| matches!(f, Fault::FlagsDown { at, lasts } if holds(*at, *lasts, now)))
+        self.flags_down
+            || self
+                .timed
+                .iter()
+                .any(|f| matches!(f, Fault::FlagsDown { at, lasts } if holds(*at, *lasts, now)))
     }
 }
 

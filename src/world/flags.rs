@@ -56,6 +56,11 @@ impl Flags {
         }
     }
 
+    /// Whether clients should see one off by now and do not.
+    pub(crate) fn is_due(&self, now: MonoTime) -> bool {
+        self.0.iter().any(|flag| matches!(flag.state, FlagState::OffFrom(due) if due <= now))
+    }
+
     /// Lets clients see what is due; whether anything changed.
     pub(crate) fn advance(&mut self, now: MonoTime) -> bool {
         let mut changed = false;

@@ -160,6 +160,19 @@ impl Incident {
         self.boundaries.get(next).is_some_and(|&b| b <= until)
     }
 
+    /// Something happens that the scenario does not tell of.
+    pub(crate) fn happens(&mut self, event: WorldEvent) {
+        if let WorldEvent::Surge { at, lasts, .. }
+        | WorldEvent::NoisyNeighbour { at, lasts, .. }
+        | WorldEvent::PodOut { at, lasts, .. } = event
+        {
+            self.boundaries.extend([at, at + lasts]);
+            self.boundaries.sort_unstable();
+            self.boundaries.dedup();
+        }
+        self.events.push(event);
+    }
+
     /// What is wrong with a version now; `is_off` tells which flags are, `is_back` which infrastructure is as it was.
     pub(crate) fn defect(
         &self,

@@ -13,7 +13,7 @@
 //! - what is kept between requests: `cache`, `queue`, `replicas` (each a `backlog` or a fill of its own);
 //! - what is seen: `scrape` draws the counts, `view` shows them as frames, `series` as Prometheus series; `shown` is for
 //!   whoever shows pods and rollouts;
-//! - who else acts: `rivals`;
+//! - who else acts: `rivals`; what a plan of faults does besides: `disturb`;
 //! - what is done: `actuate`, the world as a platform; `effects` by key, so that nothing is done twice;
 //! - what is noted for who watches from outside: `observe`;
 //! - what is true: `truth` before the run, `information` and `ledger` during it. Only scores may read it.
@@ -38,6 +38,7 @@ mod database;
 mod delivery;
 mod demand;
 mod dependency;
+mod disturb;
 mod draw;
 mod effects;
 mod faults;

@@ -17,6 +17,7 @@ use super::draw::Draw;
 use super::pod_counts::{PodCounts, Splitter};
 use super::scrape::Counts;
 use super::shown::{PodShown, PodStands};
+use crate::domain::fault::FaultKind;
 use crate::domain::seed::{Seed, StreamKey};
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::PodModel;
@@ -36,6 +37,27 @@ pub(crate) struct Pods {
     /// Pods born so far.
     born: u32,
     splitter: Splitter,
+    /// What keeps pods from starting, by plan.
+    pub(crate) hinder: Hinder,
+}
+
+/// What keeps pods from starting, besides what a scenario says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hinder {
+    /// Of all images only this version's can be had.
+    pub(crate) gone: Option<usize>,
+    /// Pulls take so much longer.
+    pub(crate) slow: Option<Millis>,
+    /// No more pods are admitted.
+    pub(crate) full: bool,
+    /// What made a difference since this was last taken.
+    pub(crate) struck: Vec<FaultKind>,
+}
+
+impl Hinder {
+    fn lacks_image(&self, version: usize) -> bool {
+        self.gone.is_some_and(|there| there != version)
+    }
 }
 
 /// Sums over the pods of one version.
@@ -145,6 +167,7 @@ impl Pods {
             changed: false,
             born: 0,
             splitter: Splitter::new(starts.len(), seed),
+            hinder: Hinder::default(),
         }
     }
 
@@ -160,16 +183,49 @@ impl Pods {
     /// A pod begins to start.
     pub(crate) fn start(&mut self, deployment: usize, id: PodId, version: usize, now: MonoTime) {
         let mut pod = self.born(deployment, id, version, now);
-        if self.versions[version].starts {
-            let mut draw = Draw::at(self.start_key, pod_tick(version, pod.ordinal));
-            let start_s = draw.lognormal(self.model.pull_s, START_LOG_SD)
-                + draw.lognormal(self.model.init_s, START_LOG_SD)
-                + draw.between((0.0, PROBE_PERIOD_S));
-            pod.due = Some(now + millis(start_s));
-        }
+        pod.due = self.start_due(version, pod.ordinal, now);
         self.wake_at(pod.due);
         self.list.push(pod);
         self.changed = true;
+    }
+
+    /// When a pod that begins to start now is ready; none where something keeps it from that.
+    fn start_due(&mut self, version: usize, ordinal: u64, now: MonoTime) -> Option<MonoTime> {
+        if !self.versions[version].starts {
+            return None;
+        }
+        if self.hinder.full {
+            self.hinder.struck.push(FaultKind::Quota);
+            return None;
+        }
+        if self.hinder.lacks_image(version) {
+            self.hinder.struck.push(FaultKind::ImageGone);
+            return None;
+        }
+        let mut draw = Draw::at(self.start_key, pod_tick(version, ordinal));
+        let start_s = draw.lognormal(self.model.pull_s, START_LOG_SD)
+            + draw.lognormal(self.model.init_s, START_LOG_SD)
+            + draw.between((0.0, PROBE_PERIOD_S));
+        let slower = self.hinder.slow.inspect(|_| self.hinder.struck.push(FaultKind::SlowPull));
+        Some(now + millis(start_s) + slower.unwrap_or(Millis::ZERO))
+    }
+
+    /// Pods that wait for something that may be there again begin anew.
+    pub(crate) fn admit(&mut self, now: MonoTime) {
+        for place in 0..self.list.len() {
+            let pod = &self.list[place];
+            if pod.phase == Phase::Starting && pod.due.is_none() {
+                let due = self.start_due(pod.version, pod.ordinal, now);
+                self.list[place].due = due;
+                self.wake_at(due);
+            }
+        }
+    }
+
+    /// The oldest pod of a version that answers.
+    pub(crate) fn first_ready(&self, version: usize) -> Option<u64> {
+        let ready = |pod: &&Pod| pod.version == version && pod.phase == Phase::Ready;
+        self.list.iter().find(ready).map(|pod| pod.ordinal)
     }
 
     /// A pod is told to stop: it gets no more requests, and is gone once it has answered what it has.
@@ -357,7 +413,7 @@ impl Pods {
     /// All pods, as their platform shows them.
     pub(crate) fn shown(&self, now: MonoTime) -> impl Iterator<Item = PodShown> + '_ {
         self.list.iter().map(move |pod| {
-            let backs_off = !self.versions[pod.version].starts && now.since(pod.born_at) >= BACK_OFF_KNOWN;
+            let backs_off = self.has_no_image(pod.version) && now.since(pod.born_at) >= BACK_OFF_KNOWN;
             let stands = match pod.phase {
                 Phase::Starting if backs_off => PodStands::BackOff,
                 Phase::Starting => PodStands::Starting,
@@ -379,7 +435,11 @@ impl Pods {
         let known = |pod: &Pod| {
             pod.version == version && pod.phase == Phase::Starting && now.since(pod.born_at) >= BACK_OFF_KNOWN
         };
-        !self.versions[version].starts && self.list.iter().any(known)
+        self.has_no_image(version) && self.list.iter().any(known)
+    }
+
+    fn has_no_image(&self, version: usize) -> bool {
+        !self.versions[version].starts || self.hinder.lacks_image(version)
     }
 
     /// Container restarts of a version since the run began.

@@ -34,6 +34,14 @@ impl World {
                 self.write(wish);
             }
         }
+        for place in 0..self.disturbed.rivals.len() {
+            let (kind, rival) = self.disturbed.rivals[place];
+            if let Some(wish) = self.wish(rival)
+                && self.write(wish)
+            {
+                self.disturbed.strike(kind);
+            }
+        }
     }
 
     /// What a rival wants now; nothing between its looks.
@@ -53,30 +61,35 @@ impl World {
         }
     }
 
-    /// Writes what differs from the wish; more than was wished for is left alone.
-    fn write(&mut self, Wish { share, waits }: Wish) {
+    /// Writes what differs from the wish, if anything does; more than was wished for is left alone.
+    fn write(&mut self, Wish { share, waits }: Wish) -> bool {
         let (candidate, now) = (self.candidate, self.now);
         if share <= 0.0 {
-            return;
+            return false;
         }
         let (pods, from) = (self.delivery.rollout.pods_for(share), self.delivery.rollout.from());
         let cluster = &mut self.delivery.cluster;
+        let mut wrote = false;
         if cluster.is_shared() {
             if cluster.template() != candidate || (waits && cluster.is_paused()) {
                 cluster.roll_to(candidate, now);
-                self.touch();
+                wrote = true;
             }
-            return;
+        } else {
+            if cluster.desired(candidate) < pods {
+                cluster.scale(candidate, pods, now);
+                wrote = true;
+            }
+            let ready = self.delivery.cluster.pods().ready(candidate);
+            if self.delivery.configured_share(candidate) + SAME_SHARE < share && !(waits && ready < pods) {
+                self.delivery.configure(from, candidate, share, now);
+                wrote = true;
+            }
         }
-        if cluster.desired(candidate) < pods {
-            cluster.scale(candidate, pods, now);
+        if wrote {
             self.touch();
         }
-        let ready = self.delivery.cluster.pods().ready(candidate);
-        if self.delivery.configured_share(candidate) + SAME_SHARE < share && !(waits && ready < pods) {
-            self.delivery.configure(from, candidate, share, now);
-            self.touch();
-        }
+        wrote
     }
 }
 

@@ -111,6 +111,11 @@ impl Router {
         &self.in_force
     }
 
+    /// Whether weights should be in force by now and are not.
+    pub(crate) fn is_overdue(&self, now: MonoTime) -> bool {
+        self.due.is_some_and(|due| due <= now)
+    }
+
     /// Whether new traffic goes as configured.
     pub(crate) fn settled(&self) -> bool {
         self.due.is_none()

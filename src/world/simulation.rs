@@ -17,6 +17,7 @@ use super::database::Database;
 use super::delivery::{Delivery, Moved};
 use super::demand::Demand;
 use super::dependency::DependencyEffect;
+use super::disturb::Disturbed;
 use super::draw::Draw;
 use super::effects::Effects;
 use super::faults::{ArmKind, Faults};
@@ -34,6 +35,7 @@ use super::service::{Flow, ServiceLaw};
 use super::truth;
 use super::users::Complaints;
 use super::view::View;
+use crate::domain::fault::FaultKind;
 use crate::domain::id::VersionId;
 use crate::domain::seed::Seed;
 use crate::domain::service::{Deploy, Inventory, KnownVersion};
@@ -64,6 +66,8 @@ pub struct World {
     pub(crate) ledger: Ledger,
     pub(crate) view: View,
     pub(crate) series: Arc<[SeriesDef]>,
+    /// What a plan of faults has done to it.
+    pub(crate) disturbed: Disturbed,
     pub(crate) complaints: Complaints,
     pub(crate) demand_rps: f64,
     pub(crate) dependency: DependencyEffect,
@@ -223,6 +227,7 @@ impl World {
             ledger,
             view: View::default(),
             series: series::define(scenario, candidate).into(),
+            disturbed: Disturbed::default(),
             complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
             demand_rps: 0.0,
             dependency: DependencyEffect::default(),
@@ -289,6 +294,7 @@ impl World {
             self.flow_on();
             self.scrape();
         }
+        self.notice_outside();
         // Who waits for something looks at what all others have left, as from outside.
         self.advance_steps();
     }
@@ -316,7 +322,20 @@ impl World {
         if moved == Moved::Pods {
             self.notices.push_back(WorldNotice::InventoryChanged);
         }
-        let flags = self.flags.advance(now);
+        if self.faults.router_stuck && self.delivery.router.is_overdue(now) {
+            self.disturbed.strike(FaultKind::RouterStuck);
+        }
+        if self.delivery.take_stale_struck() {
+            self.disturbed.strike(FaultKind::StaleProxies);
+        }
+        let flags = if self.disturbed.flags_stale {
+            if self.flags.is_due(now) {
+                self.disturbed.strike(FaultKind::FlagsStale);
+            }
+            false
+        } else {
+            self.flags.advance(now)
+        };
         let infrastructure = self.infrastructure.advance(now);
         let rollout = &self.delivery.rollout;
         let schema = self.database.migrate(rollout.has_begun(), rollout.is_complete());
@@ -384,6 +403,9 @@ impl World {
             if self.incident.pod_fault(self.arm_of(version), self.now).is_some_and(|fault| fault.crash_loops)
                 && let Some(ordinal) = self.delivery.cluster.pods().faulty(version)
             {
+                if self.pod_is_out_by_plan() && self.delivery.cluster.pods().is_ready(version, ordinal) {
+                    self.disturbed.strike(FaultKind::PodOut);
+                }
                 self.delivery.cluster.crash(version, ordinal, self.now);
                 self.dirty = true;
             }

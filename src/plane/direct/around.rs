@@ -213,6 +213,27 @@ impl Simulated for DirectWorld<'_> {
             Ground::Shared { course, .. } => course.tick_after(self.now),
         }
     }
+
+    fn happens(&mut self, to: &mut dyn FnMut(&mut World)) {
+        to(&mut self.own().world);
+    }
+}
+
+impl DirectWorld<'_> {
+    /// What the world notices now, without time going on.
+    fn hear_world(&mut self) {
+        let Ground::Own(own) = &mut self.ground else { return };
+        while let Some(notice) = own.world.poll_event() {
+            let notice = match notice {
+                // A connection that breaks while an answer is waited for: nobody knows.
+                WorldNotice::StepDone { attempt, .. } if self.connection.loses_replies(own.world.now()) => {
+                    WorldNotice::StepDone { attempt, outcome: StepOutcome::Unknown }
+                }
+                told => told,
+            };
+            self.inputs.push_back(own.input(notice));
+        }
+    }
 }
 
 impl Surroundings for DirectWorld<'_> {
@@ -236,22 +257,11 @@ impl Surroundings for DirectWorld<'_> {
             }
             Ground::Own(own) => {
                 let scraped = own.advance_to(now);
-                while let Some(notice) = own.world.poll_event() {
-                    let notice = match notice {
-                        // A connection that breaks while an answer is waited for: nobody knows.
-                        WorldNotice::StepDone { attempt, .. }
-                            if self.connection.loses_replies(own.world.now()) =>
-                        {
-                            WorldNotice::StepDone { attempt, outcome: StepOutcome::Unknown }
-                        }
-                        told => told,
-                    };
-                    self.inputs.push_back(own.input(notice));
-                }
                 if let Some(truth) = scraped {
                     self.frame = None;
                     self.truths.push_back(TruthEntry::Tick(truth));
                 }
+                self.hear_world();
             }
         }
         self.hear_people();

@@ -178,6 +178,7 @@ impl<'a> Prepared<'a> {
             engine: &|| engine(self.policy, &self.policy.custom),
             span,
             wall_start: WALL_START,
+            other_build: None,
             crashes,
         };
         let last = drive(&course, &mut around, ledger, |_| false)?;

@@ -102,6 +102,7 @@ pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Played, Ht
         engine: &|| engine(policy, &policy.custom),
         span: Span { end: end + Millis(1), end_max: end + FOLLOW_MAX },
         wall_start: WALL_START,
+        other_build: None,
         crashes: &connection::crashes(&scenario.faults),
     };
     let last = drive(&course, &mut around, &mut recorder, |_| false)?;

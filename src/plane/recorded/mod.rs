@@ -63,6 +63,7 @@ pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>
         engine: &|| engine(&policy, case.signals()),
         span: Span { end: end + Millis(1), end_max: end + Millis(1) },
         wall_start: WALL_START,
+        other_build: None,
         crashes: &[],
     };
     let stop = |engine: &crate::engine::Engine| !closed && engine.is_executing();

@@ -9,17 +9,18 @@ use crate::domain::seed::Seed;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::TruthEntry;
 use crate::engine::Engine;
+use crate::engine::settings::Settings;
 use crate::plane::direct::{self, WALL_START};
-use crate::plane::drive::{Course, DriveError, Span, drive};
+use crate::plane::drive::{Course, Span, drive};
 use crate::plane::header::{RunId, header};
 use crate::plane::ledger::Ledger as _;
 use crate::plane::windows::SignalWindows;
 use crate::plane::{PlaneError, connection, engine};
 use crate::policy::Policy;
-use crate::record::Recorder;
 use crate::scenario::model::Scenario;
 use crate::world::World;
 
+use super::memory::Memory;
 use super::{Seen, Unreliable};
 
 /// A policy's queries, compiled for the series of a world. Worlds with the same series share them.
@@ -67,10 +68,12 @@ pub struct Played {
     pub world: Vec<Moment>,
     /// What became of each planned fault.
     pub faults: Vec<FaultTrace>,
+    /// When people were told, past the engine, that it cannot go on, and in which words.
+    pub emergencies: Vec<(MonoTime, String)>,
     /// The run's last moment.
     pub end: MonoTime,
-    /// Why it broke off, if it did.
-    pub broke_off: Option<DriveError>,
+    /// Why no engine came any more, if none did.
+    pub gone: Option<String>,
 }
 
 /// Plays a run in process.
@@ -87,25 +90,44 @@ fn follow<S: super::Simulated>(
     around: S,
     engine: &dyn Fn() -> Engine,
 ) -> Played {
-    let mut recorder = Recorder::new(play.header(plane));
-    let mut around = Unreliable::new(around, play.plan, Seen::default());
+    let Play { scenario, policy, .. } = *play;
+    let mut ledger = Memory::new(play.header(plane));
+    let mut around =
+        Unreliable::new(around, scenario.service.id.clone(), play.plan, play.heals, Seen::default());
+    let other_policy = || Policy { settings: other(&policy.settings), ..policy.clone() };
+    let other_build = || crate::plane::engine(&other_policy(), &policy.custom);
     let course = Course {
         engine,
+        other_build: Some(&other_build),
         span: Span { end: play.end + Millis(1), end_max: play.end_max + Millis(1) },
         wall_start: WALL_START,
-        crashes: &connection::crashes(&play.scenario.faults),
+        crashes: &connection::crashes(&scenario.faults),
     };
-    let ended = drive(&course, &mut around, &mut recorder, |_| false);
+    let ended = drive(&course, &mut around, &mut ledger, |_| false);
     let (around, seen, faults) = around.into_parts();
     let world = around.world();
-    let last = ended.as_ref().copied().unwrap_or_else(|_| world.now());
-    recorder.push_truth(Entry::Truth(last, TruthEntry::Left(world.state())));
+    let last = ended.unwrap_or_else(|_| world.now());
+    ledger.push_truth(Entry::Truth(last, TruthEntry::Left(world.state())));
     for (at, milestone) in world.milestones() {
-        recorder.push_truth(Entry::Truth(at, TruthEntry::Reached(milestone)));
+        ledger.push_truth(Entry::Truth(at, TruthEntry::Reached(milestone)));
     }
-    recorder.end(last);
-    let record = recorder.into_entries();
-    Played { record, calls: seen.calls, world: seen.world, faults, end: last, broke_off: ended.err() }
+    Played {
+        record: ledger.end(last),
+        calls: seen.calls,
+        world: seen.world,
+        faults,
+        emergencies: seen.emergencies,
+        end: last,
+        gone: seen.gone,
+    }
+}
+
+/// Settings of another build: its waits before a second attempt are longer, so that it plans and times otherwise.
+fn other(settings: &Settings) -> Settings {
+    let mut other = settings.clone();
+    other.execution.backoff = Millis(other.execution.backoff.0 * 3 + 1000);
+    other.planning.stage_hold = Millis(other.planning.stage_hold.0 * 2);
+    other
 }
 
 impl Play<'_> {
