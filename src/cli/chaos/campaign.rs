@@ -108,7 +108,7 @@ fn play(
     let findings = explore(&sweep, || progress.step()).map_err(|error| match error {
         ExploreError::Threads { .. } => environment(error, "try --jobs 1"),
     })?;
-    progress.finish();
+    progress.finish_with_rate();
     let asked = Asked {
         choice: &args.choice,
         seeds: args.seeds,
