@@ -30,6 +30,8 @@ pub mod minimise;
 pub mod plan;
 pub mod run;
 pub mod states;
+#[cfg(test)]
+mod tests;
 pub mod trace;
 mod tree;
 

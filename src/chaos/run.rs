@@ -38,7 +38,10 @@ pub struct Runner {
     queries: Vec<Compiled>,
     /// How the engines of all runs are broken on purpose.
     #[cfg(test)]
-    pub(super) mutation: Option<crate::engine::mutation::Mutation>,
+    mutation: Option<crate::engine::mutation::Mutation>,
+    /// What their policies have otherwise.
+    #[cfg(test)]
+    settings: Option<fn(&mut Settings)>,
 }
 
 #[derive(Debug)]
@@ -122,6 +125,24 @@ impl Runner {
         Ok(trace(case, scenario, settings, played))
     }
 
+    /// One whose engines are broken on purpose, and whose policies have something otherwise.
+    #[cfg(test)]
+    pub(super) fn of_broken(
+        mutation: Option<crate::engine::mutation::Mutation>,
+        settings: Option<fn(&mut Settings)>,
+    ) -> Self {
+        Self { mutation, settings, ..Self::default() }
+    }
+
+    #[cfg(test)]
+    fn changed(&self, mut policy: Policy) -> Policy {
+        policy.settings.mutation = self.mutation;
+        if let Some(change) = self.settings {
+            change(&mut policy.settings);
+        }
+        policy
+    }
+
     /// The policy that a case is played with.
     pub(super) fn policy_of(&mut self, case: &Case) -> Arc<Policy> {
         self.policy(case.policy).0
@@ -133,7 +154,7 @@ impl Runner {
         }
         let policy = name.load();
         #[cfg(test)]
-        let policy = Policy { settings: Settings { mutation: self.mutation, ..policy.settings }, ..policy };
+        let policy = self.changed(policy);
         let policy = Arc::new(policy);
         let settings = Arc::new(policy.settings.clone());
         self.policies.push(Loaded { name, policy: policy.clone(), settings: settings.clone() });

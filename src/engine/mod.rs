@@ -53,6 +53,9 @@ pub struct Engine {
     services: BTreeMap<ServiceId, Service>,
     runs: BTreeMap<ExecutionId, Run>,
     last_execution: u32,
+    /// How the engine is broken on purpose, or its driver.
+    #[cfg(test)]
+    pub(crate) mutation: Option<mutation::Mutation>,
 }
 
 /// What belongs to no service.
@@ -81,6 +84,8 @@ impl Engine {
     pub fn new(settings: Settings, judges: JudgeFactory, _custom: Vec<CustomSignal>) -> Self {
         let out = Outbox::new(&settings);
         Self {
+            #[cfg(test)]
+            mutation: settings.mutation,
             core: Core { settings, stopped: false, limits: Limits::default(), out },
             judges,
             services: BTreeMap::new(),

@@ -108,4 +108,10 @@ pub(crate) enum Mutation {
     AwaitPages,
     /// Measures time-outs with the wall clock.
     WallTimeouts,
+    /// Its driver carries effects out before the journal is durable.
+    EffectBeforeCommit,
+    /// Its driver acts under the newest lease, whoever holds it.
+    ForgetLease,
+    /// Its driver asks again for everything that it reads in a journal.
+    ActWhileReading,
 }

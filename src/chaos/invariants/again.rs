@@ -8,14 +8,14 @@ use crate::chaos::case::Case;
 use crate::chaos::kind::FaultKind;
 use crate::chaos::run::{RunError, Runner};
 use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{Input, JournalEntry, Output};
+use crate::domain::engine_io::{Input, JournalEntry, Output, RunClock};
 use crate::domain::entry::Entry;
 use crate::domain::event::{Decision, DecisionKind};
 use crate::domain::frame::{ArmIncrements, Frame};
 use crate::domain::id::{ServiceId, VersionId};
 use crate::domain::service::{Deploy, Inventory};
 use crate::domain::signal::Quality;
-use crate::domain::time::{MonoTime, Now, WallTime};
+use crate::domain::time::MonoTime;
 use crate::engine::Engine;
 use crate::plane::{engine, resume};
 use crate::policy::Policy;
@@ -43,9 +43,8 @@ pub fn repeated(runner: &mut Runner, case: &Case, trace: &Trace) -> Result<Vec<R
     let words = || "a second run of the case leaves another trace".to_owned();
     add("V1", (!same).then(|| Violation { at: trace.ended.at, words: words() }));
     let policy = runner.policy_of(case);
-    // Feeding knows one calendar, and engines of one build.
-    let plain = [FaultKind::ClockJump, FaultKind::OtherBuild].iter().all(|kind| !struck(trace, *kind));
-    if plain && trace.ended.broke_off.is_none() {
+    // A journal that engines of two builds wrote follows from neither.
+    if !struck(trace, FaultKind::OtherBuild) && trace.ended.broke_off.is_none() {
         add("S20", worse(trace, &policy));
         add("S21", other_journal(trace, &policy));
         add("S23", outlives(trace, &policy));
@@ -68,18 +67,21 @@ fn told(trace: &Trace) -> impl Iterator<Item = Told<'_>> {
 /// An engine that is fed, and what it wrote.
 struct Fed {
     engine: Engine,
-    wall_start: WallTime,
+    clock: RunClock,
     record: Vec<Entry>,
 }
 
 impl Fed {
     fn new(trace: &Trace, policy: &Policy) -> Self {
         let engine = engine(policy, &policy.custom);
-        Self { engine, wall_start: trace.facts.wall_start, record: Vec::new() }
+        Self { engine, clock: RunClock::from(trace.facts.wall_start), record: Vec::new() }
     }
 
     fn tell(&mut self, at: MonoTime, input: Option<&Input>) {
-        let now = Now::in_run(self.wall_start, at);
+        if let Some(input) = input {
+            self.clock.hear(input);
+        }
+        let now = self.clock.at(at);
         match input {
             Some(input) => {
                 self.record.push(Entry::Input(at, input.clone()));

@@ -4,7 +4,7 @@ use crate::chaos::trace::Trace;
 use crate::domain::engine_io::{Input, JournalEntry, Output, RolloutAsk};
 use crate::domain::entry::Entry;
 use crate::domain::execution::{EffectState, ExecutionStatus, FailureReason, StepOutcome};
-use crate::domain::id::{Attempt, ExecutionId};
+use crate::domain::id::Attempt;
 use crate::domain::plan::StepAction;
 use crate::domain::time::MonoTime;
 use crate::domain::truth::TruthEntry;
@@ -16,7 +16,7 @@ use super::seen::{broken, effects, inputs, journal, lately, moment, plan, two_co
 const NOBODY: f64 = 0.05;
 
 pub(super) fn s2(trace: &Trace) -> Option<Violation> {
-    let (mut token, mut execution) = (0, ExecutionId(0));
+    let (mut token, mut last) = (0, None);
     for effect in effects(trace).filter(|effect| effect.call.answer.reached()) {
         let call = effect.call;
         let newest = moment(trace, call.at).map_or(0, |moment| moment.token).max(token);
@@ -25,11 +25,12 @@ pub(super) fn s2(trace: &Trace) -> Option<Violation> {
             return broken(call.at, words);
         }
         token = call.token;
-        if effect.key.execution < execution {
-            let words = format!("{} goes on beside {execution}: {}", effect.key.execution, effect.action);
+        // Whoever has an execution counts on: a key from before is somebody else's doing.
+        if last.is_some_and(|last| effect.key < last) {
+            let words = format!("{} goes on beside a newer effect: {}", effect.key.execution, effect.action);
             return broken(call.at, words);
         }
-        execution = effect.key.execution;
+        last = Some(effect.key);
     }
     None
 }
@@ -100,24 +101,29 @@ fn read_as(trace: &Trace, key: Attempt, before: usize, like: impl Fn(&EffectStat
 }
 
 pub(super) fn s6(trace: &Trace) -> Option<Violation> {
-    let mut calls = trace.calls.iter();
     let mut lost: Option<MonoTime> = None;
-    for entry in &trace.record {
+    let reached = |from: MonoTime, to: MonoTime, before: usize| {
+        effects(trace).find(|effect| {
+            let call = effect.call;
+            from < call.at && call.at <= to && call.durable <= before && call.answer.reached()
+        })
+    };
+    for (place, entry) in trace.record.iter().enumerate() {
         match entry {
             Entry::Truth(at, TruthEntry::EngineLost) => lost = Some(*at),
             Entry::Input(at, Input::Restarted { .. }) => {
-                if let Some(since) = lost.take() {
-                    let between = |call: &&crate::chaos::trace::Call| since < call.at && call.at < *at;
-                    if let Some(call) = calls.find(between) {
-                        return broken(call.at, format!("no engine runs, and there comes {:?}", call.work));
-                    }
+                if let Some(effect) = lost.take().and_then(|since| reached(since, *at, place)) {
+                    return broken(
+                        effect.at(),
+                        format!("no engine runs yet, and there comes {}", effect.action),
+                    );
                 }
             }
             _ => {}
         }
     }
-    let call = lost.and_then(|since| trace.calls.iter().find(|call| call.at > since))?;
-    broken(call.at, format!("no engine runs any more, and there comes {:?}", call.work))
+    let effect = reached(lost?, MonoTime(u64::MAX), usize::MAX)?;
+    broken(effect.at(), format!("no engine runs any more, and there comes {}", effect.action))
 }
 
 pub(super) fn s24(trace: &Trace) -> Option<Violation> {

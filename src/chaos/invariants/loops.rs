@@ -94,7 +94,7 @@ fn again(trace: &Trace) -> Option<Violation> {
 }
 
 /// Frames in a row that show beyond doubt that the target has become worse than what it replaces.
-const PLAIN_FRAMES: u32 = 5;
+const PLAIN_FRAMES: u32 = 2;
 
 /// More traffic for a target of which most requests fail since the last stage, while the candidate serves well.
 fn worse_target(trace: &Trace) -> Option<Violation> {
@@ -134,7 +134,7 @@ fn frames_are_plain(trace: &Trace, from: MonoTime, to: MonoTime) -> bool {
             continue;
         }
         last = frame.at;
-        let worse = ratio(frame.stable.as_ref()).is_some_and(|target| target > 0.6)
+        let worse = ratio(frame.stable.as_ref()).is_some_and(|target| target > 0.5)
             && ratio(frame.candidate.as_ref()).is_some_and(|candidate| candidate < 0.2)
             && at <= to;
         plain = if worse { plain + 1 } else { 0 };

@@ -144,7 +144,7 @@ pub const ALL: &[Invariant] = &[
     Invariant {
         id: "S11",
         says: "after the kill switch nothing new is begun until it is released",
-        uses: &[Inputs, Calls],
+        uses: &[Inputs, Calls, World],
         check: people::s11,
     },
     Invariant {

@@ -71,6 +71,12 @@ fn holds(trace: &Trace, answer: &ApprovalAnswer, at: MonoTime) -> bool {
 pub(super) fn s11(trace: &Trace) -> Option<Violation> {
     let mut said = inputs(trace).peekable();
     let mut stopped = false;
+    // Said while no engine ran, it stands all the same: at the ticks before and after the call.
+    let stands = |at: MonoTime| {
+        let after = trace.world.partition_point(|moment| moment.at <= at);
+        let around = trace.world.get(after.saturating_sub(1)..=after);
+        around.is_some_and(|two| two.iter().all(|moment| moment.stopped))
+    };
     for call in &trace.calls {
         while let Some((_, _, input)) = said.next_if(|(place, ..)| *place < call.durable) {
             match input {
@@ -84,7 +90,7 @@ pub(super) fn s11(trace: &Trace) -> Option<Violation> {
             | Output::PauseRollout { .. }
             | Output::ResumeRollout { .. }
             | Output::AbortRollout { .. }
-                if stopped =>
+                if stopped || stands(call.at) =>
             {
                 return broken(call.at, format!("a person said stop, and there comes {:?}", call.work));
             }

@@ -9,6 +9,7 @@ use crate::domain::entry::Entry;
 use crate::domain::time::{Millis, MonoTime, Now};
 use crate::domain::truth::TruthEntry;
 use crate::engine::Engine;
+use crate::engine::mutation::broken;
 use crate::plane::ledger::Ledger;
 use crate::plane::resume::{Resumed, resume};
 
@@ -217,7 +218,9 @@ impl<'a> Process<'a> {
         if let Some(mishap) = self.strikes_at(Point::Unwritten, number) {
             return self.suffer(mishap, Some(work));
         }
-        self.commit_with(|ledger| ledger.commit())?;
+        if !matches!(&self.state, State::Up(engine) if broken!(engine, EffectBeforeCommit)) {
+            self.commit_with(|ledger| ledger.commit())?;
+        }
         if let Some(mishap) = self.strikes_at(Point::Written, number) {
             return self.suffer(mishap, Some(work));
         }
@@ -360,6 +363,10 @@ impl<'a> Process<'a> {
         for (at, entry) in missing {
             self.ledger.push(Entry::Journal(at, entry))?;
         }
+        #[cfg(test)]
+        if broken!(engine, ActWhileReading) {
+            asked_for(&entries).into_iter().for_each(|work| self.hand_over(work));
+        }
         // Until it is told otherwise it goes by what its journal says of the calendar.
         self.clock = clock;
         let restarted = Input::Restarted { down };
@@ -376,7 +383,8 @@ impl<'a> Process<'a> {
     fn wake_stale(&mut self) {
         let Some(Stale { mut engine, in_hand, token, .. }) = self.stale.take() else { return };
         let durable = self.ledger.durable();
-        self.around.hear_from(token, durable);
+        let shown = if broken!(engine, ForgetLease) { self.lease.token() } else { token };
+        self.around.hear_from(shown, durable);
         if let Some(work) = in_hand {
             self.around.carry_out(work);
         }
@@ -390,6 +398,24 @@ impl<'a> Process<'a> {
         }
         self.around.hear_from(self.lease.token(), durable);
     }
+}
+
+/// Every effect that a journal tells of: what a broken driver asks for again.
+#[cfg(test)]
+fn asked_for(entries: &[Entry]) -> Vec<Output> {
+    use crate::domain::engine_io::{Input, JournalEntry};
+    let service = entries.iter().find_map(|entry| match entry {
+        Entry::Input(_, Input::Inventory(inventory)) => Some(&inventory.service),
+        _ => None,
+    });
+    let intents = entries.iter().filter_map(|entry| match entry {
+        Entry::Journal(_, JournalEntry::Intent { attempt, action }) if action.actuator().is_some() => {
+            let (attempt, action) = (*attempt, action.clone());
+            Some(Output::StartStep { attempt, service: service?.clone(), action })
+        }
+        _ => None,
+    });
+    intents.collect()
 }
 
 /// Whether a piece of work changes something outside, or reaches a person.

@@ -65,6 +65,8 @@ pub(super) struct Unreliable<S> {
     take_over: Option<Mishap>,
     /// Who asked for a rollback last.
     asked_by: Option<ActorId>,
+    /// How the kill switch was left, if anybody used it.
+    switch: Option<Command>,
     /// Plans that people were asked about, oldest first.
     asked_plans: Vec<PlanHash>,
     seen: Seen,
@@ -125,6 +127,7 @@ impl<S: Simulated> Unreliable<S> {
             ahead_ms: 0,
             take_over: None,
             asked_by: None,
+            switch: None,
             asked_plans: Vec::new(),
             seen,
             token: 1,
@@ -225,8 +228,10 @@ impl<S: Simulated> Surroundings for Unreliable<S> {
         self.receive_all();
         let input = self.inputs.pop_front()?;
         match &input {
-            Input::Commanded { command: Command::Stop, .. } => self.moment.stopped = true,
-            Input::Commanded { command: Command::Resume, .. } => self.moment.stopped = false,
+            Input::Commanded { command: command @ (Command::Stop | Command::Resume), .. } => {
+                self.moment.stopped = *command == Command::Stop;
+                self.switch = Some(command.clone());
+            }
             Input::Deployed(_) => self.armed.meet(Condition::Deployed, self.now),
             _ => {}
         }
@@ -260,6 +265,10 @@ impl<S: Simulated> Surroundings for Unreliable<S> {
         self.moment.engines = 1;
         if self.ahead_ms != 0 {
             self.inputs.push_front(Input::ClockSet { ahead_ms: self.ahead_ms });
+        }
+        // It is a switch and not a word: it stays as it was left, also where no engine was there to hear of it.
+        if let Some(command) = self.switch.clone() {
+            self.inputs.push_front(Input::Commanded { command, by: told::operator() });
         }
         self.armed.meet(Condition::Restarted, self.now);
         self.around.reintroduce();

@@ -196,7 +196,7 @@ fn actor(name: &str) -> ActorId {
     ActorId::new(name).expect("letters are a valid name")
 }
 
-fn operator() -> ActorId {
+pub(super) fn operator() -> ActorId {
     actor("operator")
 }
 
