@@ -200,7 +200,7 @@ pub fn write_chaos(dir: &Path, report: &ChaosReport) -> Result<WrittenChaos, Rep
         }
         std::fs::create_dir_all(&folder).map_err(|error| ReportError::io(folder.clone(), error))?;
         for failure in &report.failures {
-            let path = folder.join(format!("seed-{}.yaml", failure.seed));
+            let path = folder.join(format!("seed-{}.case.yaml", failure.seed));
             std::fs::write(&path, &failure.case).map_err(|error| ReportError::io(path, error))?;
         }
         Ok(())
