@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use super::case::Case;
 use super::examine::{Breach, Class, Depth, Examined, Verdict, examine};
-use super::findings::{Failure, Findings, Struck};
+use super::findings::{Findings, Struck};
 use super::invariants::Excuse;
 use super::marks;
 use super::run::Runner;
@@ -59,6 +59,8 @@ pub const SAMPLED: u64 = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Outcome {
     pub(super) seed: u64,
+    /// Whether it could be played to its end.
+    pub(super) played: bool,
     pub(super) verdict: Verdict,
     pub(super) breaches: Vec<Breach>,
     pub(super) excuse: Option<Excuse>,
@@ -142,6 +144,7 @@ fn not_played(seed: u64, words: String) -> Outcome {
     debug_assert_eq!(breaches[0].class(), Class::Harness);
     Outcome {
         seed,
+        played: false,
         verdict: Verdict::Broken,
         breaches,
         excuse: None,
@@ -159,6 +162,7 @@ fn outcome(seed: u64, only: &[&'static str], mut examined: Examined) -> Outcome 
     let reached = marks::ALL.iter().enumerate().filter(|(_, mark)| (mark.reached)(trace));
     Outcome {
         seed,
+        played: true,
         verdict: examined.verdict(),
         excuse: examined.excuse,
         marks: reached.fold(0, |bits, (place, _)| bits | 1 << place),
@@ -178,13 +182,6 @@ fn struck(examined: &Examined) -> Vec<Struck> {
         states: [fault.first, fault.last].map(|at| at.map(|at| states.at(at))),
     };
     trace.faults.iter().map(of).collect()
-}
-
-impl Failure {
-    /// The worst that it broke.
-    pub fn class(&self) -> Option<Class> {
-        self.breaches.iter().map(Breach::class).min()
-    }
 }
 
 #[cfg(test)]

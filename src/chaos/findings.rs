@@ -25,8 +25,17 @@ pub struct Struck {
 pub struct Failure {
     /// Its seed.
     pub seed: u64,
+    /// Whether it could be played to its end; if not, its breach says why, and there is nothing to tell.
+    pub played: bool,
     /// What it broke, in the catalogue's order.
     pub breaches: Vec<Breach>,
+}
+
+impl Failure {
+    /// The worst that it broke.
+    pub fn class(&self) -> Option<Class> {
+        self.breaches.iter().map(Breach::class).min()
+    }
 }
 
 /// How a kind of fault did.
@@ -132,7 +141,11 @@ impl Findings {
             count.take(&outcome.struck);
         }
         if outcome.verdict == Verdict::Broken {
-            self.failures.push(Failure { seed: outcome.seed, breaches: outcome.breaches });
+            self.failures.push(Failure {
+                seed: outcome.seed,
+                played: outcome.played,
+                breaches: outcome.breaches,
+            });
         }
     }
 

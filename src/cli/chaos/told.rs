@@ -56,16 +56,15 @@ fn name(excuse: crate::chaos::invariants::Excuse) -> String {
 }
 
 fn failure(asked: &Asked<'_>, found: &Failure, runner: &mut Runner) -> FailureTold {
-    let case = asked.choice.case(found.seed);
-    // What cannot be played has no time line, and its breach says why.
-    let panicked = found.breaches.iter().any(|breach| breach.id == "V4");
-    let played = if panicked { None } else { examine(runner, &case, Depth::Once).ok() };
+    // What cannot be played has no time line and no case to keep; its breach says why.
+    let case = found.played.then(|| asked.choice.case(found.seed));
+    let played = case.as_ref().and_then(|case| examine(runner, case, Depth::Once).ok());
     FailureTold {
         seed: found.seed,
         breaches: found.breaches.iter().map(breach).collect(),
         replay: format!("backspin chaos replay --seed {}{}", found.seed, asked.choice.options()),
         timeline: played.map(|examined| lines(&examined, &found.breaches)).unwrap_or_default(),
-        case: case.to_yaml(),
+        case: case.map(|case| case.to_yaml()).unwrap_or_default(),
     }
 }
 

@@ -109,7 +109,7 @@ pub struct FailureTold {
     pub replay: String,
     /// What happened.
     pub timeline: Vec<Line>,
-    /// The case, as a file that replays without the seed.
+    /// The case, as a file that replays without the seed; empty where it could not be played.
     pub case: String,
 }
 
@@ -199,7 +199,7 @@ pub fn write_chaos(dir: &Path, report: &ChaosReport) -> Result<WrittenChaos, Rep
             return Ok(());
         }
         std::fs::create_dir_all(&folder).map_err(|error| ReportError::io(folder.clone(), error))?;
-        for failure in &report.failures {
+        for failure in report.failures.iter().filter(|failure| !failure.case.is_empty()) {
             let path = folder.join(format!("seed-{}.case.yaml", failure.seed));
             std::fs::write(&path, &failure.case).map_err(|error| ReportError::io(path, error))?;
         }
