@@ -163,3 +163,81 @@ impl From<PlannedFault> for FaultEntry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::chaos::kind::Condition;
+    use crate::domain::time::{Millis, MonoTime};
+
+    fn when() -> impl Strategy<Value = When> {
+        let conditions = prop_oneof![
+            Just(Condition::Deployed),
+            Just(Condition::RollingBack),
+            Just(Condition::Asked),
+            Just(Condition::Restarted),
+            Just(Condition::Paged),
+        ];
+        prop_oneof![
+            (0..100_000_000_u64).prop_map(|at| When::At(MonoTime(at))),
+            any::<u32>().prop_map(When::Call),
+            conditions.prop_map(When::Once),
+        ]
+    }
+
+    fn fault() -> impl Strategy<Value = PlannedFault> {
+        let kind = (0..FaultKind::ALL.len()).prop_map(|place| FaultKind::ALL[place]);
+        let lengths = (1..10_000_000_u64, 0..10_000_000_u64);
+        let target =
+            prop_oneof![Just(FaultTarget::All), Just(FaultTarget::Candidate), Just(FaultTarget::Stable),];
+        (kind, when(), lengths, 1..=u32::MAX, 0.0..=1.0, target, any::<bool>()).prop_map(
+            |(kind, when, (lasts, by), times, share, target, never_heals)| PlannedFault {
+                kind,
+                when,
+                lasts: Millis(lasts),
+                times,
+                share,
+                by: Millis(by),
+                target,
+                never_heals,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(faults in prop::collection::vec(fault(), 0..8)) {
+            let plan = FaultPlan { faults };
+            let text = serde_saphyr::to_string(&plan).expect("it can be written");
+            let read: FaultPlan = serde_saphyr::from_str(&text).expect("it can be read");
+            prop_assert_eq!(read, plan);
+        }
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<PlanError>) {
+        let plan: FaultPlan = serde_saphyr::from_str(text).expect("it has the form of a plan");
+        assert_eq!(plan.check().err(), expected);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_told() {
+        let kind = FaultKind::PageFails;
+        check("[{ kind: page_fails, when: { call: 0 } }]", None);
+        check("[{ kind: page_fails, when: { call: 0 }, never_heals: true }]", None);
+        check("[{ kind: page_fails, when: { call: 0 }, times: 0 }]", Some(PlanError::Never { kind }));
+        check("[{ kind: page_fails, when: { call: 0 }, for: 0s }]", Some(PlanError::Never { kind }));
+        let share = 1.5;
+        check(
+            "[{ kind: page_fails, when: { call: 0 }, share: 1.5 }]",
+            Some(PlanError::NoShare { kind, share }),
+        );
+        check(
+            "[{ kind: api_down, when: { at: 5m }, never_heals: true }]",
+            Some(PlanError::CoreNeverHeals { kind: FaultKind::ApiDown }),
+        );
+        check("[{ kind: forbidden, when: { at: 5m }, never_heals: true }]", None);
+    }
+}

@@ -10,7 +10,8 @@ use crate::domain::time::Millis;
 use crate::engine::settings::Settings;
 use crate::plane::PlaneError;
 use crate::plane::direct::WALL_START;
-use crate::plane::unreliable::{Play, Played, Queries, play};
+use crate::plane::http::HttpError;
+use crate::plane::unreliable::{Play, Played, Queries, play, play_over_http};
 use crate::policy::Policy;
 use crate::scenario::model::Scenario;
 
@@ -20,6 +21,9 @@ pub enum RunError {
     /// The plane could not be set up.
     #[error(transparent)]
     Plane(#[from] PlaneError),
+    /// The endpoints of a run over HTTP could not be set up.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// More versions than can be observed.
     #[error("the scenario has {found} versions; at most {max} can be observed", max = super::trace::VERSIONS_MAX)]
     Versions {
@@ -120,7 +124,8 @@ impl Runner {
         };
         let played = match case.plane {
             PlaneKind::Direct => play(&order),
-            PlaneKind::Http | PlaneKind::Recorded => return Err(RunError::NoPlane),
+            PlaneKind::Http => play_over_http(&order)?,
+            PlaneKind::Recorded => return Err(RunError::NoPlane),
         };
         Ok(trace(case, scenario, settings, played))
     }

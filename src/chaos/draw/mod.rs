@@ -11,7 +11,7 @@ mod tests;
 
 pub use shape::{Shape, Size};
 
-use shape::{WorldDraw, needs};
+use shape::{People, WorldDraw, needs};
 
 use super::case::{CASE_VERSION, Case};
 use super::kind::{FaultKind, Planes};
@@ -54,7 +54,7 @@ pub fn draw(seed: Seed, size: Size) -> Case {
     let world = WorldDraw {
         size,
         shape,
-        people: kinds.iter().any(|&kind| needs(kind).people) || dice.uniform() < 0.1,
+        people: people(&kinds, &mut dice),
         reads: kinds.iter().any(|&kind| needs(kind).reads),
         // One release in eight is good, and nothing is planned in it that waits for a rollback.
         error_ratio: (!kinds.is_empty() || dice.uniform() >= 0.5).then(|| log_uniform(&mut dice, 0.2, 0.8)),
@@ -70,7 +70,7 @@ fn plain(size: Size) -> WorldDraw {
     WorldDraw {
         size,
         shape: Shape::Canary,
-        people: false,
+        people: People::NotAsked,
         reads: false,
         error_ratio: Some(0.5),
         rps: if size == Size::Small { 60.0 } else { 120.0 },
@@ -92,6 +92,20 @@ fn case(world: &WorldDraw, seed: Seed, faults: FaultPlan) -> Case {
         scenario: world.scenario(),
         faults,
     }
+}
+
+/// Whom the first kind needs that needs anybody; else now and then somebody.
+fn people(kinds: &[FaultKind], dice: &mut Draw) -> People {
+    let ask = dice.uniform();
+    let needed = kinds.iter().map(|&kind| needs(kind).people).find(|&people| people != People::NotAsked);
+    let unneeded = if ask < 0.08 {
+        People::Agree
+    } else if ask < 0.1 {
+        People::Silent
+    } else {
+        People::NotAsked
+    };
+    needed.unwrap_or(unneeded)
 }
 
 /// Which kinds a run has: about half are switched off for it, the others are drawn by rates from one to a hundred.

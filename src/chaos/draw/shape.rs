@@ -50,13 +50,25 @@ impl Shape {
         [Self::Canary, Self::Rolling, Self::BlueGreen, Self::Flag, Self::Schema, Self::Infrastructure];
 }
 
+/// Who must agree before anything is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum People {
+    /// Nobody: there is a standing approval.
+    #[default]
+    NotAsked,
+    /// Somebody, who does.
+    Agree,
+    /// Somebody, who never answers, so that others are called.
+    Silent,
+}
+
 /// What a kind of fault needs to be able to take effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
     /// A shape; none if any will do.
     pub(super) shape: Option<Shape>,
-    /// Somebody who is asked, and answers.
-    pub(super) people: bool,
+    /// Who is asked.
+    pub(super) people: People,
     /// Replies that are lost, so that the engine has to read.
     pub(super) reads: bool,
 }
@@ -76,21 +88,20 @@ pub(super) const fn needs(kind: FaultKind) -> Needs {
         | FaultKind::MixedCohorts => Some(Shape::Canary),
         _ => None,
     };
-    let people = matches!(
-        kind,
+    let people = match kind {
         FaultKind::NoAnswer
-            | FaultKind::LateAnswer
-            | FaultKind::Contradiction
-            | FaultKind::WrongRole
-            | FaultKind::OwnPlan
-            | FaultKind::OlderPlan
-            | FaultKind::AskLost
-            | FaultKind::AskDoubled
-            | FaultKind::PageFails
-            | FaultKind::PageDoubled
-            | FaultKind::PageLate
-            | FaultKind::ReceiptLost
-    );
+        | FaultKind::LateAnswer
+        | FaultKind::Contradiction
+        | FaultKind::WrongRole
+        | FaultKind::OwnPlan
+        | FaultKind::OlderPlan
+        | FaultKind::AskLost
+        | FaultKind::AskDoubled => People::Agree,
+        FaultKind::PageFails | FaultKind::PageDoubled | FaultKind::PageLate | FaultKind::ReceiptLost => {
+            People::Silent
+        }
+        _ => People::NotAsked,
+    };
     Needs { shape, people, reads: matches!(kind, FaultKind::StaleRead) }
 }
 
@@ -99,8 +110,8 @@ pub(super) const fn needs(kind: FaultKind) -> Needs {
 pub(super) struct WorldDraw {
     pub(super) size: Size,
     pub(super) shape: Shape,
-    /// Whether somebody must agree, and does.
-    pub(super) people: bool,
+    /// Who must agree.
+    pub(super) people: People,
     pub(super) reads: bool,
     /// Extra share of requests that fail, `0..=1`; none if nothing is wrong with what is deployed.
     pub(super) error_ratio: Option<f64>,
@@ -157,8 +168,10 @@ impl WorldDraw {
         if let Some(error_ratio) = self.error_ratio {
             file.incident = OneOrMany(vec![self.incident(error_ratio)]);
         }
-        if self.people {
+        if self.people != People::NotAsked {
             file.environment = EnvironmentName::Production;
+        }
+        if self.people == People::Agree {
             file.people = ["on-call-engineer", "platform-lead"].map(|role| self.person(role)).to_vec();
         }
         if self.reads {
@@ -202,7 +215,11 @@ impl WorldDraw {
         let mut version = Version { name: candidate(), ..file.versions[0].clone() };
         (version.shipped_ago, version.healthy_for) = (None, None);
         match self.shape {
-            Shape::Flag => version.flags = vec![flag()],
+            Shape::Flag => {
+                version.flags = vec![flag()];
+                // Cold pods make the way back dearer than the flag.
+                (file.pods.warm_up, file.pods.warm_up_tau) = (1.0, Length::secs(60));
+            }
             Shape::Schema => {
                 version.schema = Some(Schema {
                     change: SchemaChange::Contract,
@@ -219,10 +236,12 @@ impl WorldDraw {
     fn incident(&self, error_ratio: f64) -> Event {
         // What goes wrong only once the candidate serves all is told apart from what the rollout does.
         let late = match (self.size, self.shape) {
-            (_, Shape::Canary) | (Size::Small, Shape::Rolling | Shape::BlueGreen | Shape::Flag) => None,
-            (Size::Small, Shape::Schema | Shape::Infrastructure) => Some(Length::secs(150)),
+            (_, Shape::Canary) | (Size::Small, Shape::Rolling | Shape::BlueGreen) => None,
+            (Size::Small, Shape::Schema | Shape::Infrastructure | Shape::Flag) => Some(Length::secs(180)),
             (Size::Full, _) => Some(Length::mins(35)),
         };
+        // Louder harm is not waited with until a flag is off.
+        let error_ratio = if self.shape == Shape::Flag { 0.3 * error_ratio } else { error_ratio };
         let harm = Harm { onset: late, error_ratio, ..Harm::default() };
         match self.shape {
             Shape::Flag => Event::BadFlag(BadFlag { flag: flag(), harm }),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::domain::engine_io::{Command, Input, Output};
 use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
+use crate::domain::fault::FaultKind;
 use crate::domain::frame::Frame;
 use crate::domain::id::{ActorId, PageKey, ServiceId};
 use crate::domain::time::MonoTime;
@@ -216,6 +217,14 @@ impl Simulated for DirectWorld<'_> {
 
     fn happens(&mut self, to: &mut dyn FnMut(&mut World)) {
         to(&mut self.own().world);
+    }
+
+    fn take_struck(&mut self) -> Vec<FaultKind> {
+        match &mut self.ground {
+            Ground::Own(own) => own.world.take_struck(),
+            // Nothing has happened to what nobody touched.
+            Ground::Shared { .. } => Vec::new(),
+        }
     }
 }
 

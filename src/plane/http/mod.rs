@@ -39,13 +39,16 @@ use super::direct::{FOLLOW_MAX, WALL_START};
 use super::drive::{Course, DriveError, Span, Surroundings, drive};
 use super::header::{RunId, header};
 use super::people::People;
+use super::unreliable::Simulated;
 use super::windows::SignalWindows;
 use super::{PlaneError, engine};
 use crate::domain::engine_io::{Input, Output};
 use crate::domain::entry::{Entry, PlaneKind};
 use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
+use crate::domain::fault::FaultKind;
 use crate::domain::frame::Frame;
 use crate::domain::id::{PageKey, ServiceId};
+use crate::domain::seed::Seed;
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::TruthEntry;
 use crate::platform::Steps;
@@ -118,6 +121,15 @@ pub fn run(scenario: &Scenario, policy: &Policy, id: RunId) -> Result<Played, Ht
     })
 }
 
+/// The surroundings of an engine over HTTP, for who drives it himself.
+pub(super) fn surroundings(
+    scenario: &Scenario,
+    policy: &Policy,
+    seed: Seed,
+) -> Result<impl Simulated + use<>, HttpError> {
+    HttpWorld::new(scenario, policy, World::new(scenario, seed))
+}
+
 /// The simulated world behind endpoints, and the clients that the engine's work goes through.
 struct HttpWorld {
     // The engine's side.
@@ -142,6 +154,8 @@ struct HttpWorld {
     truths: VecDeque<TruthEntry>,
     service: ServiceId,
     flags_down: bool,
+    /// By plan: the metrics server does not answer.
+    metrics_away: bool,
 }
 
 impl HttpWorld {
@@ -188,6 +202,7 @@ impl HttpWorld {
             truths,
             service: scenario.service.id.clone(),
             flags_down: false,
+            metrics_away: false,
         };
         around.kubernetes.catch_up(around.stage.shown(), &mut around.inputs);
         Ok(around)
@@ -224,15 +239,25 @@ impl HttpWorld {
     fn take_flags_down(&mut self) {
         let down = self.world.flags_are_down();
         if std::mem::replace(&mut self.flags_down, down) != down {
-            let route = format!("* */configmaps/{}", words::config(&self.service, "flags"));
-            let rules = vec![Rule::new(&route, Fault::Unavailable)];
-            self.server.set_faults(down.then(|| Faults::new(0, rules)));
+            self.set_faults(None);
         }
+    }
+
+    /// What writes meet besides what is down anyway.
+    fn set_faults(&mut self, writes: Option<Fault>) {
+        let mut rules = Vec::new();
+        if self.flags_down {
+            let route = format!("* */configmaps/{}", words::config(&self.service, "flags"));
+            rules.push(Rule::new(&route, Fault::Unavailable));
+        }
+        let methods = ["PATCH *", "PUT *", "POST *", "DELETE *"];
+        rules.extend(writes.into_iter().flat_map(|fault| methods.map(|route| Rule::new(route, fault))));
+        self.server.set_faults((!rules.is_empty()).then(|| Faults::new(0, rules)));
     }
 
     /// Scrapes are the world's own rhythm: they happen whether or not the engine asks, as with a real server.
     fn scrape(&mut self) {
-        self.prometheus.scrape(&self.world);
+        self.prometheus.scrape(&self.world, self.metrics_away);
         let now = self.now();
         let versions = self.kubernetes.versions();
         let known = Known {
@@ -247,6 +272,41 @@ impl HttpWorld {
 
     fn is_down(&self) -> bool {
         self.connection.is_down(self.now())
+    }
+}
+
+impl Simulated for HttpWorld {
+    fn world(&self) -> &World {
+        &self.world
+    }
+
+    fn next_tick(&self) -> MonoTime {
+        self.world.now() + self.tick
+    }
+
+    fn happens(&mut self, to: &mut dyn FnMut(&mut World)) {
+        to(&mut self.world);
+        self.reflect();
+    }
+
+    fn take_struck(&mut self) -> Vec<FaultKind> {
+        self.world.take_struck()
+    }
+
+    fn fails_at_the_endpoint(&mut self, kind: FaultKind, work: &Output) -> bool {
+        let fault = match kind {
+            FaultKind::Conflict => Fault::Conflict,
+            FaultKind::ApiDown => Fault::Refused,
+            _ => return false,
+        };
+        self.set_faults(Some(fault));
+        self.carry_out(work.clone());
+        self.set_faults(None);
+        true
+    }
+
+    fn metrics_are_away(&mut self, away: bool) {
+        self.metrics_away = away;
     }
 }
 

@@ -30,7 +30,7 @@ use super::drive::{Aftermath, DriveError, Mishap, Point, Surroundings};
 use armed::{Armed, Turn};
 use frames::Past;
 
-pub use play::{Play, Played, Queries, play};
+pub use play::{Play, Played, Queries, play, play_over_http};
 
 /// Surroundings with a simulated world in them.
 pub(super) trait Simulated: Surroundings {
@@ -42,6 +42,18 @@ pub(super) trait Simulated: Surroundings {
 
     /// Something happens to the world that neither it nor the engine did. Whoever shows the world shows what came of it.
     fn happens(&mut self, to: &mut dyn FnMut(&mut World));
+
+    /// Faults in the world that made a difference since the last call.
+    fn take_struck(&mut self) -> Vec<FaultKind>;
+
+    /// Carries work out while the endpoint itself fails in this way, so that the client meets it as it would; whether there
+    /// is an endpoint that can.
+    fn fails_at_the_endpoint(&mut self, _kind: FaultKind, _work: &Output) -> bool {
+        false
+    }
+
+    /// The metrics server does not answer, or does again, where there is one.
+    fn metrics_are_away(&mut self, _away: bool) {}
 }
 
 /// What stands around an engine, made unreliable by a plan.
@@ -164,9 +176,7 @@ impl<S: Simulated> Unreliable<S> {
                 Turn::Ends(kind) => world.relieve(kind),
             });
         }
-        let mut struck = Vec::new();
-        self.around.happens(&mut |world| struck = world.take_struck());
-        for kind in struck {
+        for kind in self.around.take_struck() {
             self.armed.struck(kind, self.now);
         }
     }
@@ -203,6 +213,10 @@ impl<S: Simulated> Surroundings for Unreliable<S> {
     fn advance_to(&mut self, now: MonoTime) {
         let before = self.around.world().now();
         self.now = now;
+        if !self.armed.is_empty() {
+            let away = self.armed.holding(FaultKind::MetricsDown, now).is_some();
+            self.around.metrics_are_away(away);
+        }
         self.around.advance_to(now);
         if !self.armed.is_empty() {
             self.turn_world();

@@ -13,6 +13,7 @@ use crate::engine::settings::Settings;
 use crate::plane::direct::{self, WALL_START};
 use crate::plane::drive::{Course, Span, drive};
 use crate::plane::header::{RunId, header};
+use crate::plane::http::{self, HttpError};
 use crate::plane::ledger::Ledger as _;
 use crate::plane::windows::SignalWindows;
 use crate::plane::{PlaneError, connection, engine};
@@ -82,6 +83,14 @@ pub fn play(play: &Play<'_>) -> Played {
     let fresh = || engine(policy, &policy.custom);
     let around = direct::own(scenario, SignalWindows::clone(&play.queries.0), play.seed);
     follow(play, PlaneKind::Direct, around, &fresh)
+}
+
+/// Plays the same run over HTTP.
+pub fn play_over_http(play: &Play<'_>) -> Result<Played, HttpError> {
+    let Play { scenario, policy, .. } = *play;
+    let fresh = || engine(policy, &policy.custom);
+    let around = http::surroundings(scenario, policy, play.seed)?;
+    Ok(follow(play, PlaneKind::Http, around, &fresh))
 }
 
 fn follow<S: super::Simulated>(

@@ -81,7 +81,11 @@ impl<S: Simulated> Unreliable<S> {
             self.armed.hit(&REFUSING, self.now)
         };
         if let Some(fault) = refused {
+            let met = self.around.fails_at_the_endpoint(fault.kind, &work);
             self.note(work, Answered::Refused);
+            if met {
+                return;
+            }
             let outcome = StepOutcome::Failed(words_of(fault.kind));
             self.inputs.push_back(Input::StepReported { attempt, outcome });
             return;

@@ -109,7 +109,7 @@ pub struct ScenarioFile {
     /// What is shipped, and how.
     pub deploy: DeployEntry,
     /// What goes wrong in the world: one cause or a list. Nothing goes wrong without it.
-    #[serde(default = "no_events")]
+    #[serde(default = "no_events", skip_serializing_if = "is_without_events")]
     pub incident: OneOrMany<Event>,
     /// What goes wrong between the engine and the world.
     #[serde(default)]
@@ -137,6 +137,10 @@ pub struct ScenarioFile {
 
 fn no_events() -> OneOrMany<Event> {
     OneOrMany(Vec::new())
+}
+
+fn is_without_events(events: &OneOrMany<Event>) -> bool {
+    events.0.is_empty()
 }
 
 /// What a service stands for.

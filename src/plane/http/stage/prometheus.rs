@@ -36,10 +36,10 @@ impl PrometheusSide {
         Ok(Self { server, exporter, scraped: Frame::default() })
     }
 
-    /// Takes the scrape that the world just made.
-    pub(in crate::plane::http) fn scrape(&mut self, world: &World) {
+    /// Takes the scrape that the world just made; `away`: the server does not answer, whatever the scenario says.
+    pub(in crate::plane::http) fn scrape(&mut self, world: &World, away: bool) {
         world.scrape_into(&mut self.scraped);
-        self.server.set_away(world.metrics_are_down());
+        self.server.set_away(away || world.metrics_are_down());
         self.exporter.write(world, &self.scraped).expect("times rise, and a run's series fit");
     }
 
