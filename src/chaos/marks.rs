@@ -39,7 +39,9 @@ pub const ALL: &[Mark] = &[
     Mark {
         name: "lease-lost",
         says: "a lease was lost between an intent and its effect: the effect was refused by its token",
-        reached: |t| effects(t).any(|e| e.call.answer == Answered::Fenced),
+        reached: |t| {
+            t.calls.iter().any(|c| matches!(c.work, Output::StartStep { .. }) && c.answer == Answered::Fenced)
+        },
     },
     Mark {
         name: "two-engines",

@@ -211,10 +211,9 @@ fn said_too_soon(trace: &Trace) -> Option<Violation> {
             let words = format!("{execution} says `{status}`, and the world does not show it");
             return broken(at, words);
         }
-        let last = inputs(trace).rev().find(|(told, _, input)| {
-            *told < place
-                && matches!(input, Input::StepReported { attempt, .. } | Input::StepRead { attempt, .. }
-                    if attempt.execution == *execution)
+        let last = journal(trace).rev().find(|(written, _, entry)| {
+            *written < place
+                && matches!(entry, JournalEntry::Outcome { execution: of, .. } if of == execution)
         });
         if let Some((_, last, _)) = last
             && at.since(last) < facts.settings.planning.settle

@@ -11,7 +11,7 @@ use crate::domain::truth::TruthEntry;
 use crate::engine::settings::MissingAction;
 
 use super::Violation;
-use super::seen::{broken, inputs, journal, moment, struck};
+use super::seen::{broken, calls, inputs, journal, moment, struck};
 
 pub(super) fn s10(trace: &Trace) -> Option<Violation> {
     let mut last = MonoTime::ZERO;
@@ -30,7 +30,7 @@ pub(super) fn s10(trace: &Trace) -> Option<Violation> {
 
 /// Whether something was begun, held or somebody called by then.
 fn acted(trace: &Trace, to: MonoTime) -> bool {
-    trace.calls.iter().any(|call| {
+    calls(trace).any(|call| {
         call.at <= to
             && matches!(
                 call.work,
@@ -88,7 +88,7 @@ pub(super) fn s12(trace: &Trace) -> Option<Violation> {
 
 /// A ramp that is let go on while its candidate cannot be measured.
 fn resumed_blind(trace: &Trace) -> Option<Violation> {
-    for call in trace.calls.iter().filter(|call| matches!(call.work, Output::ResumeRollout { .. })) {
+    for call in calls(trace).filter(|call| matches!(call.work, Output::ResumeRollout { .. })) {
         let last = inputs(trace).rev().find_map(|(place, _, input)| match input {
             Input::Collected { frame, .. } if place < call.durable => frame.candidate,
             _ => None,
@@ -138,7 +138,7 @@ pub(super) fn s19(trace: &Trace) -> Option<Violation> {
 /// Whether something was begun or somebody was called by then: once is enough.
 fn answered(trace: &Trace, to: MonoTime) -> bool {
     struck(trace, FaultKind::KillSwitch) && moment(trace, to).is_some_and(|m| m.stopped)
-        || trace.calls.iter().any(|call| {
+        || calls(trace).any(|call| {
             call.at <= to
                 && matches!(
                     call.work,

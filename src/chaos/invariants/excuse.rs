@@ -6,7 +6,7 @@ use crate::chaos::kind::FaultKind;
 use crate::chaos::trace::Trace;
 use crate::domain::engine_io::{Input, Output};
 
-use super::seen::{inputs, struck};
+use super::seen::{calls, inputs, struck};
 
 /// An excuse that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,7 +63,7 @@ impl Excuse {
             }),
             Self::PermissionGone => for_good(FaultKind::Forbidden),
             Self::NobodyThere => {
-                let asked = trace.calls.iter().any(|call| matches!(call.work, Output::AskApproval { .. }));
+                let asked = calls(trace).any(|call| matches!(call.work, Output::AskApproval { .. }));
                 let agreed = inputs(trace)
                     .any(|(_, _, input)| matches!(input, Input::ApprovalAnswered(answer) if answer.approved));
                 let away = facts.scenario.people.is_empty()

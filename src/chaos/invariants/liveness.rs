@@ -10,7 +10,7 @@ use crate::domain::signal::Quality;
 use crate::domain::time::{Millis, MonoTime};
 
 use super::people::open;
-use super::seen::{broken, effects, inputs, journal, moves, plan, struck};
+use super::seen::{broken, calls, effects, inputs, journal, moves, plan, struck};
 use super::{Excuse, Violation};
 
 /// A share of users of whom no more are harmed by the deploy is well.
@@ -24,7 +24,7 @@ const SLACK: Millis = Millis::from_secs(15);
 
 /// Whether a person was called, reached or not.
 fn called(trace: &Trace, from: MonoTime) -> bool {
-    trace.calls.iter().any(|call| call.at >= from && matches!(call.work, Output::Page { .. }))
+    calls(trace).any(|call| call.at >= from && matches!(call.work, Output::Page { .. }))
 }
 
 pub(super) fn l1(trace: &Trace) -> Option<Violation> {
@@ -91,7 +91,7 @@ pub(super) fn l2(trace: &Trace) -> Option<Violation> {
 
 /// Whether a rollback was begun, approval asked for, or a person called by then.
 fn answered(trace: &Trace, to: MonoTime) -> bool {
-    trace.calls.iter().any(|call| {
+    calls(trace).any(|call| {
         call.at <= to
             && matches!(
                 call.work,
@@ -107,7 +107,7 @@ pub(super) fn l3(trace: &Trace) -> Option<Violation> {
     if called(trace, MonoTime::ZERO) || effects(trace).next().is_some() {
         return None;
     }
-    let asked = trace.calls.iter().rev().find_map(|call| match call.work {
+    let asked = calls(trace).rev().find_map(|call| match call.work {
         Output::PauseRollout { .. } => Some(true),
         Output::ResumeRollout { .. } | Output::AbortRollout { .. } => Some(false),
         _ => None,
@@ -146,7 +146,7 @@ pub(super) fn l3(trace: &Trace) -> Option<Violation> {
 pub(super) fn l4(trace: &Trace) -> Option<Violation> {
     let settings = &trace.facts.settings;
     for (begun, execution) in open(trace) {
-        let asked = trace.calls.iter().rev().find_map(|call| match &call.work {
+        let asked = calls(trace).rev().find_map(|call| match &call.work {
             Output::AskApproval { execution: asked, .. } if *asked == execution => Some(call.at),
             _ => None,
         });

@@ -10,7 +10,7 @@ use crate::domain::signal::Quality;
 use crate::domain::time::MonoTime;
 
 use super::Violation;
-use super::seen::{broken, commanded, effects, inputs, journal, leaves, plan, struck};
+use super::seen::{broken, calls, commanded, effects, inputs, journal, leaves, plan, struck};
 
 pub(super) fn s17(trace: &Trace) -> Option<Violation> {
     let turns = trace.facts.settings.execution.turns;
@@ -32,7 +32,7 @@ pub(super) fn s17(trace: &Trace) -> Option<Violation> {
 }
 
 pub(super) fn s22(trace: &Trace) -> Option<Violation> {
-    for call in &trace.calls {
+    for call in calls(trace) {
         let Output::CancelStep { attempt } = &call.work else { continue };
         let Some(begun) = effects(trace).find(|effect| effect.key == *attempt) else { continue };
         // Its execution may have been given up as a whole: by a new deploy, or because its own time is over.

@@ -12,7 +12,7 @@ use crate::engine::settings::WhenClosing;
 
 use super::Violation;
 use super::seen::{
-    Effect, broken, effects, inputs, is_gated, journal, moves, plan, struck, takes_back, wall,
+    Effect, broken, calls, effects, inputs, is_gated, journal, moves, plan, struck, takes_back, wall,
 };
 
 /// Who is asked where the policy names nobody (SPEC 3.7).
@@ -21,7 +21,7 @@ const ON_CALL: &str = "on-call-engineer";
 pub(super) fn s9(trace: &Trace) -> Option<Violation> {
     for effect in effects(trace).filter(|effect| is_gated(effect.action)) {
         let execution = effect.key.execution;
-        let mut asks = trace.calls.iter().filter_map(|call| match &call.work {
+        let mut asks = calls(trace).filter_map(|call| match &call.work {
             Output::AskApproval { execution: asked, plan, .. } if *asked == execution => Some((call, *plan)),
             _ => None,
         });
@@ -77,7 +77,7 @@ pub(super) fn s11(trace: &Trace) -> Option<Violation> {
         let around = trace.world.get(after.saturating_sub(1)..=after);
         around.is_some_and(|two| two.iter().all(|moment| moment.stopped))
     };
-    for call in &trace.calls {
+    for call in calls(trace) {
         while let Some((_, _, input)) = said.next_if(|(place, ..)| *place < call.durable) {
             match input {
                 Input::Commanded { command: Command::Stop, .. } => stopped = true,
@@ -141,7 +141,7 @@ pub(super) fn s27(trace: &Trace) -> Option<Violation> {
 }
 
 fn called(trace: &Trace, wanted: PageKey) -> impl Iterator<Item = MonoTime> + '_ {
-    trace.calls.iter().filter_map(move |call| match &call.work {
+    calls(trace).filter_map(move |call| match &call.work {
         Output::Page { key, .. } if *key == wanted => Some(call.at),
         _ => None,
     })
@@ -176,7 +176,7 @@ fn uncalled(trace: &Trace) -> Option<Violation> {
 
 /// A call under a key that is written down nowhere, or for something else.
 fn unwritten(trace: &Trace) -> Option<Violation> {
-    for call in &trace.calls {
+    for call in calls(trace) {
         let Output::Page { key, message, .. } = &call.work else { continue };
         let written = trace.record[..call.durable.min(trace.record.len())].iter().any(|entry| {
             matches!(entry, Entry::Journal(_, JournalEntry::Page { key: known, message: words, .. })
@@ -194,10 +194,9 @@ fn unwritten(trace: &Trace) -> Option<Violation> {
 
 /// Alerts that nobody lifts although no execution needs them quiet.
 fn left_quiet(trace: &Trace) -> Option<Violation> {
-    let last =
-        trace.calls.iter().rev().find(|call| {
-            matches!(call.work, Output::SuppressAlerts { .. } | Output::LiftSuppression { .. })
-        })?;
+    let last = calls(trace)
+        .rev()
+        .find(|call| matches!(call.work, Output::SuppressAlerts { .. } | Output::LiftSuppression { .. }))?;
     let quiet = matches!(last.work, Output::SuppressAlerts { .. });
     if !quiet || !ends_up(trace) || open(trace).next().is_some() {
         return None;

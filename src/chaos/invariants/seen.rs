@@ -1,7 +1,7 @@
 //! Ways through a trace that several invariants take.
 
 use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::{Call, Moment, Trace};
+use crate::chaos::trace::{Answered, Call, Moment, Trace};
 use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
 use crate::domain::entry::Entry;
 use crate::domain::id::{Attempt, ExecutionId, VersionId};
@@ -41,9 +41,14 @@ pub(in crate::chaos) fn effect(call: &Call) -> Option<Effect<'_>> {
     }
 }
 
-/// Effects of steps, in order.
+/// Calls of whoever led, in order. One whose lease was over has not heard what the others did, and was refused.
+pub(in crate::chaos) fn calls(trace: &Trace) -> impl DoubleEndedIterator<Item = &Call> {
+    trace.calls.iter().filter(|call| call.answer != Answered::Fenced)
+}
+
+/// Effects of steps of whoever led, in order.
 pub(in crate::chaos) fn effects(trace: &Trace) -> impl DoubleEndedIterator<Item = Effect<'_>> {
-    trace.calls.iter().filter_map(effect)
+    calls(trace).filter_map(effect)
 }
 
 /// What the engine was told, with its place in the record.

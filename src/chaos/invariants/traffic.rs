@@ -68,7 +68,9 @@ fn was_told_of_pods(trace: &Trace, version: usize, effect: &Effect<'_>) -> bool 
             let arms = [frame.stable.as_ref(), frame.baseline.as_ref()];
             let ready: u32 = arms.iter().flatten().map(|arm| u32::from(arm.pods_ready)).sum();
             let counted = arms.iter().flatten().any(|arm| arm.pods_desired > 0 || arm.pods_ready > 0);
-            counted.then_some(ready > 0)
+            // A version that nobody lists beside the other one has no pods.
+            let absent = frame.candidate.is_some() && arms.iter().flatten().next().is_none();
+            (counted || absent).then_some(ready > 0)
         }
         Input::StepReported { attempt, outcome: StepOutcome::Succeeded } => gave_pods(trace, *attempt, id),
         Input::StepRead { attempt, state: crate::domain::execution::EffectState::Applied } => {

@@ -10,7 +10,7 @@ use crate::chaos::invariants::{check, repeated};
 use crate::engine::mutation::Mutation;
 
 /// A mutation must be caught within so many seeds.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 5;
 
 /// What is broken in one run. That a fault took no effect is no breach of a broken engine: it may never get there.
 fn broken(row: &Row, mutation: Option<Mutation>, seed: u64) -> BTreeMap<&'static str, String> {

@@ -5,7 +5,7 @@ use super::worlds::{
     no_target, once, small, with_last_version,
 };
 use crate::chaos::case::Case;
-use crate::chaos::kind::{Condition, FaultKind};
+use crate::chaos::kind::{Condition, FaultKind, When};
 use crate::domain::fault::PlannedFault;
 use crate::domain::time::Millis;
 use crate::engine::mutation::Mutation;
@@ -105,7 +105,7 @@ pub(super) const TABLE: &[Row] = &[
         small(seed, late, vec![blind(140, 110), for_good(once(FaultKind::PageFails, Condition::Paged))])
     }),
     row(M::EffectBeforeCommit, "S4", |seed| small(seed, BAD, vec![])),
-    row(M::ForgetLease, "S2", |seed| small(seed, MILD, vec![stands_still()])),
+    row(M::ForgetLease, "S2", |seed| small(seed, BAD, vec![stands_still()])),
     row(M::ActWhileReading, "S6", |seed| small(seed, MILD, vec![first_effect(FaultKind::CrashAfter)])),
     row(M::WallTimeouts, "S22", |seed| {
         let jump = by(first_effect(FaultKind::ClockJump), 600);
@@ -113,9 +113,11 @@ pub(super) const TABLE: &[Row] = &[
     }),
 ];
 
-/// The engine stands still with an effect in its hands, and another takes over meanwhile.
+/// The engine stands still with an effect in its hands (the one after alerts, audit and ramp), and another takes over
+/// meanwhile.
 fn stands_still() -> PlannedFault {
-    PlannedFault { lasts: Millis::from_secs(60), ..first_effect(FaultKind::LongPause) }
+    let fourth = PlannedFault::new(FaultKind::LongPause, When::Call(3));
+    PlannedFault { times: 1, lasts: Millis::from_secs(60), ..fourth }
 }
 
 /// The first answer of a person is not what it should be.

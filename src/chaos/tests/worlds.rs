@@ -82,7 +82,7 @@ pub(super) fn no_target(seed: u64, faults: Vec<PlannedFault>) -> Case {
 
 /// The candidate's schema takes away what the version before it needs; with or without a script that reverts it.
 pub(super) fn contracted(seed: u64, script: &str, faults: Vec<PlannedFault>) -> Case {
-    let schema = format!("schema: {{ change: contract, touches: 0.3{script} }}");
+    let schema = format!("schema: {{ change: contract, touches: 0.1{script} }}");
     let versions = format!("{VERSIONS}\n  - {{ name: v42, {schema} }}");
     case(seed, &file("", &versions, BAD), CasePolicy::Swift, faults)
 }

@@ -70,7 +70,8 @@ impl Run {
             return void(answer, VoidAnswer::NotAwaited, ctx);
         };
         let approvals = &ctx.settings.approvals;
-        let until = WallTime(answer.given.0.saturating_add(approvals.valid.0.cast_signed()));
+        let given = if broken!(ctx.settings, ExpiredApproval) { ctx.now.wall } else { answer.given };
+        let until = WallTime(given.0.saturating_add(approvals.valid.0.cast_signed()));
         let mut roles = (0..=approvals.escalation.len()).filter_map(|n| role(approvals, n));
         let why = if answer.plan != self.execution.plan.hash() && !broken!(ctx.settings, OtherPlan) {
             Some(VoidAnswer::OtherPlan)
@@ -78,7 +79,7 @@ impl Run {
             Some(VoidAnswer::OwnPlan)
         } else if !roles.any(|role| role == answer.role) && !broken!(ctx.settings, AnyRole) {
             Some(VoidAnswer::WrongRole)
-        } else if until <= ctx.now.wall && !broken!(ctx.settings, ExpiredApproval) {
+        } else if until <= ctx.now.wall {
             Some(VoidAnswer::Expired)
         } else {
             None
