@@ -22,7 +22,13 @@ fn cases_that_once_broke_something_hold_now() {
         let shows = case.shows.as_deref().unwrap_or_default();
         assert!(shows.ends_with('.') && shows.len() > 40, "{name} does not say what once broke");
         let examined = examine(&mut runner, &case, Depth::Twice).unwrap_or_else(|e| panic!("{name}: {e}"));
-        assert_eq!(examined.verdict(), Verdict::Passed, "{name}: {:?} {:?}", examined.breaches, examined.idle);
+        assert_eq!(
+            examined.verdict(),
+            Verdict::Passed,
+            "{name}: {:?} {:?}",
+            examined.breaches,
+            examined.idle
+        );
         seen += 1;
     }
     assert!(seen >= 3, "only {seen} cases");
@@ -45,7 +51,8 @@ fn chaos(folder: &TempDir, line: &str) -> Ran {
 #[track_caller]
 fn refuses(line: &str, says: &[&str]) {
     let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("broken.case.yaml"), "version: 1\nfaults: [{ kind: no_such }]\n").expect("written");
+    fs::write(folder.path().join("broken.case.yaml"), "version: 1\nfaults: [{ kind: no_such }]\n")
+        .expect("written");
     let ran = chaos(&folder, line);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{line}: {}", ran.err);
     for words in says {

@@ -74,6 +74,7 @@ pub(super) fn unplayable(error: RunError) -> Failure {
         error @ (RunError::Versions { .. } | RunError::NoPlane) => {
             bad_input(error, "docs/chaos.md says which cases can be played where")
         }
-        error => fault(error),
+        error @ RunError::Http(_) => environment(error, "the loopback interface has to take connections"),
+        error @ RunError::Plane(_) => fault(error),
     }
 }
