@@ -62,8 +62,6 @@ pub(crate) enum Mutation {
     TwoAtOnce,
     /// Begins anew after a failure, again and again.
     Loop,
-    /// Goes on to a target that has become worse.
-    LoveWorseTarget,
     /// Tells nobody on what evidence it decided.
     DropEvidence,
     /// Goes back across a schema that the target fails with.

@@ -141,3 +141,32 @@ fn frames_are_plain(trace: &Trace, from: MonoTime, to: MonoTime) -> bool {
     }
     plain >= PLAIN_FRAMES
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::chaos::Runner;
+    use crate::chaos::tests::worlds::{MILD, small};
+    use crate::domain::entry::Entry;
+
+    #[test]
+    fn a_target_of_which_everything_fails_must_not_be_gone_on_to() {
+        let mut trace = Runner::new().run(&small(1, MILD, vec![])).expect("it can be played");
+        assert_eq!(s28(&trace), None);
+        let shifts = effects(&trace).filter(|effect| leaves(effect.action).is_some());
+        let [first, second] = shifts.map(|effect| effect.at()).collect::<Vec<_>>()[..] else {
+            panic!("its traffic is taken off in two stages");
+        };
+        for entry in &mut trace.record {
+            if let Entry::Input(at, Input::Collected { frame, .. }) = entry
+                && (first..second).contains(at)
+                && let Some(target) = &mut Arc::make_mut(frame).stable
+            {
+                target.errors = target.requests;
+            }
+        }
+        assert!(s28(&trace).is_some_and(|violation| violation.at == second));
+    }
+}

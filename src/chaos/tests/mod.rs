@@ -3,4 +3,4 @@
 mod honest;
 mod mutations;
 mod table;
-mod worlds;
+pub(super) mod worlds;

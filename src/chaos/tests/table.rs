@@ -1,8 +1,8 @@
 //! Which mutation is caught by which invariant, and in which world.
 
 use super::worlds::{
-    BAD, HEALTHY, MILD, at, blind, by, contracted, first_effect, for_good, frail_target, frozen, gated,
-    no_target, once, small, with_last_version,
+    BAD, HEALTHY, MILD, at, blind, by, contracted, first_effect, for_good, frozen, gated, no_target, once,
+    small, with_last_version,
 };
 use crate::chaos::case::Case;
 use crate::chaos::kind::{Condition, FaultKind, When};
@@ -69,11 +69,10 @@ pub(super) const TABLE: &[Row] = &[
     row(M::LostTarget, "S1", |seed| with_last_version(seed, "deployable: false")),
     row(M::ActInFreeze, "S18", frozen),
     row(M::TwoAtOnce, "S2", |seed| small(seed, MILD, vec![])),
-    row(M::LoveWorseTarget, "S28", frail_target),
     row(M::Loop, "S28", |seed| small(seed, MILD, vec![rejected(60)])),
     row(M::DropEvidence, "S10", |seed| small(seed, BAD, vec![])),
     row(M::IgnoreSchema, "S15", |seed| contracted(seed, "", vec![])),
-    row(M::SkipReady, "S8", |seed| small(seed, "{ bad_version: { error_ratio: 0.5, onset: 6m } }", vec![])),
+    row(M::SkipReady, "S8", |seed| with_last_version(seed, "marked_bad: true")),
     row(M::RetireFirst, "S14", |seed| small(seed, BAD, vec![])),
     row(M::RaiseCandidate, "S13", |seed| small(seed, MILD, vec![])),
     row(M::OtherService, "S3", |seed| small(seed, BAD, vec![])),

@@ -48,47 +48,49 @@ fn case(seed: u64, text: &str, policy: CasePolicy, faults: Vec<PlannedFault>) ->
 }
 
 /// Half of the candidate's requests fail: it is taken back at once.
-pub(super) const BAD: &str = "{ bad_version: { error_ratio: 0.5 } }";
+pub(in crate::chaos) const BAD: &str = "{ bad_version: { error_ratio: 0.5 } }";
 
 /// One in eight fails: its traffic is taken off in stages.
-pub(super) const MILD: &str = "{ bad_version: { error_ratio: 0.125 } }";
+pub(in crate::chaos) const MILD: &str = "{ bad_version: { error_ratio: 0.125 } }";
 
 /// Nothing is wrong.
-pub(super) const HEALTHY: &str = "[]";
+pub(in crate::chaos) const HEALTHY: &str = "[]";
 
 /// A small world with such an incident, and such a plan of faults.
-pub(super) fn small(seed: u64, incident: &str, faults: Vec<PlannedFault>) -> Case {
+pub(in crate::chaos) fn small(seed: u64, incident: &str, faults: Vec<PlannedFault>) -> Case {
     case(seed, &file("", VERSIONS, incident), CasePolicy::Swift, faults)
 }
 
 /// The same in a freeze, from the fourth to the eighth minute.
-pub(super) fn frozen(seed: u64) -> Case {
+pub(in crate::chaos) fn frozen(seed: u64) -> Case {
     let incident = "{ bad_version: { error_ratio: 0.125, onset: 4m 30s } }";
     case(seed, &file("", VERSIONS, incident), CasePolicy::SwiftFreeze, Vec::new())
 }
 
 /// The version that serves has something about it, so that the one before it has to be gone back to.
-pub(super) fn with_last_version(seed: u64, what: &str) -> Case {
+pub(in crate::chaos) fn with_last_version(seed: u64, what: &str) -> Case {
     let versions =
         format!("  - {{ name: v40, shipped_ago: 21d }}\n  - {{ name: v41, shipped_ago: 7d, {what} }}");
     case(seed, &file("", &versions, BAD), CasePolicy::Swift, Vec::new())
 }
 
 /// No version can be gone back to: a person is called.
-pub(super) fn no_target(seed: u64, faults: Vec<PlannedFault>) -> Case {
+pub(in crate::chaos) fn no_target(seed: u64, faults: Vec<PlannedFault>) -> Case {
     let versions = "  - { name: v41, shipped_ago: 7d, marked_bad: true }";
     case(seed, &file("", versions, BAD), CasePolicy::Swift, faults)
 }
 
-/// The candidate's schema takes away what the version before it needs; with or without a script that reverts it.
-pub(super) fn contracted(seed: u64, script: &str, faults: Vec<PlannedFault>) -> Case {
+/// The candidate's schema takes away what the version before it needs, once it serves all; with or without a script that
+/// reverts it. Its harm begins after that.
+pub(in crate::chaos) fn contracted(seed: u64, script: &str, faults: Vec<PlannedFault>) -> Case {
     let schema = format!("schema: {{ change: contract, touches: 0.1{script} }}");
     let versions = format!("{VERSIONS}\n  - {{ name: v42, {schema} }}");
-    case(seed, &file("", &versions, BAD), CasePolicy::Swift, faults)
+    let late = "{ bad_version: { error_ratio: 0.5, onset: 5m 40s } }";
+    Case { heals: Length::mins(8), ..case(seed, &file("", &versions, late), CasePolicy::Swift, faults) }
 }
 
 /// A service whose rollbacks somebody has to agree to, and who does.
-pub(super) fn gated(seed: u64, incident: &str, faults: Vec<PlannedFault>) -> Case {
+pub(in crate::chaos) fn gated(seed: u64, incident: &str, faults: Vec<PlannedFault>) -> Case {
     let people = "environment: production
 people:
   - { role: on-call-engineer, answers_after: 10s }
@@ -96,41 +98,33 @@ people:
     case(seed, &file(people, VERSIONS, incident), CasePolicy::Swift, faults)
 }
 
-/// One pod of the version that serves goes out when it is given more, and the others cannot take it all.
-pub(super) fn frail_target(seed: u64) -> Case {
-    let text = file("", VERSIONS, MILD).replace("replicas: 3,", "replicas: 3, capacity_rps: 22,");
-    let out = once(FaultKind::PodOut, Condition::RollingBack);
-    let out = PlannedFault { target: FaultTarget::Stable, lasts: Millis::from_secs(300), ..out };
-    case(seed, &text, CasePolicy::Swift, vec![out])
-}
-
 /// A fault that strikes once, with the first effect of a rollback.
-pub(super) fn first_effect(kind: FaultKind) -> PlannedFault {
+pub(in crate::chaos) fn first_effect(kind: FaultKind) -> PlannedFault {
     PlannedFault { times: 1, lasts: Millis::from_secs(20), ..once(kind, Condition::RollingBack) }
 }
 
 /// A fault from the moment at which something comes to be so.
-pub(super) fn once(kind: FaultKind, condition: Condition) -> PlannedFault {
+pub(in crate::chaos) fn once(kind: FaultKind, condition: Condition) -> PlannedFault {
     PlannedFault::new(kind, When::Once(condition))
 }
 
 /// A fault from this second of the run on, for so many.
-pub(super) fn at(kind: FaultKind, secs: u64, lasts: u64) -> PlannedFault {
+pub(in crate::chaos) fn at(kind: FaultKind, secs: u64, lasts: u64) -> PlannedFault {
     let when = When::At(MonoTime::ZERO + Millis::from_secs(secs));
     PlannedFault { lasts: Millis::from_secs(lasts), ..PlannedFault::new(kind, when) }
 }
 
 /// The candidate cannot be measured for so long.
-pub(super) fn blind(secs: u64, lasts: u64) -> PlannedFault {
+pub(in crate::chaos) fn blind(secs: u64, lasts: u64) -> PlannedFault {
     PlannedFault { target: FaultTarget::Candidate, ..at(FaultKind::ScrapeGap, secs, lasts) }
 }
 
 /// It stays, also when the core heals.
-pub(super) fn for_good(fault: PlannedFault) -> PlannedFault {
+pub(in crate::chaos) fn for_good(fault: PlannedFault) -> PlannedFault {
     PlannedFault { never_heals: true, ..fault }
 }
 
 /// It comes late, or jumps, by so much.
-pub(super) fn by(fault: PlannedFault, secs: u64) -> PlannedFault {
+pub(in crate::chaos) fn by(fault: PlannedFault, secs: u64) -> PlannedFault {
     PlannedFault { by: Millis::from_secs(secs), ..fault }
 }

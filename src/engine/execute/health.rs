@@ -19,7 +19,6 @@ use crate::engine::decide::counts::{Counts, RING, Sample};
 use crate::engine::decide::effect::worse;
 use crate::engine::decide::observe::Observed;
 use crate::engine::decide::stat::{Difference, Share};
-use crate::engine::mutation::broken;
 use crate::engine::settings::TargetWorse;
 use crate::engine::state::{Ctx, Service};
 
@@ -110,11 +109,7 @@ impl Run {
             }
             told @ (Target::Well | Target::Worse | Target::Unknown) => told,
         };
-        let worse = if target == Target::Worse && !broken!(ctx.settings, LoveWorseTarget) {
-            worse.saturating_add(1)
-        } else {
-            0
-        };
+        let worse = if target == Target::Worse { worse.saturating_add(1) } else { 0 };
         let good = moved && target == Target::Well;
         let good_since = good.then(|| good_since.unwrap_or(sample.since.max(started)));
         self.phase = Phase::Health { started, good_since, worse, until };
