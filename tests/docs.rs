@@ -96,6 +96,9 @@ fn options_that_are_mentioned_exist() {
         help(&["plan"]),
         help(&["replay"]),
         help(&["report"]),
+        help(&["chaos"]),
+        help(&["chaos", "replay"]),
+        help(&["chaos", "minimise"]),
         help(&["scenario"]),
         help(&["policy"]),
     ]
@@ -119,7 +122,8 @@ fn commands_in_examples_exist() {
             for line in commands {
                 let words: Vec<&str> = line.split_whitespace().take(2).collect();
                 let verbs = match words.as_slice() {
-                    [verb @ ("scenario" | "policy"), sub, ..] => vec![*verb, *sub],
+                    [verb @ ("scenario" | "policy"), sub, ..]
+                    | [verb @ "chaos", sub @ ("run" | "replay" | "minimise"), ..] => vec![*verb, *sub],
                     [verb, ..] => vec![*verb],
                     [] => continue,
                 };

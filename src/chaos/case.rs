@@ -125,12 +125,12 @@ impl Case {
         Ok(case)
     }
 
-    /// The text of its file.
+    /// The text of its file, without what is as it is by default.
     ///
     /// # Panics
     /// Never: a case has nothing that YAML cannot say.
     pub fn to_yaml(&self) -> String {
-        serde_saphyr::to_string(self).expect("a case has nothing that YAML cannot say")
+        serde_saphyr::to_string(&super::tree::slim(self)).expect("a case has nothing that YAML cannot say")
     }
 
     /// Finds what makes no sense. Reads the scenario as if it were a file of its own, which takes some time: a case that

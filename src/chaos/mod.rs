@@ -7,7 +7,9 @@
 //! - [`run`](mod@run): plays a case and gives its trace;
 //! - [`trace`]: what was seen of one run, apart from what the engine says of itself;
 //! - [`invariants`]: what must hold in every run, and the closed list of excuses;
-//! - [`marks`]: rare states, so that a campaign can show that it got there.
+//! - [`marks`]: rare states, so that a campaign can show that it got there;
+//! - [`mod@examine`]: one run with all that is asked of it; [`mod@explore`]: a campaign over seeds, and its [`findings`];
+//! - [`mod@minimise`]: from a case that breaks something to a smaller one that does, too.
 //!
 //! A run has two phases. In the first one faults are there as planned. Then the core heals (the API, metrics, the leader,
 //! actuators) while the rest may stay broken, and the run must come to an end within a bound.
@@ -18,14 +20,20 @@
 
 pub mod case;
 pub mod draw;
+pub mod examine;
+pub mod explore;
+pub mod findings;
 pub mod invariants;
 pub mod kind;
 pub mod marks;
+pub mod minimise;
 pub mod plan;
 pub mod run;
+pub mod states;
 #[cfg(test)]
 mod tests;
 pub mod trace;
+mod tree;
 
 pub use case::Case;
 pub use kind::FaultKind;

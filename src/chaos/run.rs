@@ -97,6 +97,12 @@ impl Runner {
         Self::default()
     }
 
+    /// Its engines are broken on purpose.
+    #[cfg(test)]
+    pub(crate) fn broken(mutation: crate::engine::mutation::Mutation) -> Self {
+        Self { mutation: Some(mutation), ..Self::default() }
+    }
+
     /// Plays one case.
     pub fn run(&mut self, case: &Case) -> Result<Trace, RunError> {
         let scenario = case.world();

@@ -17,6 +17,10 @@ pub enum Code {
     Unknown,
     /// 5: what was asked for cannot be done here.
     Impossible,
+    /// 10: a safety invariant was broken.
+    Safety,
+    /// 11: a liveness invariant was broken.
+    Liveness,
     /// 12: the same inputs gave other decisions.
     Nondeterminism,
     /// 20: a fault of backspin itself.
@@ -33,6 +37,8 @@ impl Code {
             Self::Environment => 3,
             Self::Unknown => 4,
             Self::Impossible => 5,
+            Self::Safety => 10,
+            Self::Liveness => 11,
             Self::Nondeterminism => 12,
             Self::Fault => 20,
         }

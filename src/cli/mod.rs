@@ -4,6 +4,7 @@
 
 pub mod exit;
 
+mod chaos;
 mod diagnose;
 mod explain;
 mod explain_text;
@@ -34,7 +35,7 @@ use clap::{Parser, Subcommand, ValueEnum};
         makes a DECISION of it (hold, pause, roll back, escalate); a STRATEGY is the way back; the POLICY is the \
         file that says all this. Begin with `backspin run`, then `backspin explain`, then `backspin scenario new`.",
     after_help = "Exit codes: 0 good · 1 expectation missed · 2 bad input or usage · 3 environment · 4 unknown (too few seeds, \
-        inputs missing) · 5 no such plan is possible · 12 a replay differs · 20 fault of backspin itself",
+        inputs missing) · 5 no such plan is possible · 10 safety broken · 11 liveness broken · 12 a replay differs · 20 fault of backspin itself",
     args_conflicts_with_subcommands = true
 )]
 pub struct Cli {
@@ -54,7 +55,9 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Feed a record to a fresh engine and compare the decisions, or tell what another policy would have done.
     Replay(replay::ReplayArgs),
-    /// Tell of each rollback of a record, or of the engine's own metrics.
+    /// Play worlds in which things go wrong by plan, and check what must hold in them all the same.
+    Chaos(Box<chaos::ChaosArgs>),
+    /// Tell of each rollback of a record, of the engine's own metrics, or of a chaos campaign.
     Report(report::ReportArgs),
     /// Make, check and describe scenario files.
     #[command(subcommand)]
@@ -95,6 +98,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Explain(args)) => explain::run(&args),
         Some(Verb::Plan(args)) => plan::run(&args),
         Some(Verb::Replay(args)) => replay::run(&args),
+        Some(Verb::Chaos(args)) => chaos::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),
         Some(Verb::Policy(verb)) => policy::run(&verb),

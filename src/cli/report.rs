@@ -1,15 +1,16 @@
-//! `backspin report`: what became of each execution of a record, and the engine's own metrics.
+//! `backspin report`: what became of each execution of a record, the engine's own metrics, and what a chaos campaign found.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, ValueEnum};
 
-use super::diagnose::{Failure, bad_input};
+use super::diagnose::{Failure, bad_input, environment};
 use super::exit::Code;
 use super::record::{Record, unreadable};
 use super::{out, width};
 use crate::domain::entry::Entry;
+use crate::report::chaos::{CAMPAIGN_FILE, CHAOS_VERSION, ChaosReport, lines};
 use crate::report::{EXECUTION_REPORT_VERSION, ExecutionReport, executions};
 use crate::score::{Metrics, RecordFacts};
 
@@ -18,7 +19,7 @@ use crate::score::{Metrics, RecordFacts};
 #[command(after_help = "Example: the last rollback of a run, for a ticket\n  \
         backspin report reports/latest/records/subtle-slow-burn.jsonl --format markdown")]
 pub(super) struct ReportArgs {
-    /// Records, as `run` writes them below `records/`, or folders of journals.
+    /// Records, as `run` writes them below `records/`, folders of journals, or the folder of one chaos campaign.
     #[arg(required = true, value_name = "RECORD")]
     records: Vec<PathBuf>,
     /// Only the execution of this number.
@@ -59,6 +60,11 @@ enum Nothing {
 }
 
 pub(super) fn run(args: &ReportArgs) -> Result<Code, Failure> {
+    if let [path] = args.records.as_slice()
+        && let Some(campaign) = campaign(path)
+    {
+        return tell_campaign(&campaign, args.format);
+    }
     let mut metrics = Metrics::default();
     let mut told = Vec::new();
     for path in &args.records {
@@ -80,6 +86,49 @@ pub(super) fn run(args: &ReportArgs) -> Result<Code, Failure> {
             for record in &told {
                 record.print(args.format == ReportFormat::Markdown, told.len() > 1);
             }
+        }
+    }
+    Ok(Code::Good)
+}
+
+/// The file of a chaos campaign, if this is its folder or the file itself.
+fn campaign(path: &Path) -> Option<PathBuf> {
+    let inside = path.join(CAMPAIGN_FILE);
+    if inside.is_file() {
+        return Some(inside);
+    }
+    path.file_name().is_some_and(|name| name == CAMPAIGN_FILE).then(|| path.to_owned())
+}
+
+/// Reports a campaign again, without playing anything.
+fn tell_campaign(path: &Path, format: ReportFormat) -> Result<Code, Failure> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read `{}`", path.display()))
+        .map_err(|error| environment(error, "it is written by `backspin chaos --out DIR`"))?;
+    let not_one = |error: anyhow::Error| {
+        bad_input(
+            error.context(format!("`{}` is not a chaos campaign that this build reads", path.display())),
+            "play it again: backspin chaos --out DIR",
+        )
+    };
+    let report: ChaosReport = serde_json::from_str(&text).map_err(|error| not_one(error.into()))?;
+    if report.version != CHAOS_VERSION {
+        return Err(not_one(anyhow!("it is of version {}, not {CHAOS_VERSION}", report.version)));
+    }
+    match format {
+        ReportFormat::Text => {
+            out(&report.text(width().into()));
+            for failure in &report.failures {
+                out(&format!("\nseed {}\n{}", failure.seed, lines(&failure.timeline, width().into())));
+            }
+        }
+        ReportFormat::Markdown => out(report.markdown().trim_end()),
+        ReportFormat::Json => out(text.trim_end()),
+        ReportFormat::Openmetrics => {
+            return Err(bad_input(
+                anyhow!("a chaos campaign has no metrics of an engine"),
+                "ask for text, markdown or json",
+            ));
         }
     }
     Ok(Code::Good)

@@ -150,7 +150,7 @@ fn told(rows: &[ScenarioRow]) -> Vec<&'static str> {
     told
 }
 
-fn environment() -> Environment<'static> {
+pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_loader(|name| {
         let Some(file) = Templates::get(name) else { return Ok(None) };

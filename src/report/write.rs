@@ -36,7 +36,7 @@ pub struct Written {
 /// Writes the report into `dir`, which is made if it is missing and replaced if it is a report already. Everything
 /// is rendered and written to a folder beside it first; then that takes its name.
 pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError> {
-    let name = may_write(dir)?;
+    may_write(dir)?;
     let summary = Summary::of(report);
     let page = html::render(report, &summary)?;
     let json = json::text(report, &summary).map_err(ReportError::Json)?;
@@ -46,6 +46,24 @@ pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError
         ("figures.csv", files::csv(&summary).map_err(ReportError::Csv)?),
         ("index.html", page),
     ];
+    let records = record_names(report);
+    whole(dir, &texts, |partial| keep_records(partial, report, &records))?;
+    Ok(Written {
+        html: dir.join("index.html"),
+        json: dir.join("report.json"),
+        markdown: dir.join("figures.md"),
+        csv: dir.join("figures.csv"),
+        records: records.iter().map(|name| dir.join(name)).collect(),
+    })
+}
+
+/// Writes texts by name, and whatever `more` writes, to a folder beside `dir`; then that takes its name.
+pub(super) fn whole(
+    dir: &Path,
+    texts: &[(&str, String)],
+    more: impl FnOnce(&Path) -> Result<(), ReportError>,
+) -> Result<(), ReportError> {
+    let name = may_write(dir)?;
     let beside = |ending: &str| {
         let mut hidden = OsString::from(".");
         hidden.push(name);
@@ -53,21 +71,13 @@ pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError
         dir.with_file_name(hidden)
     };
     let (partial, old) = (beside(".partial"), beside(".old"));
-    let records = record_names(report);
-    let written = fill(&partial, &texts)
-        .and_then(|()| keep_records(&partial, report, &records))
-        .and_then(|()| replace(&partial, &old, dir));
+    let written =
+        fill(&partial, texts).and_then(|()| more(&partial)).and_then(|()| replace(&partial, &old, dir));
     if written.is_err() {
         // The error that counts is the first; what is left over is replaced by the next attempt.
         let _ = fs::remove_dir_all(&partial);
     }
-    written.map(|()| Written {
-        html: dir.join("index.html"),
-        json: dir.join("report.json"),
-        markdown: dir.join("figures.md"),
-        csv: dir.join("figures.csv"),
-        records: records.iter().map(|name| dir.join(name)).collect(),
-    })
+    written
 }
 
 /// Whether a report may be written there: it is missing, empty or a report. To be asked before the work is done.

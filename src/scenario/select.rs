@@ -89,9 +89,10 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Pro
     Ok(())
 }
 
-/// Whether a file is a scenario, by its ending.
+/// Whether a file is a scenario, by its ending. Cases of the chaos room stand beside them and are none.
 fn is_scenario(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
+    let case = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".case.yaml"));
+    !case && path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml")
 }
 
 fn whole(path: &Path, number: u16, message: String, hint: &str) -> Problems {
@@ -133,7 +134,7 @@ mod tests {
     #[test]
     fn files_are_found_in_order_and_carry_their_folder_as_family() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for name in ["b/two.yaml", "a/one.yml", "a/.hidden.yaml", "a/notes.txt"] {
+        for name in ["b/two.yaml", "a/one.yml", "a/.hidden.yaml", "a/notes.txt", "a/odd.case.yaml"] {
             let path = folder.path().join(name);
             std::fs::create_dir_all(path.parent().expect("has a folder")).expect("made");
             std::fs::write(path, "version: 1\nservice: x\ndeploy: { version: v2, from: v1 }\n")
