@@ -45,6 +45,7 @@ fn an_engine_that_is_not_broken_keeps_them_all() {
 #[test]
 fn each_mutation_is_caught_by_the_invariant_meant_for_it() {
     let (mut table, mut wrong, mut alone) = (String::new(), String::new(), BTreeSet::new());
+    let mut needed = Vec::new();
     for row in TABLE {
         let (mut first, mut times, mut others) = (None, 0_u64, BTreeSet::new());
         for seed in 1..=SEEDS {
@@ -60,13 +61,17 @@ fn each_mutation_is_caught_by_the_invariant_meant_for_it() {
         }
         let name = format!("{:?}", row.mutation);
         let others = others.into_iter().collect::<Vec<_>>().join(" ");
-        let _ = writeln!(table, "{name:<20} {:<4} {times} of {SEEDS}  {others}", row.by);
+        needed.extend(first);
+        let also = if others.is_empty() { String::new() } else { format!(", also {others}") };
+        let _ = writeln!(table, "{name}: {} in {times} of {SEEDS}{also}", row.by);
         if first.is_none() {
             let _ =
                 writeln!(wrong, "{name} is not caught by {} within {SEEDS} seeds; others: {others}", row.by);
         }
     }
     assert!(wrong.is_empty(), "{wrong}\n{table}");
+    needed.sort_unstable();
+    let _ = writeln!(table, "seeds needed, median: {}", needed[needed.len() / 2]);
     assert!(alone.len() >= 12, "alone: {alone:?}\n{table}");
     insta::assert_snapshot!(table);
 }
