@@ -62,7 +62,7 @@ fn refuses(line: &str, says: &[&str]) {
 
 #[test]
 fn what_cannot_be_meant_is_refused_with_a_hint() {
-    refuses("chaos --kinds K77", &["K77", "no such kind", "docs/chaos.md"]);
+    refuses("chaos --kinds K77", &["K77", "no such kind", "docs/faults.md"]);
     refuses("chaos --kinds torn_tale", &["did you mean `torn_tail`?"]);
     refuses("chaos --invariants S99", &["no invariant `S99`", "S4"]);
     refuses("chaos --seeds 0", &["0 is not in"]);

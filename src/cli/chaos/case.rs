@@ -63,7 +63,7 @@ fn broken(path: &std::path::Path, error: CaseError) -> Failure {
         | CaseError::Phases { .. }) => bad_input(
             anyhow::Error::new(error)
                 .context(format!("`{}` is not a case that can be played", path.display())),
-            "docs/chaos.md says what stands in a case file; `backspin chaos minimise` writes one",
+            "docs/faults.md says what stands in a case file; `backspin chaos minimise` writes one",
         ),
     }
 }
@@ -72,7 +72,7 @@ fn broken(path: &std::path::Path, error: CaseError) -> Failure {
 pub(super) fn unplayable(error: RunError) -> Failure {
     match error {
         error @ (RunError::Versions { .. } | RunError::NoPlane) => {
-            bad_input(error, "docs/chaos.md says which cases can be played where")
+            bad_input(error, "docs/faults.md says which cases can be played where")
         }
         error @ RunError::Http(_) => environment(error, "the loopback interface has to take connections"),
         error @ RunError::Plane(_) => fault(error),

@@ -71,9 +71,9 @@ impl FromStr for Kinds {
         if kinds.is_empty() {
             let names: Vec<String> = FaultKind::ALL.iter().map(|kind| name(*kind)).collect();
             let known = names.iter().map(String::as_str).chain(FaultKind::ALL.iter().map(|kind| kind.id()));
-            let near =
-                nearest(text, known).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-            return Err(format!("there is no such kind of fault{near} The table is in docs/chaos.md"));
+            let near = nearest(text, known)
+                .map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"));
+            return Err(format!("there is no such kind of fault{near} The table is in docs/faults.md"));
         }
         Ok(Self { text: text.to_owned(), kinds })
     }
