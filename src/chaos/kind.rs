@@ -1,5 +1,5 @@
 //! The faults that can be planned: a closed list. What each does is said where it is listed, in the domain, since planes
-//! carry them out; `docs/chaos.md` has the table.
+//! carry them out; `docs/faults.md` has the table.
 
 pub use crate::domain::fault::{Condition, FaultKind, FaultTarget, Part, Place, Planes, When};
 
@@ -10,7 +10,7 @@ mod tests {
     /// The handbook's table is the list.
     #[test]
     fn the_handbook_tells_of_every_kind() {
-        let page = include_str!("../../docs/chaos.md");
+        let page = include_str!("../../docs/faults.md");
         for kind in FaultKind::ALL {
             let name = serde_json::to_string(kind).expect("it can be written").replace('"', "");
             let planes = match kind.planes() {

@@ -1,5 +1,5 @@
 //! Faults that can be planned, each with the place where it sits. The numbers are those of the catalogue in
-//! `docs/chaos.md`; where one of its rows has several forms, a small letter tells them apart.
+//! `docs/faults.md`; where one of its rows has several forms, a small letter tells them apart.
 
 use std::fmt;
 

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::chaos::kind::{Condition, When};
+use crate::chaos::trace::{Answered, Call};
 use crate::chaos::{Runner, Trace};
 use crate::domain::engine_io::JournalEntry;
 use crate::domain::entry::Entry;
 use crate::domain::execution::ExecutionStatus;
+use crate::domain::time::{Millis, MonoTime};
 
 fn statuses(trace: &Trace) -> Vec<ExecutionStatus> {
     let status = |entry: &Entry| match entry {
@@ -93,7 +96,7 @@ fn drawn_cases_make_sense_and_most_of_what_is_planned_takes_effect() {
 #[test]
 fn a_plan_that_never_took_effect_is_told() {
     let mut case = small(Seed(1));
-    let never = crate::chaos::kind::When::At(crate::domain::time::MonoTime(3_600_000));
+    let never = When::At(MonoTime(3_600_000));
     case.faults.faults = vec![PlannedFault::new(FaultKind::Conflict, never)];
     let trace = Runner::new().run(&case).expect("it plays");
     assert!(!trace.is_valid());
@@ -136,4 +139,76 @@ fn a_case_is_played_over_http_too() {
         assert_eq!(last(&direct), last(&http), "{kind:?}");
     }
     assert!(over_http(&alone(FaultKind::CrashAfter, Size::Small, Seed(1))).is_none());
+}
+
+fn with(faults: Vec<PlannedFault>) -> Trace {
+    let case = Case { faults: FaultPlan { faults }, ..small(Seed(1)) };
+    Runner::new().run(&case).expect("it plays")
+}
+
+#[test]
+fn what_comes_under_a_lease_that_is_over_is_refused_and_the_other_engine_goes_on() {
+    let pause = PlannedFault {
+        lasts: Millis::from_secs(40),
+        ..PlannedFault::new(FaultKind::LongPause, When::Call(1))
+    };
+    let trace = with(vec![pause]);
+    let fenced: Vec<&Call> = trace.calls.iter().filter(|call| call.answer == Answered::Fenced).collect();
+    assert!(!fenced.is_empty() && fenced.iter().all(|call| call.token == 1));
+    let takes_over = trace.calls.iter().find(|call| call.token == 2).expect("another leads");
+    assert!(takes_over.at < fenced[0].at, "while the first one still stood");
+    assert_eq!(trace.ended.broke_off, None);
+    let last = trace.world.last().expect("it was seen");
+    assert!(last.in_force[trace.facts.from] >= 1.0 && last.token == 2, "{last:?}");
+}
+
+#[test]
+fn a_journal_with_a_flipped_bit_is_not_gone_on_with_and_people_are_told() {
+    let trace = with(vec![PlannedFault::new(FaultKind::FlippedBit, When::Once(Condition::RollingBack))]);
+    let words = trace.ended.broke_off.expect("no engine goes on with it");
+    assert!(words.contains("is damaged"), "{words}");
+    let (told, _) = trace.ended.emergencies[0];
+    assert!(trace.calls.iter().all(|call| call.at < told), "nothing is done after it");
+    assert!(trace.world.last().is_some_and(|last| last.pages > 0 && last.engines == 0));
+    assert_eq!(trace.world.len(), 121, "the world is watched on");
+}
+
+#[test]
+fn a_full_disk_stops_effects_until_there_is_room() {
+    let full = PlannedFault {
+        lasts: Millis::from_secs(30),
+        ..PlannedFault::new(FaultKind::DiskFull, When::Once(Condition::RollingBack))
+    };
+    let trace = with(vec![full]);
+    assert_eq!((trace.ended.broke_off.as_deref(), trace.ended.emergencies.len()), (None, 1));
+    let (told, _) = trace.ended.emergencies[0];
+    let meanwhile = |call: &Call| call.at > told && call.at < told + Millis::from_secs(30);
+    assert!(!trace.calls.iter().any(meanwhile));
+    assert!(trace.world.last().is_some_and(|last| last.in_force[trace.facts.from] >= 1.0));
+}
+
+#[test]
+fn a_clock_that_was_set_does_not_keep_an_engine_from_its_journal() {
+    let trace = with(vec![
+        PlannedFault {
+            by: Millis::from_mins(90),
+            ..PlannedFault::new(FaultKind::ClockJump, When::Once(Condition::RollingBack))
+        },
+        PlannedFault::new(FaultKind::CrashAfter, When::Call(2)),
+    ]);
+    assert!(trace.is_valid(), "{:?}", trace.faults);
+    assert_eq!(trace.ended.broke_off, None);
+}
+
+#[test]
+fn who_cannot_renew_the_lease_stops_leading_and_comes_back() {
+    let down = PlannedFault {
+        lasts: Millis::from_secs(60),
+        ..PlannedFault::new(FaultKind::LeaseDown, When::Once(Condition::RollingBack))
+    };
+    let trace = with(vec![down]);
+    let led = |token: u64| trace.calls.iter().filter(move |call| call.token == token).map(|call| call.at);
+    let (last, first) = (led(1).max().expect("it led"), led(2).min().expect("it leads again"));
+    assert!(last < first && trace.ended.broke_off.is_none());
+    assert!(trace.calls.iter().all(|call| call.answer != Answered::Fenced), "it stopped by itself");
 }

@@ -22,6 +22,8 @@ pub(super) struct Process<'a> {
     /// An engine that was superseded and does not know it.
     stale: Option<Stale>,
     lease: Lease,
+    /// By when who leads must have renewed the lease, while it cannot.
+    renew_by: Option<MonoTime>,
     now: MonoTime,
     /// Up to when planned deaths were looked for.
     looked: MonoTime,
@@ -65,6 +67,7 @@ impl<'a> Process<'a> {
             state: State::Up(Box::new((course.engine)())),
             stale: None,
             lease: Lease::first(),
+            renew_by: None,
             now: MonoTime::ZERO,
             looked: MonoTime::ZERO,
             clock: RunClock::from(course.wall_start),
@@ -132,6 +135,7 @@ impl<'a> Process<'a> {
         });
         let stale = self.stale.as_ref().map(|stale| stale.wakes);
         let all = due.into_iter().chain(self.around.next_moment()).chain(crashes).chain(stale);
+        let all = all.chain(self.renew_by);
         let next = all.min()?.max(self.now);
         let super::Span { end, end_max } = self.course.span;
         (next <= end_max && (next <= end || executing())).then_some((next, due))
@@ -143,6 +147,9 @@ impl<'a> Process<'a> {
         self.around.advance_to(next);
         if let Some(mishap) = self.strikes(Point::Instant) {
             self.suffer(mishap, None)?;
+        }
+        if self.renew_by.take_if(|by| *by <= next).is_some() {
+            self.stop_leading(next)?;
         }
         match std::mem::replace(&mut self.state, State::Gone) {
             State::Down { since, until } if until <= next => {
@@ -157,7 +164,8 @@ impl<'a> Process<'a> {
                 self.wake(next)?;
             }
             State::Still { engine, in_hand, since, until } if self.lease.free_from(since + LEASE) <= next => {
-                self.supersede(Stale { engine, in_hand, token: self.lease.token(), wakes: until })?;
+                let stale = Stale { engine, in_hand, token: self.lease.token(), wakes: until };
+                self.supersede(stale, next.since(since))?;
             }
             State::Up(engine) => {
                 self.state = State::Up(engine);
@@ -306,18 +314,14 @@ impl<'a> Process<'a> {
             Mishap::Superseded => match std::mem::replace(&mut self.state, State::Gone) {
                 State::Up(engine) => {
                     let (token, wakes) = (self.lease.token(), self.now);
-                    self.supersede(Stale { engine, in_hand, token, wakes })?;
+                    self.supersede(Stale { engine, in_hand, token, wakes }, Millis::ZERO)?;
                 }
                 other => self.state = other,
             },
             Mishap::LeaseDown(lasts) => {
                 self.lease.is_down_until(self.now + lasts);
-                // Who cannot renew in time stops before somebody else might begin, and comes back when there is a lease
-                // to be had.
-                if lasts > LEASE {
-                    self.commit_with(|ledger| ledger.commit())?;
-                    self.die(lasts);
-                } else if let Some(work) = in_hand {
+                self.renew_by = Some(self.now + LEASE);
+                if let Some(work) = in_hand {
                     self.hand_over(work);
                 }
             }
@@ -336,10 +340,21 @@ impl<'a> Process<'a> {
     }
 
     /// Another engine takes over from one that does not know it.
-    fn supersede(&mut self, stale: Stale) -> Result<(), DriveError> {
+    fn supersede(&mut self, stale: Stale, unwatched: Millis) -> Result<(), DriveError> {
         self.stale = Some(stale);
         self.die(Millis::ZERO);
-        self.come_back(LEASE)
+        self.come_back(unwatched)
+    }
+
+    /// Who could not renew the lease in time stops before somebody else might begin, and comes back when there is one to be
+    /// had.
+    fn stop_leading(&mut self, now: MonoTime) -> Result<(), DriveError> {
+        let free = self.lease.free_from(now);
+        if free > now && matches!(self.state, State::Up(_)) {
+            self.commit_with(|ledger| ledger.commit())?;
+            self.die(free.since(now));
+        }
+        Ok(())
     }
 
     /// A fresh engine takes lease and journal over.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::entry::{Entry, PlaneKind};
+use crate::domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
 use crate::domain::fault::{FaultTrace, PlannedFault};
 use crate::domain::observed::{Call, Moment};
 use crate::domain::seed::Seed;
@@ -12,12 +12,11 @@ use crate::engine::Engine;
 use crate::engine::settings::Settings;
 use crate::plane::direct::{self, WALL_START};
 use crate::plane::drive::{Course, Span, drive};
-use crate::plane::header::{RunId, header};
 use crate::plane::http::{self, HttpError};
 use crate::plane::ledger::Ledger as _;
 use crate::plane::windows::SignalWindows;
 use crate::plane::{PlaneError, connection, engine};
-use crate::policy::Policy;
+use crate::policy::{JudgeName, Policy};
 use crate::scenario::model::Scenario;
 use crate::world::World;
 
@@ -140,12 +139,29 @@ fn other(settings: &Settings) -> Settings {
 }
 
 impl Play<'_> {
-    fn header(&self, plane: PlaneKind) -> crate::domain::entry::RunHeader {
-        // The seed of a case is its own; it belongs to no campaign of scenarios.
-        let id = RunId { campaign_seed: 0, seed_index: 0 };
-        crate::domain::entry::RunHeader {
+    /// The policy is left out: it would be the greater part of a small run. Who plays a case knows it.
+    fn header(&self, plane: PlaneKind) -> RunHeader {
+        let Play { scenario, policy, .. } = *self;
+        RunHeader {
+            version: RECORD_VERSION,
+            scenario: scenario.name.clone(),
+            family: scenario.family.clone(),
+            shows: scenario.shows.clone(),
+            plane,
+            // The seed of a case is its own; it belongs to no campaign of scenarios.
+            campaign_seed: 0,
+            seed_index: 0,
             seed: self.seed,
-            ..header(self.scenario, self.policy, id, plane, WALL_START)
+            wall_start: WALL_START,
+            judge: JudgeName::of(&policy.judge).name().to_owned(),
+            policy: serde_json::Value::Null,
+            policy_hash: policy.hash.clone(),
+            signals: policy.custom.clone(),
+            expect: None,
+            scenario_text: None,
+            drawn: std::collections::BTreeMap::new(),
+            rate_rps: Some(scenario.traffic.rate_rps),
+            assumptions: Vec::new(),
         }
     }
 }
