@@ -5,4 +5,5 @@ pub(super) mod driver;
 mod executions;
 mod limits;
 mod many;
+mod people;
 mod properties;
