@@ -55,7 +55,7 @@ pub(super) fn s12(trace: &Trace) -> Option<Violation> {
         match entry {
             // Nobody looked meanwhile: the gap begins anew.
             Entry::Truth(_, TruthEntry::EngineLost) | Entry::Input(_, Input::Restarted { .. }) => {
-                blind = None
+                blind = None;
             }
             Entry::Input(at, Input::Collected { frame, .. }) => {
                 if frame.rollout.since_deploy.is_none() || frame.at <= last {

@@ -1,6 +1,6 @@
 //! What must hold in every run, whatever goes wrong in it. One function each, over a [`Trace`].
 //!
-//! The numbers are those of the catalogue in `docs/chaos.md`: S for safety, which holds at every moment; L for liveness,
+//! The numbers are those of the catalogue in `docs/invariants.md`: S for safety, which holds at every moment; L for liveness,
 //! which is asked for once the core has healed; V for the harness itself. Most read what the platform's side got and how
 //! the world stood, and not a word of the engine's own: [`Invariant::trusts_engine`] tells which do. Those that compare
 //! two runs are in [`again`]. What has no object in a simulated run is listed in [`NOT_COVERED`], with the reason.

@@ -29,6 +29,7 @@ impl Effect<'_> {
 }
 
 /// A breach.
+#[expect(clippy::unnecessary_wraps, reason = "it is what a check returns")]
 pub(super) fn broken(at: MonoTime, words: String) -> Option<Violation> {
     Some(Violation { at, words })
 }

@@ -1,5 +1,6 @@
 //! That the invariants can fail, each by its own breach, and that an engine that is not broken keeps them.
 
+mod edited;
 mod honest;
 mod mutations;
 mod table;
@@ -8,7 +9,7 @@ pub(super) mod worlds;
 #[test]
 fn the_handbook_has_them_all() {
     use super::{invariants, marks};
-    let handbook = include_str!("../../../docs/chaos.md");
+    let handbook = include_str!("../../../docs/invariants.md");
     for invariant in invariants::ALL {
         let line = format!("| {} | {} |", invariant.id, invariant.says);
         assert!(handbook.contains(&line), "{line}");

@@ -380,7 +380,9 @@ impl<'a> Process<'a> {
         }
         #[cfg(test)]
         if broken!(engine, ActWhileReading) {
-            asked_for(&entries).into_iter().for_each(|work| self.hand_over(work));
+            for work in asked_for(&entries) {
+                self.hand_over(work);
+            }
         }
         // Until it is told otherwise it goes by what its journal says of the calendar.
         self.clock = clock;
