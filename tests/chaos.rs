@@ -67,7 +67,10 @@ fn what_cannot_be_meant_is_refused_with_a_hint() {
     refuses("chaos --invariants S99", &["no invariant `S99`", "S4"]);
     refuses("chaos --seeds 0", &["0 is not in"]);
     refuses("chaos --first-seed 18446744073709551615 --seeds 5", &["no 5 seeds", "the last seed"]);
-    refuses("chaos replay broken.case.yaml", &["broken.case.yaml", "not a case"]);
+    refuses(
+        "chaos replay broken.case.yaml",
+        &["broken.case.yaml", "unknown variant `no_such`", "docs/faults.md"],
+    );
     refuses("chaos replay", &["--seed"]);
     refuses("chaos minimise --seed 1 --invariant S4", &["breaks no S4", "backspin chaos replay --seed 1"]);
 }

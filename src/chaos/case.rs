@@ -120,7 +120,8 @@ pub enum CaseError {
 impl Case {
     /// Reads and checks a case.
     pub fn from_yaml(text: &str) -> Result<Self, CaseError> {
-        let case: Self = serde_saphyr::from_str(text).map_err(|error| CaseError::Form(error.to_string()))?;
+        let case: Self =
+            serde_saphyr::from_str(text).map_err(|error| CaseError::Form(in_a_line(&error.to_string())))?;
         case.check()?;
         Ok(case)
     }
@@ -165,6 +166,13 @@ impl Case {
     pub fn ends_at(&self) -> MonoTime {
         self.heals_at() + self.bound.0
     }
+}
+
+/// The first line of a parser's message, without the lists of all words that would have been right.
+fn in_a_line(message: &str) -> String {
+    let line = message.lines().next().unwrap_or_default();
+    let line = line.trim_start_matches("error: ");
+    line.split(", expected one of").next().unwrap_or(line).to_owned()
 }
 
 /// The name of a case's scenario in its record.

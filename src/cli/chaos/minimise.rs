@@ -46,8 +46,10 @@ pub(super) fn run(args: &MinimiseArgs) -> Result<Code, Failure> {
             (id, Depth::Twice)
         }
     };
-    let progress =
-        Progress::start(&format!("{} for {id}, at most", args.case.name()), args.runs_max as usize);
+    let progress = Progress::start(
+        &format!("smaller cases than {} that break {id}, at most", args.case.name()),
+        args.runs_max as usize,
+    );
     let found = minimise(&case, args.runs_max as usize, &mut |case: &Case| {
         progress.step();
         let examined = examine(&mut runner, case, depth);

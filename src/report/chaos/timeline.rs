@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::engine_io::{ApprovalAnswer, Command, Input, JournalEntry, Output};
 use crate::domain::entry::Entry;
+use crate::domain::execution::StepOutcome;
 use crate::domain::fault::FaultTrace;
 use crate::domain::id::Attempt;
 use crate::domain::observed::{Answered, Call, Moment};
@@ -150,16 +151,13 @@ fn standing(seen: &Moment, versions: &[&str]) -> Vec<String> {
         if share <= 0.0 && ready == 0 && wanted == 0 {
             return None;
         }
-        Some(format!(
-            "{name} serves {} with {ready} of {wanted} pods",
-            percent((share * 100.0).round() / 100.0)
-        ))
+        Some(format!("{name} {} on {ready} of {wanted} pods", percent((share * 100.0).round() / 100.0)))
     };
     let shares: Vec<String> = versions.iter().enumerate().filter_map(version).collect();
     let name = |place: Option<u8>| place.and_then(|place| versions.get(usize::from(place)).copied());
     let on = |is: bool, words: &str, otherwise: &str| (if is { words } else { otherwise }).to_owned();
     vec![
-        shares.join(", "),
+        format!("traffic: {}", shares.join(", ")),
         harm(seen.harmed).to_owned(),
         name(seen.schema).map(|version| format!("the schema is {version}'s")).unwrap_or_default(),
         on(seen.schema_reverting, "a schema script runs", ""),
@@ -238,12 +236,17 @@ fn input_words(input: &Input) -> Option<String> {
 fn journal_words(entry: &JournalEntry) -> Option<String> {
     match told(entry) {
         Told::Attempted(_, result) => {
+            let done = result.outcome == StepOutcome::Succeeded;
             let failed: Vec<String> = result
                 .checks
                 .iter()
                 .filter(|check| !check.passed)
                 .map(crate::report::story::check_words)
                 .collect();
+            if done && failed.is_empty() {
+                // The report that came just before says so.
+                return None;
+            }
             let what = outcome_words(&result.outcome);
             let checks = if failed.is_empty() { String::new() } else { format!("; {}", failed.join("; ")) };
             Some(format!("Step {}, try {}, {what}{checks}.", result.step + 1, result.attempt))
