@@ -151,7 +151,7 @@ impl Findings {
 
     pub(super) fn close(&mut self) {
         let hash = self.hasher.clone().finalize();
-        self.digest = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        self.digest = super::trace::hexadecimal(&hash);
     }
 
     fn digested(&mut self, outcome: &Outcome) {

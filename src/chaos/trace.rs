@@ -1,6 +1,7 @@
 //! What was seen of one run: the engine's own record, and apart from it the platform's log, the world, and what became of
 //! the plan.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -95,8 +96,16 @@ impl Trace {
         let ended = (self.ended.at, self.ended.healed, &self.ended.broke_off, &self.ended.emergencies);
         serde_json::to_writer(&mut hasher, &(&self.record, &self.calls, &self.world, &self.faults, ended))
             .expect("a trace has nothing that JSON cannot say");
-        hasher.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&hasher.0.finalize())
     }
+}
+
+/// Two digits per byte.
+pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut digits, byte| {
+        write!(digits, "{byte:02x}").expect("a string takes everything");
+        digits
+    })
 }
 
 struct Hasher(Sha256);

@@ -56,6 +56,7 @@ pub const VERSIONS_MAX: usize = 6;
 
 /// The world after a tick. Arrays are by the version's place in the scenario; places beyond its versions are zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact, named where it is read")]
 pub struct Moment {
     /// The tick.
     pub at: MonoTime,

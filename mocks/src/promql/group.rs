@@ -164,11 +164,7 @@ impl Grouping<'_> {
     fn keep(&self, modifier: &mut Option<LabelModifier>) -> Option<()> {
         match modifier {
             None => *modifier = Some(LabelModifier::Include(Labels::new(vec![self.label]))),
-            Some(LabelModifier::Include(labels)) => self.add(labels),
-            Some(LabelModifier::Exclude(labels)) if labels.labels.iter().any(|l| l == self.label) => {
-                return None;
-            }
-            Some(LabelModifier::Exclude(_)) => {}
+            Some(modifier) => self.include(modifier)?,
         }
         Some(())
     }
@@ -176,13 +172,8 @@ impl Grouping<'_> {
     /// Elements meet only elements of the same value.
     fn match_on(&self, binary: &mut promql_parser::parser::BinaryExpr) -> Option<()> {
         let Some(modifier) = &mut binary.modifier else { return Some(()) };
-        match &mut modifier.matching {
-            None => {}
-            Some(LabelModifier::Include(labels)) => self.add(labels),
-            Some(LabelModifier::Exclude(labels)) if labels.labels.iter().any(|l| l == self.label) => {
-                return None;
-            }
-            Some(LabelModifier::Exclude(_)) => {}
+        if let Some(matching) = &mut modifier.matching {
+            self.include(matching)?;
         }
         let brought = match &modifier.card {
             VectorMatchCardinality::ManyToOne(labels) | VectorMatchCardinality::OneToMany(labels) => labels,
@@ -191,9 +182,17 @@ impl Grouping<'_> {
         (!brought.labels.iter().any(|l| l == self.label)).then_some(())
     }
 
-    fn add(&self, labels: &mut Labels) {
-        if !labels.labels.iter().any(|l| l == self.label) {
-            labels.labels.push(self.label.to_owned());
+    /// The label is one of those that count; none where it is said not to.
+    fn include(&self, modifier: &mut LabelModifier) -> Option<()> {
+        let has = |labels: &Labels| labels.labels.iter().any(|label| label == self.label);
+        match modifier {
+            LabelModifier::Include(labels) => {
+                if !has(labels) {
+                    labels.labels.push(self.label.to_owned());
+                }
+                Some(())
+            }
+            LabelModifier::Exclude(labels) => (!has(labels)).then_some(()),
         }
     }
 }

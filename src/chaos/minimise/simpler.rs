@@ -66,7 +66,6 @@ pub(super) fn rounded(value: &Value) -> Option<Value> {
             let round = one_digit(exact);
             (round.to_bits() != exact.to_bits()).then(|| round.into())
         }
-        Value::Number(_) => None,
         Value::String(text) => {
             let exact: Millis = text.parse().ok()?;
             let unit = match exact.0 {
@@ -78,7 +77,7 @@ pub(super) fn rounded(value: &Value) -> Option<Value> {
             let round = Millis((exact.0 + unit / 2) / unit * unit);
             (round != exact && !round.is_zero()).then(|| round.to_string().into())
         }
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        Value::Number(_) | Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 

@@ -88,10 +88,9 @@ impl Choice {
     /// The size of a seed's world.
     fn size(&self, seed: u64) -> Size {
         match self.world {
-            World::Small => Size::Small,
             World::Full => Size::Full,
             World::Both if Seed(seed).stream("chaos/size").at(0).is_multiple_of(16) => Size::Full,
-            World::Both => Size::Small,
+            World::Small | World::Both => Size::Small,
         }
     }
 

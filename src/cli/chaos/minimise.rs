@@ -38,13 +38,11 @@ pub(super) fn run(args: &MinimiseArgs) -> Result<Code, Failure> {
     let mut runner = Runner::new();
     // What only a second run can show is looked for only where nothing else is broken: it costs several runs each time.
     let once = examine(&mut runner, &case, Depth::Once).map_err(unplayable)?;
-    let (id, depth) = match broken(&once, asked) {
-        Some(id) => (id, Depth::Once),
-        None => {
-            let twice = examine(&mut runner, &case, Depth::Twice).map_err(unplayable)?;
-            let id = broken(&twice, asked).ok_or_else(|| holds(args, asked))?;
-            (id, Depth::Twice)
-        }
+    let (id, depth) = if let Some(id) = broken(&once, asked) {
+        (id, Depth::Once)
+    } else {
+        let twice = examine(&mut runner, &case, Depth::Twice).map_err(unplayable)?;
+        (broken(&twice, asked).ok_or_else(|| holds(args, asked))?, Depth::Twice)
     };
     let progress = Progress::start(
         &format!("smaller cases than {} that break {id}, at most", args.case.name()),

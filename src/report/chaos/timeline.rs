@@ -194,7 +194,7 @@ const fn quality(quality: Quality) -> &'static str {
     }
 }
 
-fn step(attempt: &Attempt) -> String {
+fn step(attempt: Attempt) -> String {
     format!("step {}, try {}", attempt.step + 1, attempt.attempt)
 }
 
@@ -211,10 +211,10 @@ fn input_words(input: &Input) -> Option<String> {
             RolloutState::Aborted => "The rollout was given up.".to_owned(),
         },
         Input::StepReported { attempt, outcome } => {
-            format!("{}: {}.", sentence(&step(attempt)).trim_end_matches('.'), outcome_words(outcome))
+            format!("{}: {}.", sentence(&step(*attempt)).trim_end_matches('.'), outcome_words(outcome))
         }
         Input::StepRead { attempt, state } => {
-            format!("Read of {}: {}.", step(attempt), seen(state))
+            format!("Read of {}: {}.", step(*attempt), seen(state))
         }
         Input::ApprovalAnswered(ApprovalAnswer { approved, by, role, .. }) => {
             format!("{by} as {role} says {}.", if *approved { "yes" } else { "no" })
@@ -270,9 +270,9 @@ fn asked(call: &Call) -> Option<String> {
             }
             Answered::Refused | Answered::Lost | Answered::Fenced => "collect signals".to_owned(),
         },
-        Output::StartStep { attempt, action, .. } => format!("{}: {action}", step(attempt)),
-        Output::CancelStep { attempt } => format!("give up on {}", step(attempt)),
-        Output::ReadStep { attempt, .. } => format!("read what became of {}", step(attempt)),
+        Output::StartStep { attempt, action, .. } => format!("{}: {action}", step(*attempt)),
+        Output::CancelStep { attempt } => format!("give up on {}", step(*attempt)),
+        Output::ReadStep { attempt, .. } => format!("read what became of {}", step(*attempt)),
         Output::PauseRollout { .. } => "pause the rollout".to_owned(),
         Output::ResumeRollout { .. } => "let the rollout go on".to_owned(),
         Output::AbortRollout { .. } => "give the rollout up".to_owned(),
