@@ -56,8 +56,8 @@ pub(super) fn run(args: &MinimiseArgs) -> Result<Code, Failure> {
     progress.finish();
     note(&format!(
         "{} of {} left after {}; {id} is still broken",
-        counted(parts(&found.case), "fault or event").replace("events", "faults or events"),
-        parts(&case),
+        parts(&found.case),
+        counted(parts(&case), "fault and event").replace("fault and events", "faults and events"),
         counted(found.runs, "run")
     ));
     if found.exhausted {
