@@ -219,9 +219,15 @@ pub(super) fn correlation(interval_s: f64, correlation_s: f64) -> f64 {
     if correlation_s > 0.0 { exp(-interval_s / correlation_s).min(0.99) } else { 0.0 }
 }
 
+/// Frames that it takes to believe half of the noise that they show. Four frames of a service that seldom fails show by chance
+/// ten times the noise that it has, and a judge that believes them is blind for minutes to a candidate that fails half of its
+/// requests.
+const FRAMES_OF_DOUBT: f64 = 24.0;
+
 /// How much more counts vary from frame to frame than counting explains, by moments.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dispersion {
+    frames: u32,
     previous: Option<(f64, f64)>,
     excess: f64,
     excess_scale: f64,
@@ -245,6 +251,7 @@ impl Dispersion {
     /// `E[(x - m)^2 - variance] = m^2 Var(g)` and `E[(x - m)(x' - m')] = m m' Cov(g, g')`.
     pub(super) fn note(&mut self, count: f64, expected: f64, variance: f64) {
         let rest = count - expected;
+        self.frames += 1;
         self.excess += rest * rest - variance;
         self.excess_scale += expected * expected;
         self.excess_variance += variance + 2.0 * variance * variance;
@@ -256,10 +263,13 @@ impl Dispersion {
         self.previous = Some((rest, expected));
     }
 
-    /// What is there beyond two standard errors of pure counting; `phi` is the assumed correlation of what lasts.
+    /// What is there beyond two standard errors of pure counting, drawn towards nothing while it was seen for a short time;
+    /// `phi` is the assumed correlation of what lasts.
     pub(super) fn learned(&self, phi: f64) -> Learned {
+        let frames = f64::from(self.frames);
+        let trust = frames / (frames + FRAMES_OF_DOUBT);
         let beyond = |sum: f64, variance: f64, scale: f64| {
-            if scale > 0.0 { ((sum - 2.0 * libm::sqrt(variance)) / scale).max(0.0) } else { 0.0 }
+            if scale > 0.0 { (trust * (sum - 2.0 * libm::sqrt(variance)) / scale).max(0.0) } else { 0.0 }
         };
         let all = beyond(self.excess, self.excess_variance, self.excess_scale);
         let lasting = (beyond(self.lagged, self.lagged_variance, self.lagged_scale) / phi.max(0.1)).min(all);
@@ -393,10 +403,21 @@ mod tests {
             bursts.note(1000.0 + 300.0 * alternating, 1000.0, 1000.0);
         }
         assert_eq!(calm.learned(0.9), Learned::default());
-        assert!((swinging.learned(0.9).lasting - 0.09).abs() < 0.01, "{:?}", swinging.learned(0.9));
+        assert!((swinging.learned(0.9).lasting - 0.085).abs() < 0.01, "{:?}", swinging.learned(0.9));
         assert!(swinging.learned(0.9).passing < 0.01);
         assert_eq!(bursts.learned(0.9).lasting, 0.0);
-        assert!((bursts.learned(0.9).passing - 0.09).abs() < 0.01);
+        assert!((bursts.learned(0.9).passing - 0.085).abs() < 0.01);
+    }
+
+    #[test]
+    fn a_few_frames_teach_little() {
+        let mut few = Dispersion::default();
+        for count in [0.0, 6.0, 0.0, 5.0] {
+            few.note(count, 1.2, 1.2);
+        }
+        let Learned { lasting, passing } = few.learned(0.9);
+        // By themselves they show a variance of 4.8.
+        assert!(lasting == 0.0 && passing > 0.0 && passing < 0.7, "{passing}");
     }
 
     #[test]
