@@ -13,7 +13,7 @@ use super::{Doing, Run};
 const SAME_SHARE: f64 = 0.01;
 
 /// A candidate with no more than this serves nobody but requests under way.
-const NOBODY: f64 = 0.02;
+pub(super) const NOBODY: f64 = 0.02;
 
 /// What is known of where the traffic is.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use crate::engine::decide::counts::Sample;
 use crate::engine::mutation::broken;
 use crate::engine::state::{Ctx, Service};
 
+use super::compensate::NOBODY;
 use super::{Doing, FRAME_GRACE, Phase, Run, backoff, check};
 
 /// Checks after a step wait for at least so many collections, however short the step's own time-out is.
@@ -98,6 +99,12 @@ impl Run {
         if doing == Doing::Step && self.needs_leave(&action, attempt, ctx) {
             return;
         }
+        if let Some(words) = self.takes_what_serves(&action, service)
+            && !broken!(ctx.settings, RetireFirst)
+        {
+            let failed = self.failure.take().map(|failed| format!("{failed}; "));
+            return self.fail(failed.unwrap_or_default() + &words, ctx);
+        }
         if self.effects >= rules.effects_max && !broken!(ctx.settings, RetryForEver) {
             let words = format!("it asked for {} effects, the most that one may", rules.effects_max);
             let failed = self.failure.take().map(|failed| format!("{failed}; "));
@@ -124,6 +131,19 @@ impl Run {
         self.effects = self.effects.saturating_add(1);
         let timeout = self.step().map_or(Millis::ZERO, |step| step.timeout);
         self.phase = Phase::Effect { doing, attempt, started: ctx.now.mono, until: ctx.now.mono + timeout };
+    }
+
+    /// Why the candidate's pods stay, in words: it is given traffic, whatever was done about that before. Somebody else moved it
+    /// back, or its rollout went on, while a step waited or was tried again.
+    fn takes_what_serves(&self, action: &StepAction, service: &Service) -> Option<String> {
+        let StepAction::ScaleVersion { version, replicas: 0 } = action else { return None };
+        let event = &self.execution.plan.event;
+        (*version == event.current && *version != event.target && service.share > NOBODY).then(|| {
+            format!(
+                "{version} is given {:.0} % of the traffic again, so its pods stay",
+                service.share * 100.0
+            )
+        })
     }
 
     /// Nobody reported in time. It may have been done all the same.
