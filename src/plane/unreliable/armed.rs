@@ -40,6 +40,15 @@ impl One {
         Some(if self.plan.kind.part() == Part::Core { end.min(heals) } else { end })
     }
 
+    /// The fault as it strikes now: what it begins of the core's does not outlast the moment at which the core heals.
+    fn as_of(&self, now: MonoTime, heals: MonoTime) -> PlannedFault {
+        let mut fault = self.plan;
+        if fault.kind.part() == Part::Core && !fault.never_heals && now < heals {
+            fault.lasts = fault.lasts.min(heals.since(now));
+        }
+        fault
+    }
+
     fn holds(&self, now: MonoTime, heals: MonoTime) -> bool {
         let times = if self.plan.kind.is_momentary() { 1 } else { self.plan.times };
         self.begun.is_some_and(|begun| begun <= now)
@@ -107,7 +116,7 @@ impl Armed {
             one.concerned = one.concerned.saturating_add(1);
             if hit.is_none() && one.holds(now, heals) {
                 one.trace.strike(now);
-                hit = Some(one.plan);
+                hit = Some(one.as_of(now, heals));
             }
         }
         hit
@@ -121,7 +130,7 @@ impl Armed {
         };
         let one = self.faults.iter_mut().find(due)?;
         one.trace.strike(now);
-        Some(one.plan)
+        Some(one.as_of(now, heals))
     }
 
     /// An effect is asked for, with which faults in the world may begin.
