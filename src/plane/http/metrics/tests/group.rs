@@ -22,7 +22,7 @@ use crate::world::World;
 /// What a policy may ask beside the named signals.
 const CUSTOM: &str = r#"
   - { name: slow, query: 'histogram_quantile(0.5, sum by (le) (rate(http_request_duration_seconds_bucket{service="$service"}[5m])))', worse: higher, threshold: 2 }
-  - { name: any, query: 'count(http_requests_total{service="$service"})', worse: higher, threshold: 1000 }
+  - { name: fill, query: 'avg(container_memory_ratio{service="$service"})', worse: higher, threshold: 2 }
 "#;
 
 /// A service of the fleet: its world, and who writes what it shows.
