@@ -10,14 +10,17 @@
 //! Left out: nodes and where pods land on them, images that are already on a node, and differences between warm pods
 //! of one version other than that of one pod that has a fault.
 
+mod start;
+
 use backspin_mocks::controllers::PodId;
+
+pub(crate) use start::Hinder;
 
 use super::cache::Cache;
 use super::draw::Draw;
 use super::pod_counts::{PodCounts, Splitter};
 use super::scrape::Counts;
 use super::shown::{PodShown, PodStands};
-use crate::domain::fault::FaultKind;
 use crate::domain::seed::{Seed, StreamKey};
 use crate::domain::time::{Millis, MonoTime};
 use crate::scenario::model::PodModel;
@@ -39,25 +42,6 @@ pub(crate) struct Pods {
     splitter: Splitter,
     /// What keeps pods from starting, by plan.
     pub(crate) hinder: Hinder,
-}
-
-/// What keeps pods from starting, besides what a scenario says.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Hinder {
-    /// Of all images only this version's can be had.
-    pub(crate) gone: Option<usize>,
-    /// Pulls take so much longer.
-    pub(crate) slow: Option<Millis>,
-    /// No more pods are admitted.
-    pub(crate) full: bool,
-    /// What made a difference since this was last taken.
-    pub(crate) struck: Vec<FaultKind>,
-}
-
-impl Hinder {
-    fn lacks_image(&self, version: usize) -> bool {
-        self.gone.is_some_and(|there| there != version)
-    }
 }
 
 /// Sums over the pods of one version.
@@ -178,48 +162,6 @@ impl Pods {
         pod.answered = f64::INFINITY;
         self.versions[version].ready += 1;
         self.list.push(pod);
-    }
-
-    /// A pod begins to start.
-    pub(crate) fn start(&mut self, deployment: usize, id: PodId, version: usize, now: MonoTime) {
-        let mut pod = self.born(deployment, id, version, now);
-        pod.due = self.start_due(version, pod.ordinal, now);
-        self.wake_at(pod.due);
-        self.list.push(pod);
-        self.changed = true;
-    }
-
-    /// When a pod that begins to start now is ready; none where something keeps it from that.
-    fn start_due(&mut self, version: usize, ordinal: u64, now: MonoTime) -> Option<MonoTime> {
-        if !self.versions[version].starts {
-            return None;
-        }
-        if self.hinder.full {
-            self.hinder.struck.push(FaultKind::Quota);
-            return None;
-        }
-        if self.hinder.lacks_image(version) {
-            self.hinder.struck.push(FaultKind::ImageGone);
-            return None;
-        }
-        let mut draw = Draw::at(self.start_key, pod_tick(version, ordinal));
-        let start_s = draw.lognormal(self.model.pull_s, START_LOG_SD)
-            + draw.lognormal(self.model.init_s, START_LOG_SD)
-            + draw.between((0.0, PROBE_PERIOD_S));
-        let slower = self.hinder.slow.inspect(|_| self.hinder.struck.push(FaultKind::SlowPull));
-        Some(now + millis(start_s) + slower.unwrap_or(Millis::ZERO))
-    }
-
-    /// Pods that wait for something that may be there again begin anew.
-    pub(crate) fn admit(&mut self, now: MonoTime) {
-        for place in 0..self.list.len() {
-            let pod = &self.list[place];
-            if pod.phase == Phase::Starting && pod.due.is_none() {
-                let due = self.start_due(pod.version, pod.ordinal, now);
-                self.list[place].due = due;
-                self.wake_at(due);
-            }
-        }
     }
 
     /// The oldest pod of a version that answers.
@@ -436,10 +378,6 @@ impl Pods {
             pod.version == version && pod.phase == Phase::Starting && now.since(pod.born_at) >= BACK_OFF_KNOWN
         };
         self.has_no_image(version) && self.list.iter().any(known)
-    }
-
-    fn has_no_image(&self, version: usize) -> bool {
-        !self.versions[version].starts || self.hinder.lacks_image(version)
     }
 
     /// Container restarts of a version since the run began.

@@ -1,7 +1,8 @@
-//! What a platform shows of the world besides what steps ask for: each pod, how the rollout is held, autoscalers' bounds.
+//! What a platform shows of the world besides what steps ask for: the service and its versions, each pod, how the rollout is held, autoscalers' bounds.
 
 use super::simulation::World;
 use crate::domain::id::VersionId;
+use crate::domain::service::{Inventory, KnownVersion};
 use crate::domain::time::MonoTime;
 
 /// One pod, as its platform shows it.
@@ -44,6 +45,31 @@ pub struct RolloutStops {
 }
 
 impl World {
+    /// The service and its versions as they stand now.
+    pub fn inventory(&self) -> Inventory {
+        let service = &self.scenario.service;
+        let known = |(index, version): (usize, &crate::scenario::model::VersionModel)| KnownVersion {
+            id: version.id.clone(),
+            shipped_ago: version.shipped_ago,
+            healthy_for: version.healthy_for,
+            deployable: version.deployable,
+            marked_bad: version.marked_bad,
+            flags: version.flags.clone(),
+            schema: self.database.known(index),
+            infrastructure: version.infrastructure.clone(),
+            replicas_ready: self.delivery.cluster.pods().ready(index),
+        };
+        Inventory {
+            service: service.id.clone(),
+            tier: service.tier,
+            environment: service.environment,
+            capabilities: service.capabilities,
+            replicas: service.replicas,
+            depends_on: self.scenario.dependency.iter().map(|d| d.id.clone()).collect(),
+            versions: service.versions.iter().enumerate().map(known).collect(),
+        }
+    }
+
     /// All pods, in the order in which they were born.
     pub fn pods_shown(&self) -> impl Iterator<Item = PodShown> + '_ {
         self.delivery.cluster.pods().shown(self.now)

@@ -38,7 +38,7 @@ use super::view::View;
 use crate::domain::fault::FaultKind;
 use crate::domain::id::VersionId;
 use crate::domain::seed::Seed;
-use crate::domain::service::{Deploy, Inventory, KnownVersion};
+use crate::domain::service::Deploy;
 use crate::domain::time::{Millis, MonoTime};
 use crate::platform::Steps;
 use crate::scenario::model::Scenario;
@@ -425,31 +425,6 @@ impl World {
     /// tick.
     pub fn next_event(&self) -> MonoTime {
         if self.notices.is_empty() { self.now + self.scenario.timing.tick } else { self.now }
-    }
-
-    /// The service and its versions as they stand now.
-    pub fn inventory(&self) -> Inventory {
-        let service = &self.scenario.service;
-        let known = |(index, version): (usize, &crate::scenario::model::VersionModel)| KnownVersion {
-            id: version.id.clone(),
-            shipped_ago: version.shipped_ago,
-            healthy_for: version.healthy_for,
-            deployable: version.deployable,
-            marked_bad: version.marked_bad,
-            flags: version.flags.clone(),
-            schema: self.database.known(index),
-            infrastructure: version.infrastructure.clone(),
-            replicas_ready: self.delivery.cluster.pods().ready(index),
-        };
-        Inventory {
-            service: service.id.clone(),
-            tier: service.tier,
-            environment: service.environment,
-            capabilities: service.capabilities,
-            replicas: service.replicas,
-            depends_on: self.scenario.dependency.iter().map(|d| d.id.clone()).collect(),
-            versions: service.versions.iter().enumerate().map(known).collect(),
-        }
     }
 
     /// Whether traffic is configured to a version without a ready pod while another has some.
