@@ -4,10 +4,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::domain::engine_io::{Output, RolloutAsk};
-use crate::domain::id::{ActorId, Attempt, ExecutionId};
-use crate::domain::plan::StepAction;
-use crate::domain::time::MonoTime;
+use backspin_domain::engine_io::{Output, RolloutAsk};
+use backspin_domain::id::{ActorId, Attempt, ExecutionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::time::MonoTime;
 
 /// An effect with its moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use super::{Campaign, CampaignError, RunKey, Subject};
-use crate::domain::entry::Entry;
-use crate::score::{Class, RunOutcome};
+use backspin_domain::entry::Entry;
+use backspin_score::{Class, RunOutcome};
 
 /// A run with its full record.
 #[derive(Clone, Debug)]

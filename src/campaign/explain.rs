@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::execution::EffectState;
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::Attempt;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Milestone, ReplaySensitivity, Truth, TruthEntry};
-use crate::domain::verdict::{Evidence, Verdict};
-use crate::policy;
-use crate::record::RecordError;
-use crate::score::{RunOutcome, Scorer};
+use backspin_domain::engine_io::{Input, JournalEntry};
+use backspin_domain::entry::{Entry, RunHeader};
+use backspin_domain::execution::EffectState;
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::id::Attempt;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Milestone, ReplaySensitivity, Truth, TruthEntry};
+use backspin_domain::verdict::{Evidence, Verdict};
+use backspin_record::RecordError;
+use backspin_score::{RunOutcome, Scorer};
 
 use super::replay::ReplayError;
 
@@ -85,7 +84,7 @@ pub fn explain(
         None => return Err(ReplayError::NoHeader),
         Some(Err(error)) => return Err(ReplayError::Record(error)),
     };
-    let policy = policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
+    let policy = backspin_policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
     let mut judge = policy.judge.build(&header.signals);
     let mut explained = Explained {
         header,

@@ -25,14 +25,14 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use crate::domain::entry::Entry;
-use crate::plane::direct::{Prepared, SeedWorld};
-use crate::plane::http::HttpError;
-use crate::plane::{self, DriveError, PlaneError, RunId};
-use crate::policy::Policy;
-use crate::scenario::model::Scenario;
-use crate::scenario::recorded::RecordedCase;
-use crate::score::{RunOutcome, ScoreError, score_entries};
+use backspin_domain::entry::Entry;
+use backspin_plane::direct::{Prepared, SeedWorld};
+use backspin_plane::http::HttpError;
+use backspin_plane::{DriveError, PlaneError, RunId};
+use backspin_policy::Policy;
+use backspin_scenario::model::Scenario;
+use backspin_scenario::recorded::RecordedCase;
+use backspin_score::{RunOutcome, ScoreError, score_entries};
 
 /// What is played in one run.
 #[derive(Clone, Copy, Debug)]
@@ -219,9 +219,9 @@ impl Campaign<'_> {
     fn over_http(&self, key: &RunKey, direct: &[Entry]) -> Result<Vec<Entry>, CampaignError> {
         let Subject::Scenario(scenario) = self.subjects[key.subject] else { return Ok(direct.to_vec()) };
         let played =
-            plane::http::run(scenario, &self.policies[key.policy], self.run_id(key)).map_err(|source| {
-                CampaignError::Http { subject: self.name(key.subject), source: Box::new(source) }
-            })?;
+            backspin_plane::http::run(scenario, &self.policies[key.policy], self.run_id(key)).map_err(
+                |source| CampaignError::Http { subject: self.name(key.subject), source: Box::new(source) },
+            )?;
         match parity::first_difference(direct, &played.entries) {
             None => Ok(played.entries),
             Some(difference) => Err(CampaignError::Parted {
@@ -285,7 +285,7 @@ impl Campaign<'_> {
 
     fn recorded(&self, key: &RunKey, case: &RecordedCase) -> Result<Vec<Entry>, CampaignError> {
         let policy = &self.policies[key.policy];
-        self.played(key.subject, plane::recorded::run(case, policy, self.run_id(key)))
+        self.played(key.subject, backspin_plane::recorded::run(case, policy, self.run_id(key)))
     }
 
     fn prepared<'s>(&'s self, key: &RunKey, scenario: &'s Scenario) -> Result<Prepared<'s>, CampaignError> {

@@ -11,14 +11,14 @@
 //! critical harm. What an oracle is not: the least possible cost. Letting slight harm go can be cheaper.
 
 use super::PlaneError;
-use crate::domain::entry::Entry;
-use crate::domain::event::Severity;
-use crate::domain::time::MonoTime;
-use crate::engine::settings::{Attribution, MissingAction, SeverityRule};
-use crate::judge::{JudgeParams, weighted};
-use crate::plane::direct::{Prepared, SeedWorld};
-use crate::policy::Policy;
-use crate::score::RunOutcome;
+use backspin_domain::entry::Entry;
+use backspin_domain::event::Severity;
+use backspin_domain::time::MonoTime;
+use backspin_engine::settings::{Attribution, MissingAction, SeverityRule};
+use backspin_judge::{JudgeParams, weighted};
+use backspin_plane::direct::{Prepared, SeedWorld};
+use backspin_policy::Policy;
+use backspin_score::RunOutcome;
 
 /// Who decides by the truth, for all scenarios: a policy for each severity that it may ask for.
 #[derive(Clone, Debug)]

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::engine_io::Input;
-use crate::domain::entry::Entry;
-use crate::domain::frame::Frame;
-use crate::domain::signal::SignalTable;
-use crate::domain::time::MonoTime;
-use crate::record::encode_line;
+use backspin_domain::engine_io::Input;
+use backspin_domain::entry::Entry;
+use backspin_domain::frame::Frame;
+use backspin_domain::signal::SignalTable;
+use backspin_domain::time::MonoTime;
+use backspin_record::encode_line;
 
 /// How far two runs agree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,9 +149,9 @@ fn same(left: &Told, right: &Told) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::ServiceId;
-    use crate::domain::service::RolloutState;
-    use crate::domain::time::Millis;
+    use backspin_domain::id::ServiceId;
+    use backspin_domain::service::RolloutState;
+    use backspin_domain::time::Millis;
 
     fn service() -> ServiceId {
         ServiceId::new("checkout").expect("a valid name")

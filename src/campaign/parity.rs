@@ -4,8 +4,8 @@
 
 use std::fmt;
 
-use crate::domain::entry::Entry;
-use crate::domain::time::MonoTime;
+use backspin_domain::entry::Entry;
+use backspin_domain::time::MonoTime;
 
 /// The first entry that two runs do not share.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,14 +2,12 @@
 //! person who asked at another moment.
 
 use super::replay::ReplayError;
-use crate::domain::engine_io::{Input, JournalEntry, RunClock};
-use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::event::Decision;
-use crate::domain::id::{ActorId, ServiceId};
-use crate::domain::plan::RollbackPlan;
-use crate::domain::time::MonoTime;
-use crate::plane;
-use crate::policy;
+use backspin_domain::engine_io::{Input, JournalEntry, RunClock};
+use backspin_domain::entry::{Entry, RunHeader};
+use backspin_domain::event::Decision;
+use backspin_domain::id::{ActorId, ServiceId};
+use backspin_domain::plan::RollbackPlan;
+use backspin_domain::time::MonoTime;
 
 /// A plan, and when it was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -86,8 +84,8 @@ fn asked(
     header: &RunHeader,
     at: MonoTime,
 ) -> Result<Result<(MonoTime, RollbackPlan), NoPlan>, ReplayError> {
-    let policy = policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
-    let mut engine = plane::engine(&policy, &header.signals);
+    let policy = backspin_policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
+    let mut engine = backspin_plane::engine(&policy, &header.signals);
     let mut clock = RunClock::from(header.wall_start);
     let mut service: Option<ServiceId> = None;
     for entry in entries {

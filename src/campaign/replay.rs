@@ -1,13 +1,12 @@
 //! Replay: a record's inputs are fed to a fresh engine, and its journal is compared with the recorded one.
 
 use super::act::{Act, Acted};
-use crate::domain::engine_io::{JournalEntry, Output, RunClock};
-use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::event::Decision;
-use crate::domain::time::MonoTime;
-use crate::plane;
-use crate::policy::{self, document::Problems};
-use crate::record::{Difference, RecordError, first_difference};
+use backspin_domain::engine_io::{JournalEntry, Output, RunClock};
+use backspin_domain::entry::{Entry, RunHeader};
+use backspin_domain::event::Decision;
+use backspin_domain::time::MonoTime;
+use backspin_policy::document::Problems;
+use backspin_record::{Difference, RecordError, first_difference};
 
 /// What a replay found.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,8 +47,8 @@ pub fn replay(entries: impl Iterator<Item = Result<Entry, RecordError>>) -> Resu
         Some(Ok(_)) | None => return Err(ReplayError::NoHeader),
         Some(Err(error)) => return Err(ReplayError::Record(error)),
     };
-    let policy = policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
-    let mut engine = plane::engine(&policy, &header.signals);
+    let policy = backspin_policy::from_json(&header.policy).map_err(ReplayError::Policy)?;
+    let mut engine = backspin_plane::engine(&policy, &header.signals);
     let mut clock = RunClock::from(header.wall_start);
     let mut recorded = Vec::new();
     let mut fresh = Vec::new();

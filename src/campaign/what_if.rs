@@ -10,17 +10,16 @@ use serde::Serialize;
 use super::act::{Act, Acted};
 use super::paired::{InputDifference, Stretch, agreeing_inputs};
 use super::replay::{ReplayError, Replayed, replay};
-use crate::domain::engine_io::JournalEntry;
-use crate::domain::entry::{Entry, PlaneKind, RunHeader, deployed};
-use crate::domain::event::Decision;
-use crate::domain::plan::RollbackPlan;
-use crate::domain::time::{Millis, MonoTime};
-use crate::plane::{self, PlaneError, RunId, direct, recorded, refed};
-use crate::policy::document::{FileKind, Problems, Source};
-use crate::policy::{self, Policy};
-use crate::scenario;
-use crate::scenario::model::Scenario;
-use crate::score::{RunOutcome, score_entries};
+use backspin_domain::engine_io::JournalEntry;
+use backspin_domain::entry::{Entry, PlaneKind, RunHeader, deployed};
+use backspin_domain::event::Decision;
+use backspin_domain::plan::RollbackPlan;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_plane::{PlaneError, RunId, direct, recorded, refed};
+use backspin_policy::Policy;
+use backspin_policy::document::{FileKind, Problems, Source};
+use backspin_scenario::model::Scenario;
+use backspin_score::{RunOutcome, score_entries};
 
 /// What could be told.
 #[derive(Clone, Debug)]
@@ -139,7 +138,7 @@ pub enum WhatIfError {
 
 /// Tells what `other` would have done; it is given the record's own policy. `record` is read to its end first.
 pub fn what_if<P: FnOnce(&Policy) -> Policy>(
-    record: impl Iterator<Item = Result<Entry, crate::record::RecordError>>,
+    record: impl Iterator<Item = Result<Entry, backspin_record::RecordError>>,
     other: P,
 ) -> Result<Told, WhatIfError> {
     let record: Vec<Entry> = record.collect::<Result<_, _>>().map_err(ReplayError::Record)?;
@@ -147,7 +146,7 @@ pub fn what_if<P: FnOnce(&Policy) -> Policy>(
     if replayed.difference.is_some() {
         return Ok(Told::Contradicted(Box::new(replayed)));
     }
-    let own = policy::from_json(&replayed.header.policy).map_err(ReplayError::Policy)?;
+    let own = backspin_policy::from_json(&replayed.header.policy).map_err(ReplayError::Policy)?;
     let mut other = other(&own);
     let asked_otherwise = match replayed.header.plane {
         PlaneKind::Direct | PlaneKind::Http => asked_otherwise(&own, &other),
@@ -204,7 +203,8 @@ impl Pair {
             PlaneKind::Direct | PlaneKind::Http => {
                 let text = header.scenario_text.as_deref().ok_or(NoWorld::NoScenario)?;
                 let source = Source::new(FileKind::Scenario, "the scenario in the record", text);
-                scenario::parse(&source, &header.scenario, &header.family).map_err(NoWorld::BadScenario)
+                backspin_scenario::parse(&source, &header.scenario, &header.family)
+                    .map_err(NoWorld::BadScenario)
             }
         }
     }
@@ -249,7 +249,7 @@ impl Pair {
 
     /// The last moment of which the record tells all: its last one, or where it was cut, the one before.
     fn last_moment(&self) -> MonoTime {
-        let last = self.record.iter().filter_map(plane::refed::moment).max().unwrap_or_default();
+        let last = self.record.iter().filter_map(backspin_plane::refed::moment).max().unwrap_or_default();
         if self.replayed.whole { last } else { last - Millis(1) }
     }
 

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::{FaultPlan, PlanError};
-use crate::domain::entry::PlaneKind;
-use crate::domain::seed::Seed;
-use crate::domain::time::{Millis, MonoTime};
-use crate::policy::Policy;
-use crate::policy::document::{FileKind, Length, Problems, Source};
-use crate::scenario::file::ScenarioFile;
-use crate::scenario::load::from_file;
-use crate::scenario::model::Scenario;
+use backspin_domain::entry::PlaneKind;
+use backspin_domain::seed::Seed;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_policy::Policy;
+use backspin_policy::document::{FileKind, Length, Problems, Source};
+use backspin_scenario::file::ScenarioFile;
+use backspin_scenario::load::from_file;
+use backspin_scenario::model::Scenario;
 
 /// The version of case files that this build writes and reads.
 pub const CASE_VERSION: u32 = 1;
@@ -79,13 +79,13 @@ impl CasePolicy {
     /// Never: they are carried by the binary, and a test reads all.
     pub fn load(self) -> Policy {
         let text = match self {
-            Self::Shipped => return crate::policy::default_policy().expect("the shipped policy is good"),
+            Self::Shipped => return backspin_policy::default_policy().expect("the shipped policy is good"),
             Self::ShippedFreeze => include_str!("policies/freeze.yaml"),
             Self::Swift => include_str!("policies/swift.yaml"),
             Self::SwiftFreeze => include_str!("policies/swift-freeze.yaml"),
         };
         let source = Source::new(FileKind::Policy, "chaos policy", text.to_owned());
-        crate::policy::parse(&source).expect("policies of cases are good")
+        backspin_policy::parse(&source).expect("policies of cases are good")
     }
 }
 
@@ -144,7 +144,7 @@ impl Case {
         let text =
             serde_saphyr::to_string(&self.scenario).expect("a scenario has nothing that YAML cannot say");
         let source = Source::new(FileKind::Scenario, "case", text);
-        let scenario = crate::scenario::parse(&source, NAME, FAMILY).map_err(CaseError::Scenario)?;
+        let scenario = backspin_scenario::parse(&source, NAME, FAMILY).map_err(CaseError::Scenario)?;
         let (end, heals) = (Millis(scenario.timing.end().0), self.heals.0);
         if heals > end {
             return Err(CaseError::Phases { end, heals });

@@ -5,7 +5,7 @@ use super::invariants::{self, Excuse};
 use super::kind::FaultKind;
 use super::run::{RunError, Runner};
 use super::trace::Trace;
-use crate::domain::time::MonoTime;
+use backspin_domain::time::MonoTime;
 
 /// An invariant that a run broke.
 #[derive(Clone, Debug, PartialEq, Eq)]

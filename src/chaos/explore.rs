@@ -16,7 +16,7 @@ use super::invariants::Excuse;
 use super::marks;
 use super::run::Runner;
 use super::states::States;
-use crate::domain::seed::Seed;
+use backspin_domain::seed::Seed;
 
 /// What is explored.
 #[derive(Clone, Copy)]
@@ -139,7 +139,7 @@ fn words(panic: &(dyn std::any::Any + Send)) -> &str {
 
 /// A run that the harness could not play, or not to its end. Never a finding about an engine's rules.
 fn not_played(seed: u64, words: String) -> Outcome {
-    let at = crate::domain::time::MonoTime::ZERO;
+    let at = backspin_domain::time::MonoTime::ZERO;
     let breaches = vec![Breach { id: "V4", at, words }];
     debug_assert_eq!(breaches[0].class(), Class::Harness);
     Outcome {

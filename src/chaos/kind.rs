@@ -1,7 +1,7 @@
 //! The faults that can be planned: a closed list. What each does is said where it is listed, in the domain, since planes
 //! carry them out; `docs/faults.md` has the table.
 
-pub use crate::domain::fault::{Condition, FaultKind, FaultTarget, Part, Place, Planes, When};
+pub use backspin_domain::fault::{Condition, FaultKind, FaultTarget, Part, Place, Planes, When};
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,13 @@
 
 use super::invariants::seen::{effects, inputs, journal, takes_back};
 use super::trace::{Answered, Trace};
-use crate::domain::engine_io::{Command, Input, JournalEntry, Output, VoidAnswer, Wait};
-use crate::domain::entry::Entry;
-use crate::domain::event::{Decision, DecisionKind, Reason};
-use crate::domain::execution::{EffectState, ExecutionStatus, FailureReason, StepOutcome};
-use crate::domain::id::{Attempt, ExecutionId};
-use crate::domain::plan::StepAction;
-use crate::domain::truth::TruthEntry;
+use backspin_domain::engine_io::{Command, Input, JournalEntry, Output, VoidAnswer, Wait};
+use backspin_domain::entry::Entry;
+use backspin_domain::event::{Decision, DecisionKind, Reason};
+use backspin_domain::execution::{EffectState, ExecutionStatus, FailureReason, StepOutcome};
+use backspin_domain::id::{Attempt, ExecutionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::truth::TruthEntry;
 
 /// A state that a campaign must have been in.
 #[derive(Clone, Copy, Debug)]

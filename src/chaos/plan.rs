@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::kind::{FaultKind, FaultTarget, Part, When};
-use crate::domain::fault::PlannedFault;
-use crate::policy::document::Length;
+use backspin_domain::fault::PlannedFault;
+use backspin_policy::document::Length;
 
 /// All that is planned to go wrong, in no particular order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -126,7 +126,7 @@ impl From<FaultPlan> for Vec<FaultEntry> {
 impl From<FaultEntry> for PlannedFault {
     fn from(entry: FaultEntry) -> Self {
         let when = match entry.when {
-            WhenEntry::At(at) => When::At(crate::domain::time::MonoTime(at.0.0)),
+            WhenEntry::At(at) => When::At(backspin_domain::time::MonoTime(at.0.0)),
             WhenEntry::Call(n) => When::Call(n),
             WhenEntry::Once(condition) => When::Once(condition),
         };
@@ -150,7 +150,7 @@ impl From<PlannedFault> for FaultEntry {
         Self {
             kind: fault.kind,
             when: match fault.when {
-                When::At(at) => WhenEntry::At(Length(crate::domain::time::Millis(at.0))),
+                When::At(at) => WhenEntry::At(Length(backspin_domain::time::Millis(at.0))),
                 When::Call(n) => WhenEntry::Call(n),
                 When::Once(condition) => WhenEntry::Once(condition),
             },
@@ -169,8 +169,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::chaos::kind::Condition;
-    use crate::domain::time::{Millis, MonoTime};
+    use crate::kind::Condition;
+    use backspin_domain::time::{Millis, MonoTime};
 
     fn when() -> impl Strategy<Value = When> {
         let conditions = prop_oneof![

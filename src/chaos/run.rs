@@ -4,16 +4,19 @@ use std::sync::Arc;
 
 use super::case::{Case, CasePolicy};
 use super::trace::{Ended, Facts, Trace};
-use crate::domain::entry::PlaneKind;
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::time::Millis;
-use crate::engine::settings::Settings;
-use crate::plane::PlaneError;
-use crate::plane::direct::WALL_START;
-use crate::plane::http::HttpError;
-use crate::plane::unreliable::{Play, Played, Queries, play, play_over_http};
-use crate::policy::Policy;
-use crate::scenario::model::Scenario;
+use backspin_domain::entry::PlaneKind;
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::time::Millis;
+use backspin_engine::mutation::Broken;
+#[cfg(any(test, feature = "broken"))]
+use backspin_engine::mutation::Mutation;
+use backspin_engine::settings::Settings;
+use backspin_plane::PlaneError;
+use backspin_plane::direct::WALL_START;
+use backspin_plane::http::HttpError;
+use backspin_plane::unreliable::{Play, Played, Queries, play, play_over_http};
+use backspin_policy::Policy;
+use backspin_scenario::model::Scenario;
 
 /// Why a case could not be played at all. That an engine cannot go on is no error of a run: its trace says so.
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +44,7 @@ pub struct Runner {
     policies: Vec<Loaded>,
     queries: Vec<Compiled>,
     /// How the engines of all runs are broken on purpose.
-    #[cfg(test)]
-    mutation: Option<crate::engine::mutation::Mutation>,
+    broken: Broken,
     /// What their policies have otherwise.
     #[cfg(test)]
     settings: Option<fn(&mut Settings)>,
@@ -98,9 +100,9 @@ impl Runner {
     }
 
     /// Its engines are broken on purpose.
-    #[cfg(test)]
-    pub(crate) fn broken(mutation: crate::engine::mutation::Mutation) -> Self {
-        Self { mutation: Some(mutation), ..Self::default() }
+    #[cfg(any(test, feature = "broken"))]
+    pub fn broken(rule: Mutation) -> Self {
+        Self { broken: Broken::by(rule), ..Self::default() }
     }
 
     /// Plays one case.
@@ -132,20 +134,8 @@ impl Runner {
 
     /// One whose engines are broken on purpose, and whose policies have something otherwise.
     #[cfg(test)]
-    pub(super) fn of_broken(
-        mutation: Option<crate::engine::mutation::Mutation>,
-        settings: Option<fn(&mut Settings)>,
-    ) -> Self {
-        Self { mutation, settings, ..Self::default() }
-    }
-
-    #[cfg(test)]
-    fn changed(&self, mut policy: Policy) -> Policy {
-        policy.settings.mutation = self.mutation;
-        if let Some(change) = self.settings {
-            change(&mut policy.settings);
-        }
-        policy
+    pub(super) fn of_broken(broken: Broken, settings: Option<fn(&mut Settings)>) -> Self {
+        Self { broken, settings, ..Self::default() }
     }
 
     /// The policy that a case is played with.
@@ -157,9 +147,12 @@ impl Runner {
         if let Some(loaded) = self.policies.iter().find(|loaded| loaded.name == name) {
             return (loaded.policy.clone(), loaded.settings.clone());
         }
-        let policy = name.load();
+        let mut policy = name.load();
+        policy.settings.broken = self.broken;
         #[cfg(test)]
-        let policy = self.changed(policy);
+        if let Some(change) = self.settings {
+            change(&mut policy.settings);
+        }
         let policy = Arc::new(policy);
         let settings = Arc::new(policy.settings.clone());
         self.policies.push(Loaded { name, policy: policy.clone(), settings: settings.clone() });

@@ -3,14 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::trace::Trace;
-use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::Entry;
-use crate::domain::event::{Decision, Reason};
-use crate::domain::execution::{ExecutionStatus, StepOutcome};
-use crate::domain::id::ExecutionId;
-use crate::domain::plan::{Purpose, RollbackPlan};
-use crate::domain::time::MonoTime;
-use crate::domain::truth::TruthEntry;
+use backspin_domain::engine_io::{Input, JournalEntry};
+use backspin_domain::entry::Entry;
+use backspin_domain::event::{Decision, Reason};
+use backspin_domain::execution::{ExecutionStatus, StepOutcome};
+use backspin_domain::id::ExecutionId;
+use backspin_domain::plan::{Purpose, RollbackPlan};
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::TruthEntry;
 
 /// What an engine is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -184,9 +184,9 @@ impl<'a> Reader<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chaos::Runner;
-    use crate::chaos::draw::small;
-    use crate::domain::seed::Seed;
+    use crate::Runner;
+    use crate::draw::small;
+    use backspin_domain::seed::Seed;
 
     #[test]
     fn a_plain_rollback_goes_through_its_states_in_order() {

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::domain::entry::Entry;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::{Truth, TruthEntry};
-use crate::engine::settings::Settings;
-use crate::scenario::model::Scenario;
+use backspin_domain::entry::Entry;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::{Truth, TruthEntry};
+use backspin_engine::settings::Settings;
+use backspin_scenario::model::Scenario;
 
-pub use crate::domain::fault::{FaultTrace, PlannedFault};
-pub use crate::domain::observed::{Answered, Call, Moment, VERSIONS_MAX};
+pub use backspin_domain::fault::{FaultTrace, PlannedFault};
+pub use backspin_domain::observed::{Answered, Call, Moment, VERSIONS_MAX};
 
 /// One run, as it was seen.
 #[derive(Clone, Debug)]
@@ -47,7 +47,7 @@ pub struct Facts {
     /// Place of the version that it replaces.
     pub from: usize,
     /// Calendar time of the run's first moment.
-    pub wall_start: crate::domain::time::WallTime,
+    pub wall_start: backspin_domain::time::WallTime,
 }
 
 /// How a run ended.

@@ -132,8 +132,8 @@ fn is(tree: &Value, whole: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chaos::draw::{Size, draw};
-    use crate::domain::seed::Seed;
+    use crate::draw::{Size, draw};
+    use backspin_domain::seed::Seed;
 
     #[test]
     fn what_is_left_out_is_there_all_the_same() {

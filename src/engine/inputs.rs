@@ -2,19 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::engine_io::{ApprovalAnswer, Command, JournalEntry, Output, VoidAnswer};
-use crate::domain::event::{Decision, Reason};
-use crate::domain::execution::{EffectState, StepOutcome};
-use crate::domain::frame::Frame;
-use crate::domain::id::{ActorId, Attempt, ExecutionId, ServiceId};
-use crate::domain::service::{Deploy, Inventory, RolloutState};
-use crate::domain::time::{Millis, Now};
+use backspin_domain::engine_io::{ApprovalAnswer, Command, JournalEntry, Output, VoidAnswer};
+use backspin_domain::event::{Decision, Reason};
+use backspin_domain::execution::{EffectState, StepOutcome};
+use backspin_domain::frame::Frame;
+use backspin_domain::id::{ActorId, Attempt, ExecutionId, ServiceId};
+use backspin_domain::service::{Deploy, Inventory, RolloutState};
+use backspin_domain::time::{Millis, Now};
 
 use super::decide::observe::Weighed;
 use super::decide::severity::Cause;
 use super::decide::stance::Streak;
 use super::execute::void;
-use super::mutation::broken;
+use super::mutation::Mutation;
 use super::rollback::{Wish, milder};
 use super::state::{Service, next_on_grid};
 use super::{Core, Engine};
@@ -48,7 +48,7 @@ impl Engine {
         if service.deploy.as_ref() == Some(&deploy) {
             return;
         }
-        let open = service.active.filter(|_| !broken!(self.core.settings, OutliveDeploy));
+        let open = service.active.filter(|_| !self.core.settings.broken.is(Mutation::OutliveDeploy));
         if let Some(run) = open.and_then(|number| self.runs.get_mut(&number)) {
             run.abandon("a new deploy began", &mut self.core.ctx(now));
         }
@@ -94,13 +94,13 @@ impl Engine {
             service.verdict = Some(verdict);
             weighed = Some(service.observed.weigh(frame, &sample, &verdict, &self.core.settings));
         }
-        if let Some(number) = service.active.filter(|_| !broken!(self.core.settings, TwoAtOnce)) {
+        if let Some(number) = service.active.filter(|_| !self.core.settings.broken.is(Mutation::TwoAtOnce)) {
             if let Some(run) = self.runs.get_mut(&number) {
                 run.frame(&sample, service, &mut self.core.ctx(now));
             }
             self.settle(number, now);
         } else if let Some(weighed) = weighed {
-            if broken!(self.core.settings, BlameFirstService)
+            if self.core.settings.broken.is(Mutation::BlameFirstService)
                 && let Some(first) = self.services.keys().next().cloned()
             {
                 return self.apply(&first, weighed, Some(frame), now);
@@ -148,7 +148,7 @@ impl Engine {
 
     /// The engine is back: whatever it had under way when it went away, it looks at again.
     pub(super) fn on_restarted(&mut self, down: Millis, now: Now) {
-        if broken!(self.core.settings, ForgetOpen) {
+        if self.core.settings.broken.is(Mutation::ForgetOpen) {
             self.runs.clear();
             self.services.values_mut().for_each(|service| service.active = None);
         }
@@ -185,7 +185,7 @@ impl Engine {
                 let wish = Wish::Person { by, target: target.as_ref(), reason: &reason };
                 self.roll_back(&service, &wish, now);
             }
-            Command::Stop if broken!(self.core.settings, IgnoreStop) => {}
+            Command::Stop if self.core.settings.broken.is(Mutation::IgnoreStop) => {}
             Command::Stop => {
                 self.core.stopped = true;
                 let open: Vec<ExecutionId> = self.runs.keys().copied().collect();

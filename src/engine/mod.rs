@@ -6,7 +6,7 @@
 //!
 //! **How to drive it.** Tell it of a service by [`Input::Inventory`]; from then on [`Output::Collect`] comes on
 //! the grid of [`Settings::collect_every`], and each is answered by [`Input::Collected`], at once or later, in
-//! order of [`Frame::at`](crate::domain::frame::Frame::at). [`Input::Deployed`] starts a watch. Report every
+//! order of [`Frame::at`](backspin_domain::frame::Frame::at). [`Input::Deployed`] starts a watch. Report every
 //! [`Output::StartStep`] once, send the inventory again when pods of a version came or went, and call
 //! [`Engine::handle_timeout`] when [`Engine::poll_timeout`] is due. Whatever is unknown, late, doubled or out of
 //! order is passed over or answered by a page; no input is an error.
@@ -20,7 +20,7 @@ mod decide;
 mod execute;
 mod guard;
 mod inputs;
-pub(crate) mod mutation;
+pub mod mutation;
 mod outbox;
 mod plan;
 mod rollback;
@@ -30,15 +30,16 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::domain::engine_io::{Input, Output};
-use crate::domain::event::Decision;
-use crate::domain::execution::Execution;
-use crate::domain::id::{ExecutionId, ServiceId};
-use crate::domain::signal::CustomSignal;
-use crate::domain::time::{MonoTime, Now};
-use crate::judge::Judge;
+use backspin_domain::engine_io::{Input, Output};
+use backspin_domain::event::Decision;
+use backspin_domain::execution::Execution;
+use backspin_domain::id::{ExecutionId, ServiceId};
+use backspin_domain::signal::CustomSignal;
+use backspin_domain::time::{MonoTime, Now};
+use backspin_judge::Judge;
 use execute::Run;
 use guard::limits::Limits;
+use mutation::Broken;
 use outbox::Outbox;
 use settings::Settings;
 use state::{Ctx, Service};
@@ -53,9 +54,6 @@ pub struct Engine {
     services: BTreeMap<ServiceId, Service>,
     runs: BTreeMap<ExecutionId, Run>,
     last_execution: u32,
-    /// How the engine is broken on purpose, or its driver.
-    #[cfg(test)]
-    pub(crate) mutation: Option<mutation::Mutation>,
 }
 
 /// What belongs to no service.
@@ -79,13 +77,16 @@ impl Core {
 }
 
 impl Engine {
+    /// How the engine is broken on purpose, or its driver.
+    pub fn broken(&self) -> Broken {
+        self.core.settings.broken
+    }
+
     /// An engine that watches nothing yet. `custom` are the policy's own signals; they reach the judges through
     /// the factory, and the engine itself needs no names.
     pub fn new(settings: Settings, judges: JudgeFactory, _custom: Vec<CustomSignal>) -> Self {
         let out = Outbox::new(&settings);
         Self {
-            #[cfg(test)]
-            mutation: settings.mutation,
             core: Core { settings, stopped: false, limits: Limits::default(), out },
             judges,
             services: BTreeMap::new(),

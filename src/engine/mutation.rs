@@ -1,33 +1,42 @@
 //! Engines that are broken on purpose, one rule each, so that a test can show that the invariant meant for that rule
-//! catches its breach. They exist in test builds only: elsewhere [`broken!`] is the constant `false`, and nothing of a
-//! mutation is compiled.
+//! catches its breach. They exist in builds for tests only (the feature `broken`): elsewhere [`Broken::is`] is the
+//! constant `false`, and nothing of a mutation is compiled.
 //!
 //! Each is a line or two at the place where its rule lives. The table of which invariant catches which is the test
 //! `chaos::tests::mutations`.
 
-/// Whether the engine is broken in this way. `$of` is what carries the mutation: settings, or the outbox.
-macro_rules! broken {
-    ($of:expr, $name:ident) => {{
-        #[cfg(test)]
-        let broken = $of.mutation == Some($crate::engine::mutation::Mutation::$name);
-        #[cfg(not(test))]
-        let broken = {
-            let _ = &$of;
-            $crate::engine::mutation::HONEST
-        };
-        broken
-    }};
+/// Which rule an engine or its driver breaks on purpose: none, but in tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Broken {
+    #[cfg(any(test, feature = "broken"))]
+    rule: Option<Mutation>,
 }
-pub(crate) use broken;
 
-/// Outside tests no engine is broken.
-#[cfg(not(test))]
-pub(crate) const HONEST: bool = false;
+impl Broken {
+    /// Broken by this.
+    #[cfg(any(test, feature = "broken"))]
+    pub const fn by(rule: Mutation) -> Self {
+        Self { rule: Some(rule) }
+    }
+
+    /// Whether it is broken in this way.
+    #[cfg(any(test, feature = "broken"))]
+    #[inline]
+    pub fn is(self, rule: Mutation) -> bool {
+        self.rule == Some(rule)
+    }
+
+    /// Outside tests no engine is broken.
+    #[cfg(not(any(test, feature = "broken")))]
+    #[inline]
+    pub const fn is(self, _: Mutation) -> bool {
+        false
+    }
+}
 
 /// What is broken.
-#[cfg(test)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Mutation {
+pub enum Mutation {
     /// Asks for an effect before its intent is written.
     JournalAfterEffect,
     /// Makes a call for a person in the journal only.

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::domain::engine_io::{JournalEntry, Output, RolloutAsk};
-use crate::domain::id::{ActorId, Attempt, ExecutionId, PageKey, PlanHash, ServiceId};
-use crate::domain::plan::StepAction;
-use crate::domain::time::MonoTime;
+use backspin_domain::engine_io::{JournalEntry, Output, RolloutAsk};
+use backspin_domain::id::{ActorId, Attempt, ExecutionId, PageKey, PlanHash, ServiceId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::time::MonoTime;
 
-use super::mutation::broken;
+use super::mutation::{Broken, Mutation};
 use super::settings::Settings;
 
 /// Calls for a person that nobody has confirmed, at most; the oldest is then given up, it is in the journal.
@@ -21,20 +21,13 @@ pub(super) struct Outbox {
     /// Calls that nobody has confirmed: they are made again after a restart.
     unconfirmed: BTreeMap<PageKey, (ServiceId, String)>,
     /// How the engine is broken on purpose.
-    #[cfg(test)]
-    pub(super) mutation: Option<super::mutation::Mutation>,
+    broken: Broken,
 }
 
 impl Outbox {
     /// Nothing waits yet.
     pub(super) fn new(settings: &Settings) -> Self {
-        // Of the settings only what tests break concerns it.
-        let _ = settings;
-        Self {
-            #[cfg(test)]
-            mutation: settings.mutation,
-            ..Self::default()
-        }
+        Self { broken: settings.broken, ..Self::default() }
     }
 
     /// The next piece of work.
@@ -66,7 +59,7 @@ impl Outbox {
             self.unconfirmed.pop_first();
         }
         self.journal(JournalEntry::Page { key, service: service.clone(), message: message.clone() });
-        if broken!(self, ForgetPage) {
+        if self.broken.is(Mutation::ForgetPage) {
             return;
         }
         self.push(Output::Page { key, service: service.clone(), message });
@@ -86,7 +79,7 @@ impl Outbox {
     /// Makes the calls again that nobody has confirmed, each under its key.
     pub(super) fn page_again(&mut self) {
         for (&key, (service, message)) in &self.unconfirmed {
-            let key = if broken!(self, PageTwoKeys) { PageKey(key.0 + 1000) } else { key };
+            let key = if self.broken.is(Mutation::PageTwoKeys) { PageKey(key.0 + 1000) } else { key };
             let (service, message) = (service.clone(), message.clone());
             self.queue.push_back(Output::Page { key, service, message });
         }
@@ -96,7 +89,7 @@ impl Outbox {
     pub(super) fn start_step(&mut self, attempt: Attempt, service: &ServiceId, action: &StepAction) {
         self.journal(JournalEntry::Intent { attempt, action: action.clone() });
         self.push(Output::StartStep { attempt, service: service.clone(), action: action.clone() });
-        if broken!(self, JournalAfterEffect) {
+        if self.broken.is(Mutation::JournalAfterEffect) {
             let last = self.queue.len() - 1;
             self.queue.swap(last - 1, last);
         }

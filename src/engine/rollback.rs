@@ -2,22 +2,22 @@
 //!
 //! A person's wish goes the same way as the engine's own (SPEC 2.6).
 
-use crate::domain::event::{Decision, Reason, RollbackEvent, Severity};
-use crate::domain::execution::ExecutionStatus;
-use crate::domain::frame::Frame;
-use crate::domain::id::{ActorId, ExecutionId, ServiceId, VersionId};
-use crate::domain::plan::{RollbackPlan, Strategy};
-use crate::domain::signal::SignalKind;
-use crate::domain::time::Now;
-use crate::domain::units::Ratio;
-use crate::domain::verdict::{Evidence, Factor};
+use backspin_domain::event::{Decision, Reason, RollbackEvent, Severity};
+use backspin_domain::execution::ExecutionStatus;
+use backspin_domain::frame::Frame;
+use backspin_domain::id::{ActorId, ExecutionId, ServiceId, VersionId};
+use backspin_domain::plan::{RollbackPlan, Strategy};
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::Now;
+use backspin_domain::units::Ratio;
+use backspin_domain::verdict::{Evidence, Factor};
 
 use super::Engine;
 use super::decide::severity::{Cause, severity, trigger};
 use super::decide::{attribution, target};
 use super::execute::Run;
 use super::guard::{self, Guard};
-use super::mutation::broken;
+use super::mutation::Mutation;
 use super::plan;
 use super::settings::Settings;
 use super::state::{Ctx, Service, next_on_grid};
@@ -204,7 +204,7 @@ impl Engine {
             ExecutionStatus::Failed => {
                 service.latched = true;
                 #[cfg(test)]
-                if broken!(ctx.settings, Loop) {
+                if ctx.settings.broken.is(Mutation::Loop) {
                     service.begin_anew();
                 }
                 if plan.strategy.keeps_version() && !ctx.stopped {
@@ -291,7 +291,7 @@ fn event(
     };
     let verdict = service.verdict.filter(|_| cause == Cause::Judge);
     let effect = service.observed.effect(service.share);
-    let frame = frame.filter(|_| !broken!(engine.core.settings, DropEvidence));
+    let frame = frame.filter(|_| !engine.core.settings.broken.is(Mutation::DropEvidence));
     let evidence = evidence(service, cause, frame);
     let reason = match wish {
         Wish::Person { reason, .. } => (*reason).to_owned(),

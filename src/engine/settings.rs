@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{ActorId, ServiceId};
-use crate::domain::plan::Strategy;
-use crate::domain::service::Environment;
-use crate::domain::time::{Millis, WallTime};
+use super::mutation::Broken;
+use backspin_domain::id::{ActorId, ServiceId};
+use backspin_domain::plan::Strategy;
+use backspin_domain::service::Environment;
+use backspin_domain::time::{Millis, WallTime};
 
 /// All settings of an engine, the judge's parameters excepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,9 +32,8 @@ pub struct Settings {
     /// Channels that are told of every rollback.
     pub notify: Vec<Channel>,
     /// How the engine is broken on purpose.
-    #[cfg(test)]
     #[serde(skip)]
-    pub(crate) mutation: Option<super::mutation::Mutation>,
+    pub broken: Broken,
 }
 
 /// From harm to severity (SPEC 2.5).
@@ -361,8 +361,7 @@ impl Default for Settings {
             },
             calendar: Calendar { windows: Vec::new(), freezes: Vec::new(), when_closing: WhenClosing::Hold },
             notify: Vec::new(),
-            #[cfg(test)]
-            mutation: None,
+            broken: Broken::default(),
         }
     }
 }

@@ -2,17 +2,17 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::engine_io::{JournalEntry, RolloutAsk};
-use crate::domain::event::{Decision, DecisionKind};
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::{ExecutionId, VersionId};
-use crate::domain::plan::Strategy;
-use crate::domain::service::{Deploy, Inventory, RolloutState};
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime, Now};
-use crate::domain::units::TrafficShare;
-use crate::domain::verdict::Verdict;
-use crate::judge::Judge;
+use backspin_domain::engine_io::{JournalEntry, RolloutAsk};
+use backspin_domain::event::{Decision, DecisionKind};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::id::{ExecutionId, VersionId};
+use backspin_domain::plan::Strategy;
+use backspin_domain::service::{Deploy, Inventory, RolloutState};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime, Now};
+use backspin_domain::units::TrafficShare;
+use backspin_domain::verdict::Verdict;
+use backspin_judge::Judge;
 
 use super::decide::counts::{Counts, Sample};
 use super::decide::observe::Observed;
@@ -20,7 +20,7 @@ use super::decide::stance::Streak;
 use super::decide::stat::{self, Share};
 use super::guard::Guard;
 use super::guard::limits::Limits;
-use super::mutation::broken;
+use super::mutation::Mutation;
 use super::outbox::Outbox;
 use super::plan::SHARE_SLACK;
 use super::settings::{Planning, Settings};
@@ -297,7 +297,8 @@ impl Service {
         let wanted = match self.decision.as_ref().map(Decision::kind) {
             Some(DecisionKind::Pause | DecisionKind::Escalate) => RolloutAsk::Pause,
             Some(DecisionKind::Hold)
-                if self.asked == Some(RolloutAsk::Pause) && !broken!(ctx.settings, HoldForEver) =>
+                if self.asked == Some(RolloutAsk::Pause)
+                    && !ctx.settings.broken.is(Mutation::HoldForEver) =>
             {
                 RolloutAsk::Resume
             }

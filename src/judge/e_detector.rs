@@ -43,11 +43,11 @@ use std::sync::LazyLock;
 
 use libm::{exp, log};
 
-use crate::domain::frame::Frame;
-use crate::domain::pod::PodIncrements;
-use crate::domain::signal::SignalKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::verdict::{Evidence, Reference, Verdict, VerdictClass};
+use backspin_domain::frame::Frame;
+use backspin_domain::pod::PodIncrements;
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::verdict::{Evidence, Reference, Verdict, VerdictClass};
 
 pub use params::Params;
 

@@ -24,10 +24,10 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use crate::domain::signal::SignalKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
+use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
 
 use super::inputs::{InputsSeen, fresh};
 use super::{Judge, Need, Needs, ParamError, check_range, words};

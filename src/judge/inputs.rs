@@ -3,8 +3,8 @@
 //! An input counts as there once it was fresh on any frame, also before the deploy: a service that stops
 //! reporting a metric is a matter for the missing-data rule, a service that never had it is not for this judge.
 
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::signal::{Quality, SIGNAL_COUNT, SignalKind};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::signal::{Quality, SIGNAL_COUNT, SignalKind};
 
 use super::{Need, Needs};
 
@@ -59,7 +59,7 @@ pub(super) fn fresh(arm: &ArmIncrements) -> Option<&ArmIncrements> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::signal::SignalSample;
+    use backspin_domain::signal::SignalSample;
 
     const EITHER: Needs = &[&[Need::ErrorCounts, Need::Signal(SignalKind::Cpu)], &[Need::LatencyBuckets]];
 

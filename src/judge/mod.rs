@@ -10,9 +10,9 @@ mod inputs;
 pub mod weighted;
 mod words;
 
-use crate::domain::frame::Frame;
-use crate::domain::signal::{CustomSignal, SignalKind};
-use crate::domain::verdict::{Evidence, Verdict};
+use backspin_domain::frame::Frame;
+use backspin_domain::signal::{CustomSignal, SignalKind};
+use backspin_domain::verdict::{Evidence, Verdict};
 
 /// One input that a judge may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ fn check_range(name: &'static str, got: f64, min: f64, max: f64) -> Result<(), P
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::verdict::VerdictClass;
+    use backspin_domain::verdict::VerdictClass;
 
     #[test]
     fn every_judge_has_valid_defaults_and_is_inconclusive_about_nothing() {

@@ -14,9 +14,9 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::frame::Frame;
-use crate::domain::signal::{CustomSignal, Quality, QueryValue, SignalKind, Worse};
-use crate::domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
+use backspin_domain::frame::Frame;
+use backspin_domain::signal::{CustomSignal, Quality, QueryValue, SignalKind, Worse};
+use backspin_domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
 
 use super::{Judge, Need, Needs, ParamError, check_range, words};
 

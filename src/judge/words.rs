@@ -1,6 +1,6 @@
 //! Numbers for people: three digits at most, with their unit.
 
-use crate::domain::signal::SignalKind;
+use backspin_domain::signal::SignalKind;
 
 /// A share as a percentage: `40.0 %`, `0.45 %`, `0.0031 %`.
 pub(super) fn percent(ratio: f64) -> String {

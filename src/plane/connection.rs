@@ -1,8 +1,8 @@
 //! What goes wrong on the way between the engine and the world: a request that does not get through, a reply that is
 //! lost. The world knows nothing of it, and no adapter does.
 
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::Fault;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::Fault;
 
 use super::drive::{Crash, CrashPoint};
 

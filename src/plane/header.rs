@@ -1,10 +1,10 @@
 //! The header of a record, the same for every plane.
 
-use crate::domain::entry::{PlaneKind, RECORD_VERSION, RunHeader};
-use crate::domain::seed::Seed;
-use crate::domain::time::WallTime;
-use crate::policy::{JudgeName, Policy};
-use crate::scenario::model::Scenario;
+use backspin_domain::entry::{PlaneKind, RECORD_VERSION, RunHeader};
+use backspin_domain::seed::Seed;
+use backspin_domain::time::WallTime;
+use backspin_policy::{JudgeName, Policy};
+use backspin_scenario::model::Scenario;
 
 /// Which run of a campaign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

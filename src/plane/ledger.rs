@@ -5,9 +5,9 @@
 
 use std::path::Path;
 
-use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::time::MonoTime;
-use crate::record::{Journal, JournalError, JournalOptions, Opened, RecordError, Recorder};
+use backspin_domain::entry::{Entry, RunHeader};
+use backspin_domain::time::MonoTime;
+use backspin_record::{Journal, JournalError, JournalOptions, Opened, RecordError, Recorder};
 
 /// What a driver writes to.
 pub(super) trait Ledger {

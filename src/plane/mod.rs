@@ -23,10 +23,10 @@ pub use drive::{Crash, CrashPoint, DriveError, LEASE};
 pub use header::RunId;
 pub use resume::{ResumeError, Resumed, resume};
 
-use crate::domain::signal::CustomSignal;
-use crate::engine::Engine;
-use crate::policy::Policy;
-use crate::policy::document::{Problem, Problems};
+use backspin_domain::signal::CustomSignal;
+use backspin_engine::Engine;
+use backspin_policy::Policy;
+use backspin_policy::document::{Problem, Problems};
 
 /// A fresh engine under a policy. `signals` are the user-defined ones, in the order of `Frame::queries`: the
 /// policy's own, or the columns of a recording.

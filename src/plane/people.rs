@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::OccupiedEntry;
 
-use crate::domain::engine_io::ApprovalAnswer;
-use crate::domain::id::{ActorId, ExecutionId, PlanHash};
-use crate::domain::time::{MonoTime, Now, WallTime};
-use crate::scenario::model::{Answer, PersonModel};
+use backspin_domain::engine_io::ApprovalAnswer;
+use backspin_domain::id::{ActorId, ExecutionId, PlanHash};
+use backspin_domain::time::{MonoTime, Now, WallTime};
+use backspin_scenario::model::{Answer, PersonModel};
 
 /// The people of a scenario, and what they are thinking about.
 #[derive(Clone, Debug)]

@@ -9,15 +9,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::engine_io::{Input, Output};
-use crate::domain::entry::{Entry, PlaneKind, RunHeader};
-use crate::domain::frame::Frame;
-use crate::domain::id::ServiceId;
-use crate::domain::signal::CustomSignal;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::TruthEntry;
-use crate::policy::{JudgeName, Policy};
-use crate::record::Recorder;
+use backspin_domain::engine_io::{Input, Output};
+use backspin_domain::entry::{Entry, PlaneKind, RunHeader};
+use backspin_domain::frame::Frame;
+use backspin_domain::id::ServiceId;
+use backspin_domain::signal::CustomSignal;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::TruthEntry;
+use backspin_policy::{JudgeName, Policy};
+use backspin_record::Recorder;
 
 use super::drive::{Course, Span, Surroundings, drive};
 use super::engine;

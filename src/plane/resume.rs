@@ -6,12 +6,12 @@
 //! come out on the way are not carried out again: whether the last of them took place only the world can tell, and
 //! the engine asks it when it is told that it was started again.
 
-use crate::domain::engine_io::{Input, JournalEntry, Output, RunClock};
-use crate::domain::entry::Entry;
-use crate::domain::time::{MonoTime, WallTime};
-use crate::engine::Engine;
-use crate::record::Difference;
-use crate::record::Side;
+use backspin_domain::engine_io::{Input, JournalEntry, Output, RunClock};
+use backspin_domain::entry::Entry;
+use backspin_domain::time::{MonoTime, WallTime};
+use backspin_engine::Engine;
+use backspin_record::Difference;
+use backspin_record::Side;
 
 /// Why a journal cannot be gone on with.
 #[derive(Debug, PartialEq, thiserror::Error)]
@@ -82,7 +82,7 @@ impl Fold<'_> {
     fn check(&mut self, seq: u64, at: MonoTime, entry: &JournalEntry) -> Result<(), ResumeError> {
         let fresh = self.ahead.pop_front();
         let same = |(when, written): &(MonoTime, JournalEntry)| {
-            *when == at && crate::record::same_entry(written, entry)
+            *when == at && backspin_record::same_entry(written, entry)
         };
         if fresh.as_ref().is_some_and(same) {
             self.index += 1;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use backspin_mocks::promql::{Catalog, Options, QuerySet, QuerySetError, SeriesKind, Value};
 
-use crate::domain::frame::Frame;
-use crate::domain::id::ServiceId;
-use crate::domain::signal::{Quality, QueryValue, SignalSample};
-use crate::domain::time::{Millis, MonoTime};
-use crate::policy::{Asks, Policy};
-use crate::world::{self, World};
+use backspin_domain::frame::Frame;
+use backspin_domain::id::ServiceId;
+use backspin_domain::signal::{Quality, QueryValue, SignalSample};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_policy::{Asks, Policy};
+use backspin_world::World;
 
 /// The policy's queries over the world's series.
 #[derive(Clone, Debug)]
@@ -31,8 +31,8 @@ impl SignalWindows {
         for series in world.series() {
             let labels: Vec<(&str, &str)> = series.labels.iter().map(|(k, v)| (*k, v.as_str())).collect();
             let kind = match series.kind {
-                world::SeriesKind::Counter => SeriesKind::Counter,
-                world::SeriesKind::Gauge => SeriesKind::Gauge,
+                backspin_world::SeriesKind::Counter => SeriesKind::Counter,
+                backspin_world::SeriesKind::Gauge => SeriesKind::Gauge,
             };
             catalog.add(kind, series.name, &labels);
         }

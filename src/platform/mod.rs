@@ -31,10 +31,10 @@ mod steps;
 
 pub use steps::Steps;
 
-use crate::domain::execution::FailureReason;
-use crate::domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
-use crate::domain::plan::StepAction;
-use crate::domain::service::InfraChange;
+use backspin_domain::execution::FailureReason;
+use backspin_domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::InfraChange;
 
 /// Weights of a route are whole numbers out of this many, on every platform.
 pub const WEIGHTS: f64 = 1_000_000.0;

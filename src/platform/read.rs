@@ -3,10 +3,10 @@
 use super::SAME_SHARE;
 use super::steps::pods_for;
 use super::{Platform, SharedDeployment, Steps, TakenBack};
-use crate::domain::execution::{EffectState, FailureReason};
-use crate::domain::id::{Attempt, FlagKey, VersionId};
-use crate::domain::plan::StepAction;
-use crate::domain::service::InfraChange;
+use backspin_domain::execution::{EffectState, FailureReason};
+use backspin_domain::id::{Attempt, FlagKey, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::InfraChange;
 
 impl Steps {
     /// What is to be seen of an effect. A message is recognised by execution and step, since that is what its reader

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 
 use super::{Platform, SAME_SHARE, TakenBack};
-use crate::domain::execution::{FailureReason, StepOutcome};
-use crate::domain::id::{Attempt, FlagKey, VersionId};
-use crate::domain::plan::StepAction;
-use crate::domain::service::InfraChange;
+use backspin_domain::execution::{FailureReason, StepOutcome};
+use backspin_domain::id::{Attempt, FlagKey, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::InfraChange;
 
 /// Actions under way, and outcomes that nobody has taken yet.
 #[derive(Clone, Debug, Default)]

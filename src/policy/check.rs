@@ -7,9 +7,9 @@ use super::document::{Document, Problem, Source, Step};
 use super::file::{JudgeEntry, PolicyFile, SeverityEntry};
 use super::rule::Rule;
 use super::{JudgeName, Policy};
-use crate::domain::service::Environment;
-use crate::domain::signal::SignalKind;
-use crate::judge::ParamError;
+use backspin_domain::service::Environment;
+use backspin_domain::signal::SignalKind;
+use backspin_judge::ParamError;
 
 /// Checks all rules.
 pub(super) fn check(source: &Source, document: &Document<PolicyFile>, policy: &Policy) -> Vec<Problem> {

@@ -8,13 +8,14 @@ use super::file::{
     SeverityEntry, SignalQueries, StandingEntry, TargetEntry, TurnsEntry, WindowEntry,
 };
 use super::{Asks, NamedQuery, Policy};
-use crate::domain::signal::{CustomSignal, SignalKind};
-use crate::domain::time::WallTime;
-use crate::engine::settings::{
+use backspin_domain::signal::{CustomSignal, SignalKind};
+use backspin_domain::time::WallTime;
+use backspin_engine::mutation::Broken;
+use backspin_engine::settings::{
     Approvals, Attribution, BreakerRule, Calendar, ExecutionRules, Freeze, MissingData, Planning, Settings,
     SeverityRule, StandingApproval, TargetRule, TurnRule, Window,
 };
-use crate::judge::JudgeParams;
+use backspin_judge::JudgeParams;
 
 /// A file's meaning. Moments were checked to be moments.
 pub(super) fn policy(file: &PolicyFile) -> Policy {
@@ -77,8 +78,7 @@ fn moment_text(at: WallTime) -> String {
 fn settings(file: &PolicyFile) -> Settings {
     let (missing, planning, execution) = (&file.missing_data, &file.planning, &file.execution);
     Settings {
-        #[cfg(test)]
-        mutation: None,
+        broken: Broken::default(),
         collect_every: file.collect_every.0,
         severity: match file.severity {
             SeverityEntry::Effect(effect) => SeverityRule::Effect {
@@ -283,7 +283,7 @@ impl Policy {
             CustomEntry {
                 name: signal.name.clone(),
                 query: query.map(|query| query.text.clone()).unwrap_or_default(),
-                worse: signal.worse.unwrap_or(crate::domain::signal::Worse::Higher),
+                worse: signal.worse.unwrap_or(backspin_domain::signal::Worse::Higher),
                 threshold: signal.threshold,
                 weight: signal.weight,
             }

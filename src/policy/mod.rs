@@ -21,9 +21,9 @@ mod tests;
 use backspin_mocks::promql::{self, Shape};
 use sha2::{Digest, Sha256};
 
-use crate::domain::signal::{CustomSignal, SignalKind};
-use crate::engine::settings::{Attribution, MissingAction, MissingData, Settings, SeverityRule};
-use crate::judge::{JudgeParams, e_detector, flagger, weighted};
+use backspin_domain::signal::{CustomSignal, SignalKind};
+use backspin_engine::settings::{Attribution, MissingAction, MissingData, Settings, SeverityRule};
+use backspin_judge::{JudgeParams, e_detector, flagger, weighted};
 use document::nearest::nearest;
 
 pub use load::{default_policy, from_json, load, parse, schema};
@@ -77,7 +77,7 @@ impl NamedQuery {
     }
 
     /// The query for one service.
-    pub fn for_service(&self, service: &crate::domain::id::ServiceId) -> String {
+    pub fn for_service(&self, service: &backspin_domain::id::ServiceId) -> String {
         self.text.replace(queries::SERVICE, service.as_str())
     }
 }

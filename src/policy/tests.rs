@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::document::{FileKind, Problems, Source};
 use super::{Asks, JudgeName, Policy, default_policy, from_json, parse, schema};
-use crate::domain::id::ServiceId;
-use crate::engine::settings::{Attribution, MissingAction, Settings, SeverityRule};
+use backspin_domain::id::ServiceId;
+use backspin_engine::settings::{Attribution, MissingAction, Settings, SeverityRule};
 
 const FULL: &str = include_str!("../../policies/default.yaml");
 

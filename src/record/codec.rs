@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::error::RecordError;
 use super::float_in::FloatIn;
 use super::float_out::FloatOut;
-use crate::domain::entry::{Entry, RECORD_VERSION, RECORD_VERSIONS_READ};
+use backspin_domain::entry::{Entry, RECORD_VERSION, RECORD_VERSIONS_READ};
 
 /// One line of a record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

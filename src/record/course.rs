@@ -2,7 +2,7 @@
 
 use super::codec::Strictness;
 use super::error::RecordError;
-use crate::domain::entry::{Entry, RECORD_VERSION};
+use backspin_domain::entry::{Entry, RECORD_VERSION};
 
 /// How far a record has been read or written, and how it is to be read.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! Comparing what two runs wrote down: the heart of a replay.
 
 use super::codec::encode_line;
-use crate::domain::engine_io::JournalEntry;
-use crate::domain::entry::Entry;
-use crate::domain::time::MonoTime;
+use backspin_domain::engine_io::JournalEntry;
+use backspin_domain::entry::Entry;
+use backspin_domain::time::MonoTime;
 
 /// One side of a difference.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::flaw::Unsound;
-use crate::domain::entry::RECORD_VERSIONS_READ;
+use backspin_domain::entry::RECORD_VERSIONS_READ;
 
 /// What can be wrong with a record. Lines count from 1.
 #[derive(Debug, thiserror::Error)]

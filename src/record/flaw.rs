@@ -7,7 +7,7 @@ use std::fmt;
 
 use super::frame::Frame;
 use super::hash::LineHash;
-use crate::domain::entry::RECORD_VERSION;
+use backspin_domain::entry::RECORD_VERSION;
 
 /// Where something is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -26,8 +26,8 @@ mod hash;
 mod journal;
 mod reader;
 mod recorder;
-#[cfg(test)]
-pub(crate) mod sample;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -36,7 +36,7 @@ pub use codec::{Line, decode_line, encode_line};
 pub use difference::{Difference, Side, first_difference, same_entry};
 pub use error::RecordError;
 pub use flaw::{Change, Damage, Place, Unsound};
-pub(crate) use journal::holds_journal;
+pub use journal::holds_journal;
 pub use journal::{
     Cut, Doing, HeadKey, HeadPublicKey, Journal, JournalError, JournalOptions, JournalReader, Opened,
 };

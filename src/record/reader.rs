@@ -8,7 +8,7 @@ use super::course::Course;
 use super::error::RecordError;
 use super::flaw::{Chain, Change, Flaw, Place, Unsound};
 use super::frame::Frame;
-use crate::domain::entry::{Entry, RECORD_VERSION};
+use backspin_domain::entry::{Entry, RECORD_VERSION};
 
 /// The longest line that is read; an entry with a large policy or plan is a few hundred kilobytes.
 pub const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;

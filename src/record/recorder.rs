@@ -1,7 +1,7 @@
 //! Collecting entries while a run goes on.
 
-use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::time::MonoTime;
+use backspin_domain::entry::{Entry, RunHeader};
+use backspin_domain::time::MonoTime;
 
 /// Collects a run's entries in memory, in the order they are pushed. A push is amortised constant.
 ///

@@ -2,47 +2,58 @@
 
 use std::sync::Arc;
 
-use crate::domain::engine_io::{Input, JournalEntry, RolloutAsk};
-use crate::domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
-use crate::domain::event::{Decision, DecisionKind, Effect, Reason, RollbackEvent, Severity, Trigger};
-use crate::domain::execution::{ExecutionStatus, StepOutcome, StepResult};
-use crate::domain::expectation::{Expectation, Never};
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
-use crate::domain::id::{ActorId, Attempt, ExecutionId, ServiceId, VersionId};
-use crate::domain::plan::{
+use backspin_domain::engine_io::{Input, JournalEntry, RolloutAsk};
+use backspin_domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
+use backspin_domain::event::{Decision, DecisionKind, Effect, Reason, RollbackEvent, Severity, Trigger};
+use backspin_domain::execution::{ExecutionStatus, StepOutcome, StepResult};
+use backspin_domain::expectation::{Expectation, Never};
+use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
+use backspin_domain::id::{ActorId, Attempt, ExecutionId, ServiceId, VersionId};
+use backspin_domain::plan::{
     Approval, Check, CheckResult, OnFailure, Rejected, Risk, RiskKind, RiskLevel, RollbackPlan, Step,
     StepAction, Strategy,
 };
-use crate::domain::seed::Seed;
-use crate::domain::signal::{Quality, SignalKind, SignalSample};
-use crate::domain::time::{Millis, MonoTime, WallTime};
-use crate::domain::truth::{Cause, Milestone, Truth, TruthEntry, TruthTick};
-use crate::domain::units::{Ratio, TrafficShare};
-use crate::domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
+use backspin_domain::seed::Seed;
+use backspin_domain::signal::{Quality, SignalKind, SignalSample};
+use backspin_domain::time::{Millis, MonoTime, WallTime};
+use backspin_domain::truth::{Cause, Milestone, Truth, TruthEntry, TruthTick};
+use backspin_domain::units::{Ratio, TrafficShare};
+use backspin_domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
 
 /// What the record tells. The defaults: a canary that starts to fail 12 minutes after its deploy, is rolled back
 /// 45 s later in two stages, and is watched for an hour.
 #[derive(Clone, Debug)]
-pub(crate) struct Sample {
-    pub(crate) scenario: &'static str,
-    pub(crate) family: &'static str,
-    pub(crate) judge: &'static str,
-    pub(crate) seed_index: u64,
-    pub(crate) plane: PlaneKind,
-    pub(crate) cause: Cause,
+pub struct Sample {
+    /// Name of the scenario.
+    pub scenario: &'static str,
+    /// Its family.
+    pub family: &'static str,
+    /// Who judges.
+    pub judge: &'static str,
+    /// Which of the seeds it is.
+    pub seed_index: u64,
+    /// What played it.
+    pub plane: PlaneKind,
+    /// What is wrong, as the truth says.
+    pub cause: Cause,
     /// After the deploy; negative values cannot be.
-    pub(crate) onset: Option<Millis>,
+    pub onset: Option<Millis>,
     /// After the deploy: the decision, and which.
-    pub(crate) decided: Option<(Millis, DecisionKind)>,
+    pub decided: Option<(Millis, DecisionKind)>,
     /// From the decision to the milestones, if they are reached.
-    pub(crate) mitigated_after: Option<Millis>,
-    pub(crate) extra_error_ratio: f64,
-    pub(crate) latency_factor: f64,
+    pub mitigated_after: Option<Millis>,
+    /// Errors of the candidate beyond those of the stable version, 0 to 1.
+    pub extra_error_ratio: f64,
+    /// How much slower the candidate is; 1 is as fast.
+    pub latency_factor: f64,
     /// Scrapes of the candidate that are lost, counted from the deploy.
-    pub(crate) gap: std::ops::Range<u64>,
-    pub(crate) latency_recorded: bool,
-    pub(crate) expect: Option<Expectation>,
-    pub(crate) requests_per_scrape: f64,
+    pub gap: std::ops::Range<u64>,
+    /// Whether latency was measured at all.
+    pub latency_recorded: bool,
+    /// What the scenario expects.
+    pub expect: Option<Expectation>,
+    /// Requests between two scrapes, both versions together.
+    pub requests_per_scrape: f64,
 }
 
 impl Default for Sample {
@@ -67,7 +78,8 @@ impl Default for Sample {
     }
 }
 
-pub(crate) fn expect_rollback() -> Expectation {
+/// A rollback to `v41` is expected, and soon.
+pub fn expect_rollback() -> Expectation {
     Expectation {
         decision: vec![DecisionKind::RollBack],
         target: Some(version("v41")),
@@ -80,7 +92,8 @@ pub(crate) fn expect_rollback() -> Expectation {
     }
 }
 
-pub(crate) fn expect_hold() -> Expectation {
+/// No rollback is expected.
+pub fn expect_hold() -> Expectation {
     Expectation {
         decision: vec![DecisionKind::Hold, DecisionKind::Pause],
         target: None,
@@ -93,7 +106,8 @@ pub(crate) fn expect_hold() -> Expectation {
     }
 }
 
-pub(crate) fn version(name: &str) -> VersionId {
+/// A version of this name.
+pub fn version(name: &str) -> VersionId {
     VersionId::new(name).expect("a valid name")
 }
 
@@ -101,13 +115,17 @@ fn service() -> ServiceId {
     ServiceId::new("checkout").expect("a valid name")
 }
 
-pub(crate) const HISTORY: Millis = Millis::from_mins(30);
-pub(crate) const WATCH: Millis = Millis::from_mins(60);
-pub(crate) const SCRAPE: Millis = Millis::from_secs(15);
+/// From the start to the deploy.
+pub const HISTORY: Millis = Millis::from_mins(30);
+/// From the deploy to the end.
+pub const WATCH: Millis = Millis::from_mins(60);
+/// Between two scrapes.
+pub const SCRAPE: Millis = Millis::from_secs(15);
 const DEPLOYED: MonoTime = MonoTime(HISTORY.0);
 
 impl Sample {
-    pub(crate) fn header(&self) -> RunHeader {
+    /// The header of the record.
+    pub fn header(&self) -> RunHeader {
         RunHeader {
             version: RECORD_VERSION,
             scenario: self.scenario.into(),
@@ -131,7 +149,8 @@ impl Sample {
         }
     }
 
-    pub(crate) fn entries(&self) -> Vec<Entry> {
+    /// The whole record.
+    pub fn entries(&self) -> Vec<Entry> {
         let mut entries = vec![Entry::Header(Box::new(self.header()))];
         entries.push(Entry::Truth(MonoTime::ZERO, TruthEntry::Known(self.truth())));
         let mut reached = [false; 2];

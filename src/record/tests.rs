@@ -7,16 +7,16 @@ use super::{
     Difference, RecordError, RecordReader, decode_line, encode_line, first_difference, write_lines,
     write_record,
 };
-use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::Entry;
-use crate::domain::event::{Decision, DecisionKind, Reason};
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::ServiceId;
-use crate::domain::plan::{Check, CheckResult};
-use crate::domain::signal::{Quality, QueryValue};
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{TruthEntry, TruthTick};
-use crate::domain::verdict::{Reference, Verdict, VerdictClass};
+use backspin_domain::engine_io::{Input, JournalEntry};
+use backspin_domain::entry::Entry;
+use backspin_domain::event::{Decision, DecisionKind, Reason};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::id::ServiceId;
+use backspin_domain::plan::{Check, CheckResult};
+use backspin_domain::signal::{Quality, QueryValue};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{TruthEntry, TruthTick};
+use backspin_domain::verdict::{Reference, Verdict, VerdictClass};
 
 fn bytes(entries: &[Entry]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -91,7 +91,7 @@ fn a_future_header_with_unknown_fields_is_a_version_error() {
 
 fn fixture(name: &str) -> Vec<u8> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    std::fs::read(root.join("tests/fixtures/records").join(name)).expect("a fixture")
+    std::fs::read(root.join("../../tests/fixtures/records").join(name)).expect("a fixture")
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn any_entry() -> impl Strategy<Value = Entry> {
         }),
         (at.clone(), tick).prop_map(|(at, tick)| Entry::Truth(at, TruthEntry::Tick(tick))),
         (at.clone(), check).prop_map(|(at, check)| {
-            let execution = crate::domain::id::ExecutionId(1);
+            let execution = backspin_domain::id::ExecutionId(1);
             Entry::Journal(at, JournalEntry::Validated { execution, checks: vec![check] })
         }),
         (at, ".*").prop_map(|(at, words)| {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::codec::encode_line;
 use super::error::RecordError;
-use crate::domain::entry::Entry;
+use backspin_domain::entry::Entry;
 
 /// Writes the entries' lines. Flushing is the caller's.
 pub fn write_lines<E: Borrow<Entry>>(

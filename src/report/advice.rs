@@ -2,7 +2,7 @@
 
 use super::story::Story;
 use super::words;
-use crate::score::{Class, Elapsed, Feasible, RunOutcome};
+use backspin_score::{Class, Elapsed, Feasible, RunOutcome};
 
 /// A decision later than this many times D* leaves most of the possible speed unused (target: median 2.2).
 const SLOW_TIMES_BOUND: f64 = 4.0;
@@ -64,7 +64,7 @@ pub(super) fn advice(outcome: &RunOutcome, story: &Story) -> Vec<String> {
     for never in &outcome.never_broken {
         let expected = outcome.expect.as_ref().is_some_and(|expect| expect.never.contains(never));
         if expected {
-            advice.push(format!("Never again: {}.", crate::score::Unmet::Never(*never)));
+            advice.push(format!("Never again: {}.", backspin_score::Unmet::Never(*never)));
         }
     }
     advice

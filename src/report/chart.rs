@@ -328,7 +328,7 @@ mod tests {
     use super::super::model::Limits;
     use super::super::series::series;
     use super::*;
-    use crate::record::sample::Sample;
+    use backspin_record::sample::Sample;
 
     fn picture(sample: &Sample) -> String {
         draw(&series(&sample.entries(), Limits::default()), "esr", "a <label>").expect("drawn")

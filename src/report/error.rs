@@ -3,10 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::record::RecordError;
+use backspin_record::RecordError;
 
 use super::write::MARKER;
-use crate::score::ScoreError;
+use backspin_score::ScoreError;
 
 /// What can go wrong when a report is written.
 #[derive(Debug, thiserror::Error)]

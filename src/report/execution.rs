@@ -12,14 +12,14 @@ use super::story::{
 };
 use super::told::seen;
 use super::{words, wrapped};
-use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::Entry;
-use crate::domain::execution::StepResult;
-use crate::domain::id::ExecutionId;
-use crate::domain::plan::Purpose;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::{Milestone, TruthEntry};
-use crate::score::{ExecutionFacts, RecordFacts};
+use backspin_domain::engine_io::{Input, JournalEntry};
+use backspin_domain::entry::Entry;
+use backspin_domain::execution::StepResult;
+use backspin_domain::id::ExecutionId;
+use backspin_domain::plan::Purpose;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::{Milestone, TruthEntry};
+use backspin_score::{ExecutionFacts, RecordFacts};
 
 /// The version of the JSON.
 pub const EXECUTION_REPORT_VERSION: u32 = 1;

@@ -3,7 +3,7 @@
 
 use super::columns::Column;
 use super::words;
-use crate::score::{Estimate, Figures, Quantile, Share, Spread};
+use backspin_score::{Estimate, Figures, Quantile, Share, Spread};
 
 /// A figure.
 pub(super) struct Figure {
@@ -354,7 +354,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::score::CostWeights;
+    use backspin_score::CostWeights;
 
     #[test]
     fn every_number_has_a_name_of_its_own() {

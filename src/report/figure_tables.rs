@@ -7,7 +7,7 @@ use super::group::By;
 use super::model::CampaignReport;
 use super::summary::Summary;
 use super::words;
-use crate::score::CostWeights;
+use backspin_score::CostWeights;
 
 /// All of them.
 #[derive(Serialize)]

@@ -8,7 +8,7 @@ use super::headline;
 use super::model::CampaignReport;
 use super::summary::Summary;
 use super::words;
-use crate::score::{Calibration, Figures, Share};
+use backspin_score::{Calibration, Figures, Share};
 
 /// `figures.csv`: what runs are grouped by, the group, the judge, and every number of every figure. A number that there is not,
 /// or that was not reached, is an empty field.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::score::{Arms, RunOutcome};
+use backspin_score::{Arms, RunOutcome};
 
 /// What runs are grouped by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,8 +3,8 @@
 use super::model::CampaignReport;
 use super::summary::Summary;
 use super::words::{self, plural};
-use crate::domain::entry::PlaneKind;
-use crate::score::ExpectationStatus;
+use backspin_domain::entry::PlaneKind;
+use backspin_score::ExpectationStatus;
 
 /// What the policy's judge made of it, in one sentence.
 pub(super) fn headline(report: &CampaignReport, summary: &Summary<'_>) -> String {

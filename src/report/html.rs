@@ -15,14 +15,14 @@ use super::story::{Story, story};
 use super::summary::{ScenarioSummary, Summary, course_words};
 use super::words::{self, NOTHING};
 use super::{advice, chart, headline, replayed, table};
-use crate::domain::entry::Entry;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::TruthEntry;
-use crate::score::{ExpectationStatus, RunOutcome, score_entries};
+use backspin_domain::entry::Entry;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::TruthEntry;
+use backspin_score::{ExpectationStatus, RunOutcome, score_entries};
 
 /// The templates, in the binary. All but the style sheet are escaped as HTML.
 #[derive(rust_embed::RustEmbed)]
-#[folder = "reports/templates/"]
+#[folder = "../../reports/templates/"]
 struct Templates;
 
 /// Everything the page shows, as the templates name it.
@@ -122,8 +122,8 @@ pub(super) fn render(report: &CampaignReport, summary: &Summary<'_>) -> Result<S
         scenarios,
         told,
         sections,
-        slo: words::percent(crate::score::SLO),
-        alpha: words::percent(crate::score::ALPHA),
+        slo: words::percent(backspin_score::SLO),
+        alpha: words::percent(backspin_score::ALPHA),
     };
     let page = "index.html";
     let failed = |source| ReportError::Template { name: page.to_owned(), source };
@@ -276,9 +276,9 @@ fn assumptions(entries: &[Entry], onset: Option<MonoTime>) -> Vec<String> {
 
 const fn plane(outcome: &RunOutcome) -> &'static str {
     match outcome.plane {
-        crate::domain::entry::PlaneKind::Direct => "direct",
-        crate::domain::entry::PlaneKind::Http => "http",
-        crate::domain::entry::PlaneKind::Recorded => "recorded",
+        backspin_domain::entry::PlaneKind::Direct => "direct",
+        backspin_domain::entry::PlaneKind::Http => "http",
+        backspin_domain::entry::PlaneKind::Recorded => "recorded",
     }
 }
 

@@ -9,7 +9,7 @@ use super::headline;
 use super::model::{CampaignReport, REFERENCE_JUDGE, SourceCredit};
 use super::notice::{Notice, notices};
 use super::summary::Summary;
-use crate::score::{
+use backspin_score::{
     ALPHA, BUDGET_PERIOD_HOURS, Calibration, CostWeights, Figures, RunOutcome, SLO, SeedsExpectation,
 };
 

@@ -6,7 +6,7 @@ use super::group::Group;
 use super::model::REFERENCE_JUDGE;
 use super::summary::Summary;
 use super::words;
-use crate::score::Figures;
+use backspin_score::Figures;
 
 /// A judge's row of the matrix.
 #[derive(Serialize)]
@@ -51,7 +51,7 @@ fn matrix_row(judge: &str, summary: &Summary<'_>) -> MatrixRow {
 
 fn cell(figures: Option<&Figures>) -> Cell {
     let Some(f) = figures else { return Cell { tone: "none", ..Cell::default() } };
-    let count = |share: &crate::score::Share| {
+    let count = |share: &backspin_score::Share| {
         (share.n > 0).then(|| Count { k: share.k, n: share.n, interval: words::interval(share) })
     };
     // A false rollback of a bad deploy is already among those not caught; here only what good deploys suffered,

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::entry::Entry;
-use crate::score::{CostWeights, RunOutcome};
+use backspin_domain::entry::Entry;
+use backspin_score::{CostWeights, RunOutcome};
 
 /// The judge that all others are compared with (SPEC 2.3). It stands last in every table.
 pub const REFERENCE_JUDGE: &str = "weighted";

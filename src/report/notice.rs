@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::model::CampaignReport;
 use super::summary::{ScenarioSummary, Summary};
 use super::words::plural;
-use crate::score::{ExpectationStatus, Figures};
+use backspin_score::{ExpectationStatus, Figures};
 
 /// Something to know first.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

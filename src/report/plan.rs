@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use super::story::{event_words, plan_facts, rejected, risks};
 use super::{words, wrapped};
-use crate::domain::plan::{Check, OnFailure, RollbackPlan, Step};
-use crate::domain::time::MonoTime;
+use backspin_domain::plan::{Check, OnFailure, RollbackPlan, Step};
+use backspin_domain::time::MonoTime;
 
 /// The version of the JSON that `backspin plan` prints.
 pub const PLAN_VERSION: u32 = 1;
@@ -78,10 +78,10 @@ fn list(out: &mut String, title: &str, width: usize, lines: &[String]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::engine_io::JournalEntry;
-    use crate::domain::entry::Entry;
-    use crate::domain::plan::StepAction;
-    use crate::record::sample::Sample;
+    use backspin_domain::engine_io::JournalEntry;
+    use backspin_domain::entry::Entry;
+    use backspin_domain::plan::StepAction;
+    use backspin_record::sample::Sample;
 
     #[test]
     fn a_plan_is_told_in_full() {

@@ -16,11 +16,11 @@
 //! | the checks of the whole took longer than all steps | a shorter `settle`, or faster signals |
 //! | it ended in a split or an unknown state | a person has to finish it |
 
-use crate::domain::engine_io::Wait;
-use crate::domain::execution::{EffectState, SafeState, StepOutcome};
-use crate::domain::plan::StepAction;
-use crate::domain::time::{Millis, MonoTime};
-use crate::score::ExecutionFacts;
+use backspin_domain::engine_io::Wait;
+use backspin_domain::execution::{EffectState, SafeState, StepOutcome};
+use backspin_domain::plan::StepAction;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_score::ExecutionFacts;
 
 use super::words;
 
@@ -171,11 +171,11 @@ fn times(n: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::execution::StepResult;
-    use crate::domain::id::ActorId;
-    use crate::domain::plan::Purpose;
-    use crate::record::sample::Sample;
-    use crate::score::{AttemptFacts, RecordFacts, Refusal};
+    use backspin_domain::execution::StepResult;
+    use backspin_domain::id::ActorId;
+    use backspin_domain::plan::Purpose;
+    use backspin_record::sample::Sample;
+    use backspin_score::{AttemptFacts, RecordFacts, Refusal};
 
     /// The execution of the sample: five steps, forty-three seconds, nothing to complain of but its last step.
     fn facts() -> ExecutionFacts {
@@ -283,7 +283,7 @@ mod tests {
         let at = MonoTime::ZERO;
         let wait = |wait: Wait| move |f: &mut ExecutionFacts| f.waits.push((at, wait, at));
         check(wait(Wait::RateLimit), Some("held it up once: raise `execution.effects_per_minute`"));
-        check(wait(Wait::Breaker(crate::domain::plan::Actuator::Traffic)), Some("held it up once"));
+        check(wait(Wait::Breaker(backspin_domain::plan::Actuator::Traffic)), Some("held it up once"));
         check(wait(Wait::Calendar("freeze `eve` is in force".to_owned())), Some("when_closing"));
         check(|f| f.restarts.push(Millis::from_secs(20)), Some("away for up to 20s"));
     }

@@ -1,7 +1,7 @@
 //! The words for what a replayed recording cannot say for certain.
 
-use crate::domain::time::MonoTime;
-use crate::domain::truth::ReplaySensitivity;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::ReplaySensitivity;
 
 /// What other decays of the version's damage would have meant, by the same decisions; none where nothing was told.
 pub fn sensitivity(onset: Option<MonoTime>, found: &[ReplaySensitivity]) -> Option<String> {
@@ -27,7 +27,7 @@ pub fn sensitivity(onset: Option<MonoTime>, found: &[ReplaySensitivity]) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Millis;
+    use backspin_domain::time::Millis;
 
     #[test]
     fn each_decay_is_told_and_nothing_is_told_of_nothing() {

@@ -1,13 +1,13 @@
 //! From a record to the lines of its picture.
 
 use super::model::Limits;
-use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::{Entry, PlaneKind, deployed};
-use crate::domain::event::{Decision, DecisionKind};
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS};
-use crate::domain::signal::{Quality, SignalKind};
-use crate::domain::time::MonoTime;
-use crate::domain::truth::{Milestone, TruthEntry};
+use backspin_domain::engine_io::{Input, JournalEntry};
+use backspin_domain::entry::{Entry, PlaneKind, deployed};
+use backspin_domain::event::{Decision, DecisionKind};
+use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS};
+use backspin_domain::signal::{Quality, SignalKind};
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::{Milestone, TruthEntry};
 
 /// Points by time, in minutes since the deploy; none where there was no data.
 pub(super) type Points = Vec<(f64, Option<f64>)>;
@@ -255,7 +255,7 @@ pub(super) fn p99_ms(arm: &ArmIncrements) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::Sample;
+    use backspin_record::sample::Sample;
 
     fn arm(buckets: &[(usize, u32)]) -> ArmIncrements {
         let mut arm = ArmIncrements { quality: Quality::Fresh, ..ArmIncrements::default() };

@@ -5,14 +5,14 @@ use serde::Serialize;
 use super::recommend::recommend;
 use super::told::{Told, told};
 use super::words::{self, NOTHING};
-use crate::domain::engine_io::JournalEntry;
-use crate::domain::entry::Entry;
-use crate::domain::event::{Decision, RollbackEvent};
-use crate::domain::execution::StepOutcome;
-use crate::domain::plan::{Approval, Check, CheckResult, Purpose, RiskKind, RiskLevel, RollbackPlan};
-use crate::domain::time::MonoTime;
-use crate::domain::truth::{Milestone, TruthEntry};
-use crate::score::{AttemptFacts, ExecutionFacts, RecordFacts};
+use backspin_domain::engine_io::JournalEntry;
+use backspin_domain::entry::Entry;
+use backspin_domain::event::{Decision, RollbackEvent};
+use backspin_domain::execution::StepOutcome;
+use backspin_domain::plan::{Approval, Check, CheckResult, Purpose, RiskKind, RiskLevel, RollbackPlan};
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::{Milestone, TruthEntry};
+use backspin_score::{AttemptFacts, ExecutionFacts, RecordFacts};
 
 /// The story, in words.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -208,8 +208,8 @@ pub(super) fn event_words(event: &RollbackEvent) -> EventWords {
     }
 }
 
-const fn trigger(trigger: crate::domain::event::Trigger) -> &'static str {
-    use crate::domain::event::Trigger;
+const fn trigger(trigger: backspin_domain::event::Trigger) -> &'static str {
+    use backspin_domain::event::Trigger;
     match trigger {
         Trigger::Manual => "manual",
         Trigger::Automated => "automated",
@@ -229,7 +229,7 @@ pub(super) fn plan_facts(plan: &RollbackPlan) -> Vec<(&'static str, String)> {
         Approval::Standing { approver, .. } => format!("standing, given by {approver}"),
         Approval::Required { role, reason } => format!("{role}, because {reason}"),
     };
-    let names = |items: &[crate::domain::id::ServiceId]| {
+    let names = |items: &[backspin_domain::id::ServiceId]| {
         items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     };
     let mut facts = vec![

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use super::group::{By, Group};
 use super::model::{CampaignReport, REFERENCE_JUDGE};
 use super::words::NOTHING;
-use crate::domain::event::DecisionKind;
-use crate::domain::expectation::Expectation;
-use crate::score::{Calibration, Figures, RunOutcome, SeedsExpectation, grouped, over_seeds};
+use backspin_domain::event::DecisionKind;
+use backspin_domain::expectation::Expectation;
+use backspin_score::{Calibration, Figures, RunOutcome, SeedsExpectation, grouped, over_seeds};
 
 /// All groups of a campaign.
 #[derive(Clone, Debug)]

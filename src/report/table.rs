@@ -9,7 +9,7 @@ use super::notice::notices;
 use super::summary::{ScenarioSummary, Summary};
 use super::words;
 use super::wrap::wrapped;
-use crate::score::{CostWeights, Figures, Spread};
+use backspin_score::{CostWeights, Figures, Spread};
 
 /// Everything about a campaign, for a terminal of `width` columns: judges, and then every judge by groups, or if no grouping is
 /// wanted, the policy's own by scenario.
@@ -188,7 +188,7 @@ fn status(scenario: &ScenarioSummary<'_>) -> String {
     scenario.expectation.as_ref().map_or_else(
         || words::NOTHING.to_owned(),
         |e| match e.status {
-            crate::score::ExpectationStatus::Missed => format!("MISSED {}/{}", e.met.k, e.met.n),
+            backspin_score::ExpectationStatus::Missed => format!("MISSED {}/{}", e.met.k, e.met.n),
             status => format!("{status} {}/{}", e.met.k, e.met.n),
         },
     )

@@ -1,11 +1,11 @@
 use super::{By, CampaignReport, REFERENCE_JUDGE, Shown, table, write};
-use crate::domain::entry::PlaneKind;
-use crate::domain::event::DecisionKind;
-use crate::domain::expectation::Expectation;
-use crate::domain::time::Millis;
-use crate::domain::truth::Cause;
-use crate::record::sample::{Sample, expect_hold, expect_rollback};
-use crate::score::score_entries;
+use backspin_domain::entry::PlaneKind;
+use backspin_domain::event::DecisionKind;
+use backspin_domain::expectation::Expectation;
+use backspin_domain::time::Millis;
+use backspin_domain::truth::Cause;
+use backspin_record::sample::{Sample, expect_hold, expect_rollback};
+use backspin_score::score_entries;
 
 /// A campaign of four scenarios, forty seeds and two judges.
 fn campaign() -> CampaignReport {

@@ -1,11 +1,11 @@
 //! Journal entries in words. Where one sentence is enough, the timelines and `explain` say the same; the rest each of them tells
 //! in its own way.
 
-use crate::domain::engine_io::{JournalEntry, RolloutAsk};
-use crate::domain::event::Decision;
-use crate::domain::execution::{EffectState, ExecutionStatus, StepResult};
-use crate::domain::id::ExecutionId;
-use crate::domain::plan::{CheckResult, RollbackPlan};
+use backspin_domain::engine_io::{JournalEntry, RolloutAsk};
+use backspin_domain::event::Decision;
+use backspin_domain::execution::{EffectState, ExecutionStatus, StepResult};
+use backspin_domain::id::ExecutionId;
+use backspin_domain::plan::{CheckResult, RollbackPlan};
 
 /// How a journal entry is to be told.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,8 +1,8 @@
 //! Numbers in words, the same in every output: a number has its unit, an estimate its interval and n.
 
-use crate::domain::signal::SignalKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::score::{Quantile, Share};
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_score::{Quantile, Share};
 
 /// What stands where there is nothing to say.
 pub(super) const NOTHING: &str = "–";

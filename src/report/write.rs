@@ -9,8 +9,8 @@ use super::error::ReportError;
 use super::model::{CampaignReport, Shown};
 use super::summary::Summary;
 use super::{files, html, json};
-use crate::domain::entry::Entry;
-use crate::record::write_record;
+use backspin_domain::entry::Entry;
+use backspin_record::write_record;
 
 /// The file that tells a folder of ours from any other.
 pub const MARKER: &str = ".backspin-report";

@@ -2,7 +2,7 @@
 
 use super::file::{Cache, Database, Queue, ScenarioFile};
 use super::model::{CacheModel, DatabaseModel, QueueModel};
-use crate::domain::time::Millis;
+use backspin_domain::time::Millis;
 
 pub(super) fn cache(file: &ScenarioFile) -> Option<CacheModel> {
     let Cache { hit_ratio, fills_after } = file.cache?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::file::{Dependency, ScenarioFile};
 use super::model::{CalleeModel, DependencyModel};
-use crate::domain::id::ServiceId;
+use backspin_domain::id::ServiceId;
 
 /// The dependency, with what it calls where it has a capacity. Total: rings and services that nobody calls are found by the
 /// checks.

@@ -5,10 +5,10 @@
 //! onset some seconds later, and that of a leak when memory is short. Cause and remedy are the same.
 
 use super::model::{DeployModel, Scenario, StatedTruth, WorldEvent};
-use crate::domain::id::{FlagKey, VersionId};
-use crate::domain::service::{RolloutKind, SchemaChange};
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Cause, Truth};
+use backspin_domain::id::{FlagKey, VersionId};
+use backspin_domain::service::{RolloutKind, SchemaChange};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Cause, Truth};
 
 /// What is really the matter, as far as the timeline tells.
 ///
@@ -104,7 +104,7 @@ fn can_go_back(scenario: &Scenario, onset: MonoTime, flag: Option<&FlagKey>) -> 
 }
 
 /// Whether the schema lets this version serve, or can be taken back so that it does.
-pub(crate) fn schema_allows(scenario: &Scenario, version: &VersionId) -> bool {
+pub fn schema_allows(scenario: &Scenario, version: &VersionId) -> bool {
     let newer = scenario.service.versions.iter().skip_while(|v| v.id != *version).skip(1);
     let mut changes = newer.filter_map(|v| v.schema.as_ref()).peekable();
     let complete = match scenario.deploy.kind {

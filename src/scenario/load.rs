@@ -12,12 +12,12 @@ use super::model::{
     SchemaModel, ServiceModel, StatedTruth, Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };
 use super::vary::{self, Family};
-use crate::domain::expectation::Expectation;
-use crate::domain::id::VersionId;
-use crate::domain::service::RevertScript;
-use crate::domain::time::{Millis, MonoTime};
-use crate::policy::document::source::YAML_BYTES_MAX;
-use crate::policy::document::{self, FileKind, Length, Node, Problem, Problems, Source, Step};
+use backspin_domain::expectation::Expectation;
+use backspin_domain::id::VersionId;
+use backspin_domain::service::RevertScript;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_policy::document::source::YAML_BYTES_MAX;
+use backspin_policy::document::{self, FileKind, Length, Node, Problem, Problems, Source, Step};
 
 /// Reads and checks a scenario file. Its name is the file's without the ending, its family the folder's.
 pub fn load(path: &Path) -> Result<Scenario, Problems> {

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 
 use super::vary::Family;
 
-use crate::domain::expectation::Expectation;
-use crate::domain::id::{ActorId, FlagKey, ServiceId, VersionId};
-use crate::domain::service::{
+use backspin_domain::expectation::Expectation;
+use backspin_domain::id::{ActorId, FlagKey, ServiceId, VersionId};
+use backspin_domain::service::{
     Capabilities, Environment, InfraChange, RevertScript, RolloutKind, SchemaChange, Tier,
 };
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::Cause;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::Cause;
 
 pub use around::{CacheModel, DatabaseModel, NoiseModel, QueueModel, SpreadModel};
 pub use incident::{BadVersion, Fault, Rival, WorldEvent};

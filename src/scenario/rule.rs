@@ -1,6 +1,6 @@
 //! Rules that a scenario file must keep beyond its shape, with their stable numbers.
 
-/// A rule. Numbers below 30 are those of [`crate::policy::document::shape`].
+/// A rule. Numbers below 30 are those of [`backspin_policy::document::shape`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u16)]
 pub enum Rule {

@@ -7,12 +7,12 @@ use rust_embed::RustEmbed;
 use super::load::{load, parse};
 use super::model::Scenario;
 use super::rule::Rule;
-use crate::policy::document::source::{UNREADABLE, unplaced};
-use crate::policy::document::{FileKind, Problems, Source};
+use backspin_policy::document::source::{UNREADABLE, unplaced};
+use backspin_policy::document::{FileKind, Problems, Source};
 
 /// Everything below `scenarios/`: the scenarios by family, and the recordings.
 #[derive(RustEmbed)]
-#[folder = "scenarios/"]
+#[folder = "../../scenarios/"]
 pub(super) struct Shipped;
 
 /// Folders below the one that is asked for; scenarios live one level down.

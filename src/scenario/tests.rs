@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::model::Scenario;
 use super::{parse, schema};
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::Cause;
-use crate::policy::document::{FileKind, Problems, Source};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::Cause;
+use backspin_policy::document::{FileKind, Problems, Source};
 
 const SMALL: &str = "\
 version: 1
@@ -81,7 +81,7 @@ fn the_schema_describes_every_field() {
     }
     let valid = jsonschema::validator_for(&schema).expect("a valid schema");
     let small =
-        crate::policy::document::node::parse(&Source::new(FileKind::Scenario, "x", SMALL)).expect("YAML");
+        backspin_policy::document::node::parse(&Source::new(FileKind::Scenario, "x", SMALL)).expect("YAML");
     assert!(valid.is_valid(&small.to_json()));
 }
 
@@ -256,7 +256,7 @@ fn lists_have_a_longest_length() {
 fn a_file_full_of_mistakes_is_answered_soon_and_briefly() {
     let lines: Vec<String> = (0..40_000).map(|n| format!("x{n}: {n}\n")).collect();
     let found = read(&lines.concat()).expect_err("wrong");
-    assert_eq!(found.list.len(), crate::policy::document::shape::PROBLEMS_MAX);
+    assert_eq!(found.list.len(), backspin_policy::document::shape::PROBLEMS_MAX);
 }
 
 /// A valid scenario, or problems of which each has a place in the text.

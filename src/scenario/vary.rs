@@ -18,11 +18,11 @@ use super::file::ScenarioFile;
 use super::load::build;
 use super::model::Scenario;
 use super::rule::Rule;
-use crate::domain::seed::Seed;
-use crate::domain::time::Millis;
-use crate::policy::document::node::Key;
-use crate::policy::document::node::Value;
-use crate::policy::document::{Node, Problem, Source, Step};
+use backspin_domain::seed::Seed;
+use backspin_domain::time::Millis;
+use backspin_policy::document::node::Key;
+use backspin_policy::document::node::Value;
+use backspin_policy::document::{Node, Problem, Source, Step};
 
 /// What may stand at a place. Both ends are numbers, or both lengths of time; between whole numbers whole ones are
 /// drawn.

@@ -116,11 +116,11 @@ fn reliability(stated: &[(f64, bool)]) -> Vec<ReliabilityRow> {
 mod tests {
     use super::super::score_entries;
     use super::*;
-    use crate::domain::truth::Cause;
-    use crate::record::sample::Sample;
+    use backspin_domain::truth::Cause;
+    use backspin_record::sample::Sample;
 
     fn run(cause: Cause, alarm_level: Option<f64>, attribution: Option<f64>) -> RunOutcome {
-        let onset = (cause != Cause::None).then(|| crate::domain::time::Millis::from_mins(12));
+        let onset = (cause != Cause::None).then(|| backspin_domain::time::Millis::from_mins(12));
         let sample = Sample { cause, onset, ..Sample::default() };
         let mut outcome = score_entries(&sample.entries()).expect("whole");
         outcome.alarm_level = alarm_level;

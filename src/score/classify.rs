@@ -68,11 +68,11 @@ fn decided(truth: &TruthSummary, decisions: &Decisions) -> Class {
 mod tests {
     use super::super::outcome::{Arms, Bound, Feasible};
     use super::*;
-    use crate::domain::engine_io::JournalEntry;
-    use crate::domain::entry::Entry;
-    use crate::domain::time::{Millis, MonoTime};
-    use crate::domain::truth::Cause;
-    use crate::domain::verdict::{Verdict, VerdictClass};
+    use backspin_domain::engine_io::JournalEntry;
+    use backspin_domain::entry::Entry;
+    use backspin_domain::time::{Millis, MonoTime};
+    use backspin_domain::truth::Cause;
+    use backspin_domain::verdict::{Verdict, VerdictClass};
 
     /// Deployed at 10, hurting from 20, watched until 100.
     #[track_caller]
@@ -125,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_judge_that_never_could_tell_is_neither_right_nor_wrong() {
-        let sample = crate::record::sample::Sample::default().entries();
+        let sample = backspin_record::sample::Sample::default().entries();
         let told = super::super::score_entries(&sample).expect("whole");
         assert_ne!(told.class, Class::Inconclusive);
         let silent: Vec<_> = sample

@@ -14,8 +14,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::Severity;
-use crate::domain::execution::ExecutionStatus;
+use backspin_domain::event::Severity;
+use backspin_domain::execution::ExecutionStatus;
 
 use super::classify::Class;
 use super::outcome::RollbackSummary;
@@ -191,10 +191,10 @@ fn severity(share: f64) -> Severity {
 mod tests {
     use super::super::score_entries;
     use super::*;
-    use crate::domain::event::DecisionKind;
-    use crate::domain::time::Millis;
-    use crate::domain::truth::Cause;
-    use crate::record::sample::Sample;
+    use backspin_domain::event::DecisionKind;
+    use backspin_domain::time::Millis;
+    use backspin_domain::truth::Cause;
+    use backspin_record::sample::Sample;
 
     fn parts(sample: &Sample) -> CostParts {
         score_entries(&sample.entries()).expect("whole").cost.expect("known")

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::survival::Observation;
-use crate::domain::time::Millis;
+use backspin_domain::time::Millis;
 
 /// From the onset to something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

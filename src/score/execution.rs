@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::engine_io::{Input, JournalEntry, VoidAnswer, Wait};
-use crate::domain::entry::Entry;
-use crate::domain::execution::{EffectState, ExecutionStatus, SafeState, StepOutcome, StepResult};
-use crate::domain::id::{ActorId, Attempt, ExecutionId};
-use crate::domain::plan::{CheckResult, Purpose, RollbackPlan, StepAction};
-use crate::domain::time::{Millis, MonoTime};
+use backspin_domain::engine_io::{Input, JournalEntry, VoidAnswer, Wait};
+use backspin_domain::entry::Entry;
+use backspin_domain::execution::{EffectState, ExecutionStatus, SafeState, StepOutcome, StepResult};
+use backspin_domain::id::{ActorId, Attempt, ExecutionId};
+use backspin_domain::plan::{CheckResult, Purpose, RollbackPlan, StepAction};
+use backspin_domain::time::{Millis, MonoTime};
 
 /// One attempt, and what it was for. The journal numbers an undo on after the tries of its step, so the number alone does not
 /// tell; what was asked for does.

@@ -8,10 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::elapsed::Elapsed;
 use super::interval::Share;
 use super::outcome::{Feasible, RunOutcome};
-use crate::domain::event::DecisionKind;
-use crate::domain::expectation::{Expectation, Never};
-use crate::domain::plan::Strategy;
-use crate::domain::time::Millis;
+use backspin_domain::event::DecisionKind;
+use backspin_domain::expectation::{Expectation, Never};
+use backspin_domain::plan::Strategy;
+use backspin_domain::time::Millis;
 
 /// A part of an expectation that a run did not meet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

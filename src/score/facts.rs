@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::execution::{ExecutionFacts, Executions};
-use crate::domain::engine_io::{Input, JournalEntry};
-use crate::domain::entry::{self, Entry};
-use crate::domain::event::DecisionKind;
-use crate::domain::id::ServiceId;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Milestone, TruthEntry};
+use backspin_domain::engine_io::{Input, JournalEntry};
+use backspin_domain::entry::{self, Entry};
+use backspin_domain::event::DecisionKind;
+use backspin_domain::id::ServiceId;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Milestone, TruthEntry};
 
 /// A time in which the alerts of a service were kept quiet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,7 +184,7 @@ impl Fold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::sample::Sample;
+    use backspin_record::sample::Sample;
 
     fn at(seconds: u64) -> MonoTime {
         MonoTime(seconds * 1000)
@@ -250,12 +250,12 @@ mod tests {
     #[test]
     fn a_rollback_of_what_does_no_harm_mitigates_nothing_and_a_recording_does_not_know() {
         let harmless = Sample {
-            cause: crate::domain::truth::Cause::None,
+            cause: backspin_domain::truth::Cause::None,
             onset: None,
             mitigated_after: None,
             ..Sample::default()
         };
-        let recorded = Sample { plane: crate::domain::entry::PlaneKind::Recorded, ..Sample::default() };
+        let recorded = Sample { plane: backspin_domain::entry::PlaneKind::Recorded, ..Sample::default() };
         for sample in [harmless, recorded] {
             let facts = RecordFacts::of(&sample.entries());
             assert_eq!((facts.decision_to_mitigation(), facts.never_mitigated()), (None, false));
@@ -265,6 +265,6 @@ mod tests {
     #[test]
     fn the_deploy_is_known_from_the_truth_where_the_engine_was_not_told() {
         let facts = RecordFacts::of(&Sample::default().entries());
-        assert_eq!(facts.deployed, Some(MonoTime(crate::record::sample::HISTORY.0)));
+        assert_eq!(facts.deployed, Some(MonoTime(backspin_record::sample::HISTORY.0)));
     }
 }

@@ -227,10 +227,10 @@ mod tests {
     use super::super::cost::CostParts;
     use super::super::score_entries;
     use super::*;
-    use crate::domain::event::DecisionKind;
-    use crate::domain::time::Millis;
-    use crate::domain::truth::Cause;
-    use crate::record::sample::Sample;
+    use backspin_domain::event::DecisionKind;
+    use backspin_domain::time::Millis;
+    use backspin_domain::truth::Cause;
+    use backspin_record::sample::Sample;
 
     fn run(cause: Cause, decided: Option<u64>) -> RunOutcome {
         let decided = decided.map(|minute| (Millis::from_mins(minute), DecisionKind::RollBack));

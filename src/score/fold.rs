@@ -10,18 +10,18 @@ use super::outcome::{
     TruthSummary,
 };
 use super::watchers::NeverWatch;
-use crate::domain::engine_io::{Input, JournalEntry, RolloutAsk};
-use crate::domain::entry::{Entry, PlaneKind, RunHeader};
-use crate::domain::event::{Decision, DecisionKind};
-use crate::domain::id::ExecutionId;
-use crate::domain::plan::Strategy;
-use crate::domain::service::RolloutKind;
-use crate::domain::signal::SignalKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Milestone, Truth, TruthEntry, TruthTick};
-use crate::domain::units::Ratio;
-use crate::domain::verdict::{Verdict, VerdictClass};
-use crate::record::RecordError;
+use backspin_domain::engine_io::{Input, JournalEntry, RolloutAsk};
+use backspin_domain::entry::{Entry, PlaneKind, RunHeader};
+use backspin_domain::event::{Decision, DecisionKind};
+use backspin_domain::id::ExecutionId;
+use backspin_domain::plan::Strategy;
+use backspin_domain::service::RolloutKind;
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Milestone, Truth, TruthEntry, TruthTick};
+use backspin_domain::units::Ratio;
+use backspin_domain::verdict::{Verdict, VerdictClass};
+use backspin_record::RecordError;
 
 /// Why a record cannot be scored.
 #[derive(Debug, thiserror::Error)]

@@ -9,10 +9,10 @@ use std::fmt::Write as _;
 
 use super::execution::{AttemptFacts, ExecutionFacts};
 use super::facts::RecordFacts;
-use crate::domain::engine_io::{VoidAnswer, Wait};
-use crate::domain::execution::{EffectState, StepOutcome};
-use crate::domain::plan::{Actuator, Purpose, StepAction};
-use crate::domain::time::Millis;
+use backspin_domain::engine_io::{VoidAnswer, Wait};
+use backspin_domain::execution::{EffectState, StepOutcome};
+use backspin_domain::plan::{Actuator, Purpose, StepAction};
+use backspin_domain::time::Millis;
 
 /// Upper bounds of the histograms' buckets, seconds: from a flag to an hour.
 const BOUNDS_S: [f64; 12] = [1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0];

@@ -9,15 +9,15 @@ use super::cost::{CostParts, CostWeights};
 use super::elapsed::Elapsed;
 use super::expect::RunExpectation;
 use super::survival::Observation;
-use crate::domain::entry::PlaneKind;
-use crate::domain::event::{Severity, Trigger};
-use crate::domain::execution::ExecutionStatus;
-use crate::domain::expectation::{Expectation, Never};
-use crate::domain::id::VersionId;
-use crate::domain::plan::Strategy;
-use crate::domain::seed::Seed;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::Cause;
+use backspin_domain::entry::PlaneKind;
+use backspin_domain::event::{Severity, Trigger};
+use backspin_domain::execution::ExecutionStatus;
+use backspin_domain::expectation::{Expectation, Never};
+use backspin_domain::id::VersionId;
+use backspin_domain::plan::Strategy;
+use backspin_domain::seed::Seed;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::Cause;
 
 /// The service level objective that error budgets are reckoned with: this share of requests must succeed.
 pub const SLO: f64 = 0.999;

@@ -11,7 +11,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Deserialize, Serialize};
 
 use super::survival::{Observation, Quantile};
-use crate::domain::seed::Seed;
+use backspin_domain::seed::Seed;
 
 /// Resamples per interval: the ends then stand on 25 values each.
 const RESAMPLES: usize = 1000;

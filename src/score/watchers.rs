@@ -1,11 +1,11 @@
 //! Watchers for what must never happen.
 
-use crate::domain::engine_io::Input;
-use crate::domain::expectation::Never;
-use crate::domain::frame::Frame;
-use crate::domain::id::ServiceId;
-use crate::domain::service::RolloutState;
-use crate::domain::signal::Quality;
+use backspin_domain::engine_io::Input;
+use backspin_domain::expectation::Never;
+use backspin_domain::frame::Frame;
+use backspin_domain::id::ServiceId;
+use backspin_domain::service::RolloutState;
+use backspin_domain::signal::Quality;
 
 /// Watches the deployed service for every [`Never`].
 #[derive(Clone, Debug, Default)]
@@ -70,8 +70,9 @@ impl NeverWatch {
         self.share_is(frame.rollout.candidate_share);
         // Only traffic that the rollback itself moved: an old version that was down before is not its doing.
         let moved = self.decided.is_some_and(|(at_decision, _)| self.share < at_decision - SAME);
-        let empty =
-            |arm: &crate::domain::frame::ArmIncrements| arm.quality == Quality::Fresh && arm.pods_ready == 0;
+        let empty = |arm: &backspin_domain::frame::ArmIncrements| {
+            arm.quality == Quality::Fresh && arm.pods_ready == 0
+        };
         if moved && frame.stable.as_ref().is_some_and(empty) && frame.baseline.as_ref().is_none_or(empty) {
             self.note(Never::TrafficToNothing);
         }
@@ -102,9 +103,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::domain::frame::{ArmIncrements, RolloutView};
-    use crate::domain::time::Millis;
-    use crate::domain::units::TrafficShare;
+    use backspin_domain::frame::{ArmIncrements, RolloutView};
+    use backspin_domain::time::Millis;
+    use backspin_domain::units::TrafficShare;
 
     fn service(name: &str) -> ServiceId {
         ServiceId::new(name).expect("a valid name")

@@ -6,14 +6,14 @@ use super::database::{NoRevert, Trouble};
 use super::flags::FlagState;
 use super::infrastructure::Setting;
 use super::simulation::World;
-use crate::domain::execution::{EffectState, FailureReason};
-use crate::domain::fault::FaultKind;
-use crate::domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
-use crate::domain::plan::StepAction;
-use crate::domain::service::{InfraChange, RolloutState};
-use crate::domain::time::Millis;
-use crate::domain::truth::WorldEffect;
-use crate::platform::{Platform, PodCounts, SchemaState, SharedDeployment, Steps, TakenBack};
+use backspin_domain::execution::{EffectState, FailureReason};
+use backspin_domain::fault::FaultKind;
+use backspin_domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::{InfraChange, RolloutState};
+use backspin_domain::time::Millis;
+use backspin_domain::truth::WorldEffect;
+use backspin_platform::{Platform, PodCounts, SchemaState, SharedDeployment, Steps, TakenBack};
 
 impl World {
     /// Begins to carry out a step. Its end comes as [`WorldNotice::StepDone`], unless it is cancelled before

@@ -12,8 +12,8 @@ use backspin_mocks::controllers::{
 
 use super::cluster::Cluster;
 use super::view::cpu_ratio;
-use crate::domain::time::MonoTime;
-use crate::scenario::model::AutoscalerModel;
+use backspin_domain::time::MonoTime;
+use backspin_scenario::model::AutoscalerModel;
 
 /// The autoscalers of a run, by version.
 #[derive(Clone, Debug)]

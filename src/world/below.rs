@@ -4,8 +4,8 @@
 use super::callees::{CalleeFault, Callees, Served};
 use super::dependency::{self, DependencyEffect};
 use super::incident::{External, Incident};
-use crate::domain::time::MonoTime;
-use crate::scenario::model::{DependencyModel, Scenario};
+use backspin_domain::time::MonoTime;
+use backspin_scenario::model::{DependencyModel, Scenario};
 
 /// The services below and what they do to the service.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 //!
 //! Left out: keys that go stale, which keys they are, and caches that pods share.
 
-use crate::scenario::model::CacheModel;
+use backspin_scenario::model::CacheModel;
 
 /// How caches fill.
 #[derive(Clone, Copy, Debug)]

@@ -9,7 +9,7 @@
 //!
 //! Left out: callees' own pods, users who are not ours, and calls in parallel (they add up).
 
-use crate::scenario::model::CalleeModel;
+use backspin_scenario::model::CalleeModel;
 
 /// What is wrong with one service.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,7 +157,7 @@ const SETTLED: f64 = 1e-7;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::ServiceId;
+    use backspin_domain::id::ServiceId;
 
     fn node(name: &str, capacity_rps: f64, calls: Vec<usize>) -> CalleeModel {
         CalleeModel {

@@ -9,10 +9,10 @@ use backspin_mocks::controllers::{
 };
 
 use super::pods::{PodChange, PodEvent, Pods};
-use crate::domain::seed::Seed;
-use crate::domain::service::RolloutKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::Scenario;
+use backspin_domain::seed::Seed;
+use backspin_domain::service::RolloutKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::Scenario;
 
 /// Deployments and pods of one service.
 #[derive(Clone, Debug)]

@@ -6,9 +6,9 @@
 //!
 //! Left out: how long a change takes to be applied, and what it locks. Reads from replicas are in `replicas`.
 
-use crate::domain::service::{KnownSchema, RevertScript, SchemaChange};
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::{SchemaModel, VersionModel};
+use backspin_domain::service::{KnownSchema, RevertScript, SchemaChange};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::{SchemaModel, VersionModel};
 
 /// The schema of one service's database.
 #[derive(Clone, Debug)]
@@ -168,7 +168,7 @@ impl Database {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::testing;
+    use crate::testing;
 
     fn database(change: SchemaChange, revert: Option<RevertScript>) -> Database {
         let mut versions = testing::healthy().service.versions;

@@ -6,9 +6,9 @@ use super::draw::Draw;
 use super::faults::Faults;
 use super::rollout::{Rollout, RolloutChange};
 use super::router::Router;
-use crate::domain::seed::{Seed, StreamKey};
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::Scenario;
+use backspin_domain::seed::{Seed, StreamKey};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::Scenario;
 
 /// Cluster, router and rollout of one service.
 #[derive(Clone, Debug)]

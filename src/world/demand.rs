@@ -7,9 +7,9 @@ use std::f64::consts::TAU;
 
 use super::draw::Draw;
 use super::noise::{Ar1, DEMAND_TAU_S, log_factor};
-use crate::domain::seed::Seed;
-use crate::domain::time::MonoTime;
-use crate::scenario::model::TrafficModel;
+use backspin_domain::seed::Seed;
+use backspin_domain::time::MonoTime;
+use backspin_scenario::model::TrafficModel;
 
 /// The demand of one run. It never depends on how the service answers.
 #[derive(Clone, Debug)]

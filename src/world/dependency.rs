@@ -7,7 +7,7 @@
 
 use super::callees::{Served, failing_with};
 use super::incident::External;
-use crate::scenario::model::DependencyModel;
+use backspin_scenario::model::DependencyModel;
 
 /// What the dependency does to a request of the service.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -5,9 +5,9 @@
 
 use super::delivery::Stale;
 use super::simulation::World;
-use crate::domain::fault::{FaultKind, FaultTarget, PlannedFault};
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::{Arms, Rival, WorldEvent};
+use backspin_domain::fault::{FaultKind, FaultTarget, PlannedFault};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::{Arms, Rival, WorldEvent};
 
 /// What was disturbed and is so now.
 #[derive(Clone, Debug, Default)]

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::simulation::World;
-use crate::domain::id::{Attempt, ExecutionId, PageKey};
-use crate::domain::service::RolloutState;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::{WorldEffect, WorldState};
+use backspin_domain::id::{Attempt, ExecutionId, PageKey};
+use backspin_domain::service::RolloutState;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::{WorldEffect, WorldState};
 
 /// The world's own list.
 #[derive(Clone, Debug, Default)]
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// The deploy, once it has begun.
-    pub fn deployed(&self) -> Option<crate::domain::service::Deploy> {
+    pub fn deployed(&self) -> Option<backspin_domain::service::Deploy> {
         self.delivery.rollout.has_begun().then(|| super::simulation::deploy_of(&self.scenario))
     }
 

@@ -1,9 +1,9 @@
 //! What goes wrong between the engine and the world, by the clock: nothing here touches how the service
 //! answers its users.
 
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::{Arms, Fault};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::{Arms, Fault};
 
 /// The scenario's faults, each of which has an end and is lifted at it, since it is only asked for by time; and those by
 /// plan that hold now.

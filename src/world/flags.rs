@@ -1,8 +1,8 @@
 //! Feature flags: on until switched off, seen off by clients once that has spread.
 
-use crate::domain::id::FlagKey;
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::VersionModel;
+use backspin_domain::id::FlagKey;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::VersionModel;
 
 /// The flags of a run.
 #[derive(Clone, Debug)]

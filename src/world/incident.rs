@@ -2,10 +2,10 @@
 
 use super::callees::CalleeFault;
 use super::faults::{ArmKind, hits};
-use crate::domain::id::{FlagKey, ServiceId, VersionId};
-use crate::domain::service::InfraChange;
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
+use backspin_domain::id::{FlagKey, ServiceId, VersionId};
+use backspin_domain::service::InfraChange;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::{BadVersion, Scenario, WorldEvent};
 
 /// The causes of one run.
 #[derive(Clone, Debug)]
@@ -340,7 +340,7 @@ fn strength(harm: &BadVersion, now: MonoTime) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::testing;
+    use crate::testing;
 
     #[test]
     fn harm_grows_hits_its_version_and_stops_with_its_flag() {

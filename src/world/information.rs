@@ -10,8 +10,8 @@
 use super::latency::{LatencyLaw, Shift};
 use super::noise::{ARM_TAU_S, SHARED_TAU_S, inflation};
 use super::service::Flow;
-use crate::domain::frame::LATENCY_BUCKETS;
-use crate::scenario::model::NoiseModel;
+use backspin_domain::frame::LATENCY_BUCKETS;
+use backspin_scenario::model::NoiseModel;
 
 /// Both directions of a divergence, nats.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn no_difference_no_information_and_noise_bounds_it() {
         let arms = Arms { faulty: 1e7, control: Some(1e7) };
-        let model = crate::world::testing::healthy().service.latency;
+        let model = crate::testing::healthy().service.latency;
         let latency = LatencyLaw::new(&model);
         let pre = Flow { fails: 0.002, converts: 0.03, ..Flow::default() };
         let floor = Floor::between_arms(&NoiseModel::default(), 15.0);

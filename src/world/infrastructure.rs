@@ -3,9 +3,9 @@
 //!
 //! Left out: that a version may need what was changed for it.
 
-use crate::domain::service::InfraChange;
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::VersionModel;
+use backspin_domain::service::InfraChange;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::VersionModel;
 
 /// What was changed for any version.
 #[derive(Clone, Debug)]

@@ -5,8 +5,8 @@
 
 use std::sync::LazyLock;
 
-use crate::domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use crate::scenario::model::LatencyModel;
+use backspin_domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_scenario::model::LatencyModel;
 
 /// The law of response times of one service; what moves it is given by each call.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use super::latency::Shift;
 use super::queue::Late;
 use super::service::{Flow, ServiceLaw};
 use super::simulation::Harm;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Cause, Milestone, Truth, TruthTick};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Cause, Milestone, Truth, TruthTick};
 
 /// The books of one run.
 #[derive(Clone, Debug)]

@@ -70,11 +70,11 @@ mod truth;
 mod users;
 mod view;
 
-use crate::domain::execution::StepOutcome;
-use crate::domain::id::Attempt;
-use crate::domain::service::{Deploy, RolloutState};
+use backspin_domain::execution::StepOutcome;
+use backspin_domain::id::Attempt;
+use backspin_domain::service::{Deploy, RolloutState};
 
-pub(crate) use draw::Draw;
+pub use draw::Draw;
 pub use series::{SeriesDef, SeriesKind};
 pub use shown::{PodShown, PodStands, RolloutStops};
 pub use simulation::World;

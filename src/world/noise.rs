@@ -1,7 +1,7 @@
 //! Stationary noise: standard normal autoregressions on the world's step, one stream each.
 
 use super::draw::Draw;
-use crate::domain::seed::StreamKey;
+use backspin_domain::seed::StreamKey;
 
 /// `N` independent standard AR(1) processes with one correlation time. Read at any time, moved once per step.
 #[derive(Clone, Debug)]
@@ -58,7 +58,7 @@ pub(crate) fn inflation(tau_s: f64, scrape_s: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::seed::Seed;
+    use backspin_domain::seed::Seed;
 
     #[test]
     fn noise_has_the_calibrated_sd_and_correlation() {

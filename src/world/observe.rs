@@ -2,7 +2,7 @@
 //! no engine. Plain numbers, nothing is allocated.
 
 use super::simulation::World;
-use crate::domain::observed::{Moment, VERSIONS_MAX};
+use backspin_domain::observed::{Moment, VERSIONS_MAX};
 
 impl World {
     /// Whether a moment has room for all versions.

@@ -8,8 +8,8 @@
 
 use super::draw::Draw;
 use super::scrape::Counts;
-use crate::domain::frame::LATENCY_BUCKETS;
-use crate::domain::seed::{Seed, StreamKey};
+use backspin_domain::frame::LATENCY_BUCKETS;
+use backspin_domain::seed::{Seed, StreamKey};
 
 /// What one pod was given and counted.
 #[derive(Clone, Copy, Debug, Default)]

@@ -21,9 +21,9 @@ use super::draw::Draw;
 use super::pod_counts::{PodCounts, Splitter};
 use super::scrape::Counts;
 use super::shown::{PodShown, PodStands};
-use crate::domain::seed::{Seed, StreamKey};
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::PodModel;
+use backspin_domain::seed::{Seed, StreamKey};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::PodModel;
 
 /// All pods of a run.
 #[derive(Clone, Debug)]

@@ -12,8 +12,8 @@
 
 use super::backlog::Backlog;
 use super::incident::Defect;
-use crate::domain::time::MonoTime;
-use crate::scenario::model::QueueModel;
+use backspin_domain::time::MonoTime;
+use backspin_scenario::model::QueueModel;
 
 /// The line and its workers.
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ pub(crate) fn seconds_of(now: MonoTime) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Millis;
+    use backspin_domain::time::Millis;
 
     /// 100 jobs per second come, 140 can be done.
     fn queue() -> Queue {

@@ -14,8 +14,8 @@
 use super::backlog::Backlog;
 use super::incident::External;
 use super::queue::seconds_of;
-use crate::domain::time::MonoTime;
-use crate::scenario::model::DatabaseModel;
+use backspin_domain::time::MonoTime;
+use backspin_scenario::model::DatabaseModel;
 
 /// What stale reads do to requests.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,7 +109,7 @@ impl Replicas {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Millis;
+    use backspin_domain::time::Millis;
 
     /// 60 writes per second come, 100 can be replayed.
     fn replicas() -> Replicas {

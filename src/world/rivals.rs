@@ -10,9 +10,9 @@
 //! Left out: a rival that takes the candidate away, and conflicts on one object (every write succeeds, the last one wins).
 
 use super::simulation::World;
-use crate::domain::time::{Millis, MonoTime};
-use crate::platform::SAME_SHARE;
-use crate::scenario::model::Rival;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_platform::SAME_SHARE;
+use backspin_scenario::model::Rival;
 
 /// What a rival wants for the candidate.
 #[derive(Clone, Copy, Debug, PartialEq)]

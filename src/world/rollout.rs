@@ -9,10 +9,10 @@
 
 use super::cluster::Cluster;
 use super::router::Router;
-use crate::domain::service::{RolloutKind, RolloutState};
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::units::TrafficShare;
-use crate::scenario::model::{DeployModel, Scenario};
+use backspin_domain::service::{RolloutKind, RolloutState};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::units::TrafficShare;
+use backspin_scenario::model::{DeployModel, Scenario};
 
 /// Where the deploy stands.
 #[derive(Clone, Debug)]

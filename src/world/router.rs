@@ -9,8 +9,8 @@
 //!
 //! Left out: proxies that learn of a change at different times.
 
-use crate::domain::time::{Millis, MonoTime};
-use crate::platform::WEIGHTS;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_platform::WEIGHTS;
 
 /// Weights by version.
 #[derive(Clone, Debug)]

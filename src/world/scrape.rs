@@ -10,9 +10,9 @@
 use super::draw::Draw;
 use super::latency::{LatencyLaw, Shift};
 use super::service::Flow;
-use crate::domain::frame::LATENCY_BUCKETS;
-use crate::domain::seed::{Seed, StreamKey};
-use crate::scenario::model::Scenario;
+use backspin_domain::frame::LATENCY_BUCKETS;
+use backspin_domain::seed::{Seed, StreamKey};
+use backspin_scenario::model::Scenario;
 
 /// Counts of one service.
 #[derive(Clone, Debug)]
@@ -240,7 +240,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::testing;
+    use crate::testing;
 
     #[test]
     fn counts_have_the_moments_of_their_law() {

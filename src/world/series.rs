@@ -7,9 +7,9 @@
 use super::faults::ArmKind;
 use super::simulation::World;
 use super::view::cpu_ratio;
-use crate::domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use crate::domain::signal::Quality;
-use crate::scenario::model::Scenario;
+use backspin_domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_domain::signal::Quality;
+use backspin_scenario::model::Scenario;
 
 /// What one series is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -178,7 +178,7 @@ impl World {
         }
     }
 
-    /// The version of a pod by the number that [`Frame::pods`](crate::domain::frame::Frame::pods) gives it; none when it
+    /// The version of a pod by the number that [`Frame::pods`](backspin_domain::frame::Frame::pods) gives it; none when it
     /// is gone.
     pub fn version_of_pod(&self, number: u32) -> Option<&str> {
         let version = self.delivery.cluster.pods().version_of(number)?;

@@ -11,7 +11,7 @@
 //! share; the retries of those that fail are not counted as load of the others.
 
 use super::latency::{LatencyLaw, Shift};
-use crate::scenario::model::{ServiceModel, UserModel};
+use backspin_scenario::model::{ServiceModel, UserModel};
 
 /// What does not change in a run.
 #[derive(Clone, Debug)]
@@ -194,7 +194,7 @@ const SETTLED: f64 = 1e-7;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::testing;
+    use crate::testing;
 
     fn calm() -> Conditions {
         Conditions {

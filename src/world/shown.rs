@@ -1,9 +1,9 @@
 //! What a platform shows of the world besides what steps ask for: the service and its versions, each pod, how the rollout is held, autoscalers' bounds.
 
 use super::simulation::World;
-use crate::domain::id::VersionId;
-use crate::domain::service::{Inventory, KnownVersion};
-use crate::domain::time::MonoTime;
+use backspin_domain::id::VersionId;
+use backspin_domain::service::{Inventory, KnownVersion};
+use backspin_domain::time::MonoTime;
 
 /// One pod, as its platform shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl World {
     /// The service and its versions as they stand now.
     pub fn inventory(&self) -> Inventory {
         let service = &self.scenario.service;
-        let known = |(index, version): (usize, &crate::scenario::model::VersionModel)| KnownVersion {
+        let known = |(index, version): (usize, &backspin_scenario::model::VersionModel)| KnownVersion {
             id: version.id.clone(),
             shipped_ago: version.shipped_ago,
             healthy_for: version.healthy_for,

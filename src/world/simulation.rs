@@ -35,13 +35,13 @@ use super::service::{Flow, ServiceLaw};
 use super::truth;
 use super::users::Complaints;
 use super::view::View;
-use crate::domain::fault::FaultKind;
-use crate::domain::id::VersionId;
-use crate::domain::seed::Seed;
-use crate::domain::service::Deploy;
-use crate::domain::time::{Millis, MonoTime};
-use crate::platform::Steps;
-use crate::scenario::model::Scenario;
+use backspin_domain::fault::FaultKind;
+use backspin_domain::id::VersionId;
+use backspin_domain::seed::Seed;
+use backspin_domain::service::Deploy;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_platform::Steps;
+use backspin_scenario::model::Scenario;
 
 /// The simulated world of one run. See the module's documentation. A copy goes on as the original would; what never
 /// changes in a run is shared with it.

@@ -1,9 +1,9 @@
 //! Scenarios for tests of the world: one that is healthy, to be changed by each test.
 
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::service::{Capabilities, Environment, RolloutKind, Tier};
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::{
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::service::{Capabilities, Environment, RolloutKind, Tier};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::{
     BadVersion, DependencyModel, DeployModel, LatencyModel, NoiseModel, PodModel, Scenario, ServiceModel,
     Timing, TrafficModel, UserModel, VersionModel, WorldEvent,
 };

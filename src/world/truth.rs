@@ -3,12 +3,12 @@
 
 use super::incident::{Defect, Incident};
 use super::simulation::MEMORY_PRESSURE_FROM;
-use crate::domain::id::FlagKey;
-use crate::domain::service::RolloutKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Cause, Truth};
-use crate::scenario::derive::schema_allows;
-use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
+use backspin_domain::id::FlagKey;
+use backspin_domain::service::RolloutKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Cause, Truth};
+use backspin_scenario::derive::schema_allows;
+use backspin_scenario::model::{BadVersion, Scenario, WorldEvent};
 
 /// The truth of a scenario; `planned` is the candidate's share of traffic over time if nobody acts, changes
 /// only.

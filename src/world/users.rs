@@ -4,8 +4,8 @@
 //! linear filters carry it without a queue. Left out: the time a purchase takes, and users who give up
 //! without a word.
 
-use crate::domain::time::Millis;
-use crate::scenario::model::UserModel;
+use backspin_domain::time::Millis;
+use backspin_scenario::model::UserModel;
 
 /// Complaints that are on their way.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Complaints {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::testing;
+    use crate::testing;
 
     #[test]
     fn complaints_come_after_a_delay_and_none_is_lost() {

@@ -10,11 +10,11 @@ use super::scrape::Counts;
 use super::service::{Conditions, Load};
 use super::simulation::{World, memory_pressure};
 use super::truth;
-use crate::domain::frame::{ArmIncrements, Frame, RolloutView};
-use crate::domain::pod::{PodArm, PodIncrements};
-use crate::domain::signal::Quality;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::{Cause, Milestone, Truth, TruthTick};
+use backspin_domain::frame::{ArmIncrements, Frame, RolloutView};
+use backspin_domain::pod::{PodArm, PodIncrements};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::{Cause, Milestone, Truth, TruthTick};
 
 /// What the last scrape saw.
 #[derive(Clone, Debug, Default)]

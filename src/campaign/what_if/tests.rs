@@ -1,17 +1,17 @@
 use super::*;
-use crate::domain::engine_io::RolloutAsk;
-use crate::domain::id::{Attempt, ExecutionId, VersionId};
-use crate::domain::plan::StepAction;
-use crate::policy::document::{FileKind, Source};
-use crate::policy::{JudgeName, default_policy};
-use crate::scenario::shipped;
+use backspin_domain::engine_io::RolloutAsk;
+use backspin_domain::id::{Attempt, ExecutionId, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_policy::document::{FileKind, Source};
+use backspin_policy::{JudgeName, default_policy};
+use backspin_scenario::shipped;
 
 const ID: RunId = RunId { campaign_seed: 20_260_105, seed_index: 0 };
 
 /// A policy file with these lines.
 fn with(lines: &str) -> Policy {
     let source = Source::new(FileKind::Policy, "other.yaml", format!("version: 1\n{lines}\n"));
-    policy::parse(&source).unwrap_or_else(|problems| panic!("{problems}"))
+    backspin_policy::parse(&source).unwrap_or_else(|problems| panic!("{problems}"))
 }
 
 fn own() -> Policy {
@@ -223,8 +223,8 @@ fn another_world_is_found_out() {
 
 #[test]
 fn a_recorded_incident_ends_at_the_difference() {
-    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/incidents");
-    let cases = crate::scenario::recorded::read(&dir).expect("own incidents are good").cases;
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/incidents");
+    let cases = backspin_scenario::recorded::read(&dir).expect("own incidents are good").cases;
     let mut parted = 0;
     for case in cases {
         let entries = recorded::run(&case, &own(), ID).expect("plays");

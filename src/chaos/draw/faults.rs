@@ -2,10 +2,10 @@
 
 use super::shape::{Size, WorldDraw};
 use super::{log_uniform, pick};
-use crate::chaos::kind::{Condition, FaultKind, FaultTarget, Part, Place, When};
-use crate::domain::fault::PlannedFault;
-use crate::domain::time::{Millis, MonoTime};
-use crate::world::Draw;
+use crate::kind::{Condition, FaultKind, FaultTarget, Part, Place, When};
+use backspin_domain::fault::PlannedFault;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_world::Draw;
 
 /// How a kind comes to take effect.
 enum Rhythm {

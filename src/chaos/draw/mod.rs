@@ -16,10 +16,10 @@ use shape::{People, WorldDraw, needs};
 use super::case::{CASE_VERSION, Case};
 use super::kind::{FaultKind, Planes};
 use super::plan::FaultPlan;
-use crate::domain::entry::PlaneKind;
-use crate::domain::fault::PlannedFault;
-use crate::domain::seed::Seed;
-use crate::world::Draw;
+use backspin_domain::entry::PlaneKind;
+use backspin_domain::fault::PlannedFault;
+use backspin_domain::seed::Seed;
+use backspin_world::Draw;
 
 /// Faults of one drawn plan, at most.
 const FAULTS_MAX: usize = 6;

@@ -5,16 +5,16 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::chaos::case::CasePolicy;
-use crate::chaos::kind::FaultKind;
-use crate::domain::id::{ActorId, FlagKey, VersionId};
-use crate::domain::service::{InfraChange, SchemaChange};
-use crate::policy::document::{Length, OneOrMany};
-use crate::scenario::file::{
+use crate::case::CasePolicy;
+use crate::kind::FaultKind;
+use backspin_domain::id::{ActorId, FlagKey, VersionId};
+use backspin_domain::service::{InfraChange, SchemaChange};
+use backspin_policy::document::{Length, OneOrMany};
+use backspin_scenario::file::{
     BadFlag, BadInfrastructure, Capability, EnvironmentName, Event, FaultEntry, Harm, Interval, PersonEntry,
     Revert, Rollout, ScenarioFile, Schema, Version,
 };
-use crate::scenario::model::Answer;
+use backspin_scenario::model::Answer;
 
 /// How big a world is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

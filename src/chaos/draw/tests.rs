@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::chaos::kind::{Condition, When};
-use crate::chaos::trace::{Answered, Call};
-use crate::chaos::{Runner, Trace};
-use crate::domain::engine_io::JournalEntry;
-use crate::domain::entry::Entry;
-use crate::domain::execution::ExecutionStatus;
-use crate::domain::time::{Millis, MonoTime};
+use crate::kind::{Condition, When};
+use crate::trace::{Answered, Call};
+use crate::{Runner, Trace};
+use backspin_domain::engine_io::JournalEntry;
+use backspin_domain::entry::Entry;
+use backspin_domain::execution::ExecutionStatus;
+use backspin_domain::time::{Millis, MonoTime};
 
 fn statuses(trace: &Trace) -> Vec<ExecutionStatus> {
     let status = |entry: &Entry| match entry {

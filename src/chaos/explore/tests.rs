@@ -1,7 +1,7 @@
 use super::*;
-use crate::chaos::draw::small;
-use crate::chaos::kind::FaultKind;
-use crate::engine::mutation::Mutation;
+use crate::draw::small;
+use crate::kind::FaultKind;
+use backspin_engine::mutation::Mutation;
 
 fn plain(seed: u64) -> Case {
     small(Seed(seed))
@@ -56,8 +56,8 @@ fn a_panic_keeps_its_seed_and_is_the_harness() {
 
 #[test]
 fn a_fault_without_effect_makes_a_run_invalid() {
-    use crate::chaos::kind::When;
-    use crate::domain::fault::PlannedFault;
+    use crate::kind::When;
+    use backspin_domain::fault::PlannedFault;
     let case = |seed| {
         let mut case = plain(seed);
         case.faults.faults.push(PlannedFault::new(FaultKind::LateAnswer, When::Call(900)));

@@ -4,21 +4,21 @@
 //! An engine that is fed inputs is told them at the moments at which they came, and what it asks for is not carried out:
 //! what it decides is comparable up to the moment at which it does something else.
 
-use crate::chaos::case::Case;
-use crate::chaos::kind::FaultKind;
-use crate::chaos::run::{RunError, Runner};
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{Input, JournalEntry, Output, RunClock};
-use crate::domain::entry::Entry;
-use crate::domain::event::{Decision, DecisionKind};
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::service::{Deploy, Inventory};
-use crate::domain::signal::Quality;
-use crate::domain::time::MonoTime;
-use crate::engine::Engine;
-use crate::plane::{engine, resume};
-use crate::policy::Policy;
+use crate::case::Case;
+use crate::kind::FaultKind;
+use crate::run::{RunError, Runner};
+use crate::trace::Trace;
+use backspin_domain::engine_io::{Input, JournalEntry, Output, RunClock};
+use backspin_domain::entry::Entry;
+use backspin_domain::event::{Decision, DecisionKind};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::service::{Deploy, Inventory};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::MonoTime;
+use backspin_engine::Engine;
+use backspin_plane::{engine, resume};
+use backspin_policy::Policy;
 
 use super::seen::{inputs, moves, struck};
 use super::{Violation, target};
@@ -145,7 +145,7 @@ fn all_failing(frame: &Frame) -> Frame {
         arm.errors = arm.requests;
         arm.conversions = 0;
     }
-    for pod in frame.pods.iter_mut().filter(|pod| pod.arm == crate::domain::pod::PodArm::Candidate) {
+    for pod in frame.pods.iter_mut().filter(|pod| pod.arm == backspin_domain::pod::PodArm::Candidate) {
         pod.errors = pod.requests;
     }
     frame

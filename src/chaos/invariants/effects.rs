@@ -1,13 +1,13 @@
 //! Keys, intents, leases and outcomes: S2, S4, S5, S6, S24.
 
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{Input, JournalEntry, Output, RolloutAsk};
-use crate::domain::entry::Entry;
-use crate::domain::execution::{EffectState, ExecutionStatus, FailureReason, StepOutcome};
-use crate::domain::id::Attempt;
-use crate::domain::plan::StepAction;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::TruthEntry;
+use crate::trace::Trace;
+use backspin_domain::engine_io::{Input, JournalEntry, Output, RolloutAsk};
+use backspin_domain::entry::Entry;
+use backspin_domain::execution::{EffectState, ExecutionStatus, FailureReason, StepOutcome};
+use backspin_domain::id::Attempt;
+use backspin_domain::plan::StepAction;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::TruthEntry;
 
 use super::Violation;
 use super::seen::{broken, effects, inputs, journal, lately, moment, plan, two_collections};
@@ -202,9 +202,9 @@ fn said_too_soon(trace: &Trace) -> Option<Violation> {
         }
         let Some(plan) = plan(trace, *execution) else { continue };
         let seen = lately(trace, at, two_collections(trace));
-        let is_so = |m: &crate::chaos::trace::Moment| match plan.strategy {
-            crate::domain::plan::Strategy::FeatureFlagDisable => m.flags_off > 0,
-            crate::domain::plan::Strategy::InfrastructureRollback => m.infrastructure_back > 0,
+        let is_so = |m: &crate::trace::Moment| match plan.strategy {
+            backspin_domain::plan::Strategy::FeatureFlagDisable => m.flags_off > 0,
+            backspin_domain::plan::Strategy::InfrastructureRollback => m.infrastructure_back > 0,
             _ => m.in_force[facts.candidate] <= NOBODY,
         };
         if !seen.is_empty() && !seen.iter().any(is_so) {

@@ -1,14 +1,14 @@
 //! What decisions rest on: S10, S12, S19.
 
-use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{Input, JournalEntry, Output};
-use crate::domain::entry::Entry;
-use crate::domain::event::Decision;
-use crate::domain::signal::{Quality, SignalKind};
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::TruthEntry;
-use crate::engine::settings::MissingAction;
+use crate::kind::FaultKind;
+use crate::trace::Trace;
+use backspin_domain::engine_io::{Input, JournalEntry, Output};
+use backspin_domain::entry::Entry;
+use backspin_domain::event::Decision;
+use backspin_domain::signal::{Quality, SignalKind};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::TruthEntry;
+use backspin_engine::settings::MissingAction;
 
 use super::Violation;
 use super::seen::{broken, calls, inputs, journal, moment, struck};

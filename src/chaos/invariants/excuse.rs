@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{Input, Output};
+use crate::kind::FaultKind;
+use crate::trace::Trace;
+use backspin_domain::engine_io::{Input, Output};
 
 use super::seen::{calls, inputs, struck};
 

@@ -1,7 +1,7 @@
 //! The harness itself: V2, V4. V1 compares two runs.
 
-use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::Trace;
+use crate::kind::FaultKind;
+use crate::trace::Trace;
 
 use super::Violation;
 use super::seen::{broken, struck};

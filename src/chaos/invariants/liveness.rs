@@ -1,13 +1,13 @@
 //! What must come about once the core has healed: L1 to L7. The bound is the case's: the run ends there.
 
-use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{Input, JournalEntry, Output};
-use crate::domain::execution::{ExecutionStatus, StepOutcome};
-use crate::domain::frame::ArmIncrements;
-use crate::domain::id::ExecutionId;
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime};
+use crate::kind::FaultKind;
+use crate::trace::Trace;
+use backspin_domain::engine_io::{Input, JournalEntry, Output};
+use backspin_domain::execution::{ExecutionStatus, StepOutcome};
+use backspin_domain::frame::ArmIncrements;
+use backspin_domain::id::ExecutionId;
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime};
 
 use super::people::open;
 use super::seen::{broken, calls, effects, inputs, journal, moves, plan, struck};
@@ -62,7 +62,7 @@ pub(super) fn l2(trace: &Trace) -> Option<Violation> {
                 continue;
             }
             Input::Commanded { command, .. } => {
-                stopped = matches!(command, crate::domain::engine_io::Command::Stop);
+                stopped = matches!(command, backspin_domain::engine_io::Command::Stop);
                 continue;
             }
             Input::Collected { frame, .. } => frame,
@@ -192,8 +192,8 @@ fn idle(trace: &Trace) -> Option<Violation> {
         if at.since(since) > WAIT_MAX && !last { broken(at, words()) } else { None }
     };
     for entry in &trace.record {
-        let crate::domain::entry::Entry::Journal(at, entry) = entry else {
-            if let crate::domain::entry::Entry::Input(_, Input::Restarted { .. }) = entry {
+        let backspin_domain::entry::Entry::Journal(at, entry) = entry else {
+            if let backspin_domain::entry::Entry::Input(_, Input::Restarted { .. }) = entry {
                 failed = None;
             }
             continue;

@@ -1,13 +1,13 @@
 //! Turning, looping and time: S17, S22, S28.
 
-use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{Input, JournalEntry, Output};
-use crate::domain::execution::ExecutionStatus;
-use crate::domain::frame::ArmIncrements;
-use crate::domain::id::ExecutionId;
-use crate::domain::signal::Quality;
-use crate::domain::time::MonoTime;
+use crate::kind::FaultKind;
+use crate::trace::Trace;
+use backspin_domain::engine_io::{Input, JournalEntry, Output};
+use backspin_domain::execution::ExecutionStatus;
+use backspin_domain::frame::ArmIncrements;
+use backspin_domain::id::ExecutionId;
+use backspin_domain::signal::Quality;
+use backspin_domain::time::MonoTime;
 
 use super::Violation;
 use super::seen::{broken, calls, commanded, effects, inputs, journal, leaves, plan, struck};
@@ -147,9 +147,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::chaos::Runner;
-    use crate::chaos::tests::worlds::{MILD, small};
-    use crate::domain::entry::Entry;
+    use crate::Runner;
+    use crate::tests::worlds::{MILD, small};
+    use backspin_domain::entry::Entry;
 
     #[test]
     fn a_target_of_which_everything_fails_must_not_be_gone_on_to() {

@@ -24,7 +24,7 @@ pub use again::{Repeated, repeated};
 pub use excuse::Excuse;
 
 use super::trace::Trace;
-use crate::domain::time::MonoTime;
+use backspin_domain::time::MonoTime;
 
 /// Where an invariant looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,14 +1,14 @@
 //! People: approvals, the kill switch, freezes and calls: S9, S11, S18, S27.
 
-use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{ApprovalAnswer, Command, Input, JournalEntry, Output};
-use crate::domain::entry::Entry;
-use crate::domain::event::Severity;
-use crate::domain::id::{ActorId, ExecutionId, PageKey};
-use crate::domain::time::{MonoTime, WallTime};
-use crate::domain::truth::TruthEntry;
-use crate::engine::settings::WhenClosing;
+use crate::kind::FaultKind;
+use crate::trace::Trace;
+use backspin_domain::engine_io::{ApprovalAnswer, Command, Input, JournalEntry, Output};
+use backspin_domain::entry::Entry;
+use backspin_domain::event::Severity;
+use backspin_domain::id::{ActorId, ExecutionId, PageKey};
+use backspin_domain::time::{MonoTime, WallTime};
+use backspin_domain::truth::TruthEntry;
+use backspin_engine::settings::WhenClosing;
 
 use super::Violation;
 use super::seen::{

@@ -1,29 +1,29 @@
 //! Ways through a trace that several invariants take.
 
-use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::{Answered, Call, Moment, Trace};
-use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
-use crate::domain::entry::Entry;
-use crate::domain::id::{Attempt, ExecutionId, VersionId};
-use crate::domain::plan::{Actuator, RollbackPlan, StepAction};
-use crate::domain::time::{Millis, MonoTime, WallTime};
+use crate::kind::FaultKind;
+use crate::trace::{Answered, Call, Moment, Trace};
+use backspin_domain::engine_io::{Command, Input, JournalEntry, Output};
+use backspin_domain::entry::Entry;
+use backspin_domain::id::{Attempt, ExecutionId, VersionId};
+use backspin_domain::plan::{Actuator, RollbackPlan, StepAction};
+use backspin_domain::time::{Millis, MonoTime, WallTime};
 
 use super::Violation;
 
 /// An effect of a plan's step, as the platform's side got it.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::chaos) struct Effect<'a> {
+pub(crate) struct Effect<'a> {
     /// The call.
-    pub(in crate::chaos) call: &'a Call,
+    pub(crate) call: &'a Call,
     /// Its key.
-    pub(in crate::chaos) key: Attempt,
+    pub(crate) key: Attempt,
     /// What was asked for.
-    pub(in crate::chaos) action: &'a StepAction,
+    pub(crate) action: &'a StepAction,
 }
 
 impl Effect<'_> {
     /// When it came.
-    pub(in crate::chaos) fn at(&self) -> MonoTime {
+    pub(crate) fn at(&self) -> MonoTime {
         self.call.at
     }
 }
@@ -35,7 +35,7 @@ pub(super) fn broken(at: MonoTime, words: String) -> Option<Violation> {
 }
 
 /// A call as an effect of a step, if it is one.
-pub(in crate::chaos) fn effect(call: &Call) -> Option<Effect<'_>> {
+pub(crate) fn effect(call: &Call) -> Option<Effect<'_>> {
     match &call.work {
         Output::StartStep { attempt, action, .. } => Some(Effect { call, key: *attempt, action }),
         _ => None,
@@ -43,17 +43,17 @@ pub(in crate::chaos) fn effect(call: &Call) -> Option<Effect<'_>> {
 }
 
 /// Calls of whoever led, in order. One whose lease was over has not heard what the others did, and was refused.
-pub(in crate::chaos) fn calls(trace: &Trace) -> impl DoubleEndedIterator<Item = &Call> {
+pub(crate) fn calls(trace: &Trace) -> impl DoubleEndedIterator<Item = &Call> {
     trace.calls.iter().filter(|call| call.answer != Answered::Fenced)
 }
 
 /// Effects of steps of whoever led, in order.
-pub(in crate::chaos) fn effects(trace: &Trace) -> impl DoubleEndedIterator<Item = Effect<'_>> {
+pub(crate) fn effects(trace: &Trace) -> impl DoubleEndedIterator<Item = Effect<'_>> {
     calls(trace).filter_map(effect)
 }
 
 /// What the engine was told, with its place in the record.
-pub(in crate::chaos) fn inputs(trace: &Trace) -> impl DoubleEndedIterator<Item = (usize, MonoTime, &Input)> {
+pub(crate) fn inputs(trace: &Trace) -> impl DoubleEndedIterator<Item = (usize, MonoTime, &Input)> {
     trace.record.iter().enumerate().filter_map(|(place, entry)| match entry {
         Entry::Input(at, input) => Some((place, *at, input)),
         _ => None,
@@ -61,9 +61,7 @@ pub(in crate::chaos) fn inputs(trace: &Trace) -> impl DoubleEndedIterator<Item =
 }
 
 /// What the engine wrote down, with its place in the record.
-pub(in crate::chaos) fn journal(
-    trace: &Trace,
-) -> impl DoubleEndedIterator<Item = (usize, MonoTime, &JournalEntry)> {
+pub(crate) fn journal(trace: &Trace) -> impl DoubleEndedIterator<Item = (usize, MonoTime, &JournalEntry)> {
     trace.record.iter().enumerate().filter_map(|(place, entry)| match entry {
         Entry::Journal(at, entry) => Some((place, *at, entry)),
         _ => None,
@@ -71,7 +69,7 @@ pub(in crate::chaos) fn journal(
 }
 
 /// The plan of an execution, as it was written down; the newest under that number.
-pub(in crate::chaos) fn plan(trace: &Trace, wanted: ExecutionId) -> Option<&RollbackPlan> {
+pub(crate) fn plan(trace: &Trace, wanted: ExecutionId) -> Option<&RollbackPlan> {
     journal(trace).rev().find_map(|(_, _, entry)| match entry {
         JournalEntry::Planned { execution, plan } if *execution == wanted => Some(&**plan),
         _ => None,
@@ -79,18 +77,18 @@ pub(in crate::chaos) fn plan(trace: &Trace, wanted: ExecutionId) -> Option<&Roll
 }
 
 /// The place of a version among the scenario's.
-pub(in crate::chaos) fn place(trace: &Trace, version: &VersionId) -> Option<usize> {
+pub(crate) fn place(trace: &Trace, version: &VersionId) -> Option<usize> {
     trace.facts.scenario.service.versions.iter().position(|known| known.id == *version)
 }
 
 /// How the world stood at a moment: after the last tick that was not after it.
-pub(in crate::chaos) fn moment(trace: &Trace, at: MonoTime) -> Option<&Moment> {
+pub(crate) fn moment(trace: &Trace, at: MonoTime) -> Option<&Moment> {
     let after = trace.world.partition_point(|moment| moment.at <= at);
     trace.world.get(after.checked_sub(1)?)
 }
 
 /// How the world stood in the time up to a moment: the ticks that an engine could have measured last.
-pub(in crate::chaos) fn lately(trace: &Trace, at: MonoTime, span: Millis) -> &[Moment] {
+pub(crate) fn lately(trace: &Trace, at: MonoTime, span: Millis) -> &[Moment] {
     let from = MonoTime(at.0.saturating_sub(span.0));
     let first = trace.world.partition_point(|moment| moment.at <= from).saturating_sub(1);
     let after = trace.world.partition_point(|moment| moment.at <= at);
@@ -98,22 +96,22 @@ pub(in crate::chaos) fn lately(trace: &Trace, at: MonoTime, span: Millis) -> &[M
 }
 
 /// The time in which the engine measures at least twice.
-pub(in crate::chaos) fn two_collections(trace: &Trace) -> Millis {
+pub(crate) fn two_collections(trace: &Trace) -> Millis {
     Millis(trace.facts.settings.collect_every.0 * 2 + trace.facts.scenario.timing.scrape.0)
 }
 
 /// Whether a fault of this kind took effect.
-pub(in crate::chaos) fn struck(trace: &Trace, kind: FaultKind) -> bool {
+pub(crate) fn struck(trace: &Trace, kind: FaultKind) -> bool {
     trace.faults.iter().any(|fault| fault.kind == kind && fault.effects > 0)
 }
 
 /// The calendar at a moment, by a clock that does not jump.
-pub(in crate::chaos) fn wall(trace: &Trace, at: MonoTime) -> WallTime {
+pub(crate) fn wall(trace: &Trace, at: MonoTime) -> WallTime {
     WallTime(trace.facts.wall_start.0.saturating_add(at.0.cast_signed()))
 }
 
 /// Whether the action changes how users are served: what approvals and freezes are about.
-pub(in crate::chaos) fn moves(action: &StepAction) -> bool {
+pub(crate) fn moves(action: &StepAction) -> bool {
     match action {
         StepAction::ScaleVersion { .. }
         | StepAction::ShiftTraffic { .. }
@@ -133,12 +131,12 @@ pub(in crate::chaos) fn moves(action: &StepAction) -> bool {
 }
 
 /// Whether an approval or an open calendar is needed for it.
-pub(in crate::chaos) fn is_gated(action: &StepAction) -> bool {
+pub(crate) fn is_gated(action: &StepAction) -> bool {
     !matches!(action.actuator(), Some(Actuator::Discovery | Actuator::Notification) | None)
 }
 
 /// The share that an action leaves to the candidate, if it moves traffic.
-pub(in crate::chaos) fn leaves(action: &StepAction) -> Option<f64> {
+pub(crate) fn leaves(action: &StepAction) -> Option<f64> {
     match action {
         StepAction::ShiftTraffic { to_share, .. } => Some(1.0 - to_share.get()),
         StepAction::SwitchTraffic { .. } => Some(0.0),
@@ -148,7 +146,7 @@ pub(in crate::chaos) fn leaves(action: &StepAction) -> Option<f64> {
 
 /// Whether it takes back what its execution did: gives the candidate traffic or pods again, or takes the target's pods
 /// away. No freeze and no approval holds that up.
-pub(in crate::chaos) fn takes_back(trace: &Trace, effect: &Effect<'_>) -> bool {
+pub(crate) fn takes_back(trace: &Trace, effect: &Effect<'_>) -> bool {
     let facts = &trace.facts;
     let Some(now) = moment(trace, effect.at()) else { return false };
     match effect.action {
@@ -167,10 +165,7 @@ pub(in crate::chaos) fn takes_back(trace: &Trace, effect: &Effect<'_>) -> bool {
 }
 
 /// Whether a person asked for a rollback, and who did, the last time before this place of the record.
-pub(in crate::chaos) fn commanded(
-    trace: &Trace,
-    before: usize,
-) -> Option<(MonoTime, &crate::domain::id::ActorId)> {
+pub(crate) fn commanded(trace: &Trace, before: usize) -> Option<(MonoTime, &backspin_domain::id::ActorId)> {
     inputs(trace).filter(|(place, ..)| *place < before).fold(None, |last, (_, at, input)| match input {
         Input::Commanded { command: Command::RollBack { .. }, by } => Some((at, by)),
         _ => last,

@@ -1,11 +1,11 @@
 //! What is gone back to, and what calls are about: S1, S3, S15, S23.
 
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::{Input, JournalEntry, Output};
-use crate::domain::entry::Entry;
-use crate::domain::id::{ExecutionId, ServiceId, VersionId};
-use crate::domain::plan::StepAction;
-use crate::domain::service::Deploy;
+use crate::trace::Trace;
+use backspin_domain::engine_io::{Input, JournalEntry, Output};
+use backspin_domain::entry::Entry;
+use backspin_domain::id::{ExecutionId, ServiceId, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::Deploy;
 
 use super::Violation;
 use super::seen::{Effect, broken, effects, inputs, lately, moment, place, two_collections};

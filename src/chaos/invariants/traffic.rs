@@ -1,11 +1,11 @@
 //! Shares, pods and budgets: S7, S8, S13, S14.
 
-use crate::chaos::trace::Trace;
-use crate::domain::engine_io::Input;
-use crate::domain::execution::StepOutcome;
-use crate::domain::id::{Attempt, ExecutionId};
-use crate::domain::plan::StepAction;
-use crate::domain::time::Millis;
+use crate::trace::Trace;
+use backspin_domain::engine_io::Input;
+use backspin_domain::execution::StepOutcome;
+use backspin_domain::id::{Attempt, ExecutionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::time::Millis;
 
 use super::Violation;
 use super::seen::{
@@ -34,7 +34,7 @@ pub(super) fn s7(trace: &Trace) -> Option<Violation> {
 }
 
 /// The version that gets traffic by an action.
-fn gains<'a>(effect: &Effect<'a>) -> Option<&'a crate::domain::id::VersionId> {
+fn gains<'a>(effect: &Effect<'a>) -> Option<&'a backspin_domain::id::VersionId> {
     match effect.action {
         StepAction::ShiftTraffic { to, to_share, .. } if to_share.get() > 0.0 => Some(to),
         StepAction::SwitchTraffic { to, .. } => Some(to),
@@ -73,7 +73,7 @@ fn was_told_of_pods(trace: &Trace, version: usize, effect: &Effect<'_>) -> bool 
             (counted || absent).then_some(ready > 0)
         }
         Input::StepReported { attempt, outcome: StepOutcome::Succeeded } => gave_pods(trace, *attempt, id),
-        Input::StepRead { attempt, state: crate::domain::execution::EffectState::Applied } => {
+        Input::StepRead { attempt, state: backspin_domain::execution::EffectState::Applied } => {
             gave_pods(trace, *attempt, id)
         }
         _ => None,
@@ -82,7 +82,7 @@ fn was_told_of_pods(trace: &Trace, version: usize, effect: &Effect<'_>) -> bool 
 }
 
 /// Whether an effect was to give a version pods; none if it was about something else.
-fn gave_pods(trace: &Trace, key: Attempt, id: &crate::domain::id::VersionId) -> Option<bool> {
+fn gave_pods(trace: &Trace, key: Attempt, id: &backspin_domain::id::VersionId) -> Option<bool> {
     match effects(trace).find(|effect| effect.key == key)?.action {
         StepAction::ScaleVersion { version, replicas } if version == id => Some(*replicas > 0),
         _ => None,

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::case::{Case, CasePolicy};
 use super::tree::{Change, Key, at, case, changed, paths, slim};
-use crate::domain::seed::Seed;
+use backspin_domain::seed::Seed;
 use simpler::{rounded, simpler};
 
 /// What minimising came to.

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::domain::fault::{FaultTarget, PlannedFault, When};
-use crate::domain::time::{Millis, MonoTime};
+use backspin_domain::fault::{FaultTarget, PlannedFault, When};
+use backspin_domain::time::{Millis, MonoTime};
 
 /// Lengths that people use, the shortest first.
 const LENGTHS: [Millis; 9] = [
@@ -90,7 +90,7 @@ fn one_digit(exact: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::chaos::kind::FaultKind;
+    use crate::kind::FaultKind;
 
     #[test]
     fn numbers_and_lengths_get_round() {

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::chaos::draw::{Size, draw};
-use crate::chaos::kind::FaultKind;
-use crate::chaos::tree::tree;
+use crate::draw::{Size, draw};
+use crate::kind::FaultKind;
+use crate::tree::tree;
 
 fn kinds(case: &Case) -> Vec<FaultKind> {
     let mut kinds: Vec<_> = case.faults.faults.iter().map(|fault| fault.kind).collect();
@@ -45,7 +45,7 @@ proptest! {
     fn a_magnitude_that_matters_stays_big_enough(seed in 0_u64..10_000) {
         let case = draw(Seed(seed), Size::Full);
         let Some(longest) = case.faults.faults.iter().map(|fault| fault.lasts).max() else { return Ok(()) };
-        let enough = crate::domain::time::Millis(longest.0 / 3);
+        let enough = backspin_domain::time::Millis(longest.0 / 3);
         let breaks = |case: &Case| case.faults.faults.iter().any(|fault| fault.lasts >= enough);
         let found = minimise(&case, 2000, &mut |case| breaks(case));
         prop_assert!(breaks(&found.case));

@@ -1,11 +1,11 @@
 //! Invariants that no broken engine breaks here, on traces of sound runs with one thing changed in them.
 
 use super::worlds::{BAD, small};
-use crate::chaos::Runner;
-use crate::chaos::invariants::check;
-use crate::chaos::kind::FaultKind;
-use crate::chaos::trace::Trace;
-use crate::domain::fault::FaultTrace;
+use crate::Runner;
+use crate::invariants::check;
+use crate::kind::FaultKind;
+use crate::trace::Trace;
+use backspin_domain::fault::FaultTrace;
 
 #[track_caller]
 fn breaks(id: &str, change: impl FnOnce(&mut Trace)) {

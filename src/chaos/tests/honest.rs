@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 
 use super::worlds::{BAD, HEALTHY, MILD, blind, first_effect, gated, no_target, once, small};
-use crate::chaos::Runner;
-use crate::chaos::case::Case;
-use crate::chaos::draw::{Size, draw};
-use crate::chaos::invariants::{Excuse, check, repeated};
-use crate::chaos::kind::{Condition, FaultKind};
-use crate::chaos::marks;
-use crate::domain::seed::Seed;
+use crate::Runner;
+use crate::case::Case;
+use crate::draw::{Size, draw};
+use crate::invariants::{Excuse, check, repeated};
+use crate::kind::{Condition, FaultKind};
+use crate::marks;
+use backspin_domain::seed::Seed;
 
 #[track_caller]
 fn excuse(case: &Case, expected: Option<Excuse>) {

@@ -5,16 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use super::table::{Row, TABLE};
-use crate::chaos::Runner;
-use crate::chaos::invariants::{check, repeated};
-use crate::engine::mutation::Mutation;
+use crate::Runner;
+use crate::invariants::{check, repeated};
+use backspin_engine::mutation::{Broken, Mutation};
 
 /// A mutation must be caught within so many seeds.
 const SEEDS: u64 = 5;
 
 /// What is broken in one run. That a fault took no effect is no breach of a broken engine: it may never get there.
 fn broken(row: &Row, mutation: Option<Mutation>, seed: u64) -> BTreeMap<&'static str, String> {
-    let mut runner = Runner::of_broken(mutation, row.settings);
+    let mut runner = Runner::of_broken(mutation.map(Broken::by).unwrap_or_default(), row.settings);
     let case = (row.case)(seed);
     let trace = runner.run(&case).expect("it can be played");
     let mut found: BTreeMap<_, _> = check(&trace)

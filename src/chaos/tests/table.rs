@@ -4,12 +4,12 @@ use super::worlds::{
     BAD, HEALTHY, MILD, at, blind, by, contracted, first_effect, for_good, frozen, gated, no_target, once,
     small, with_last_version,
 };
-use crate::chaos::case::Case;
-use crate::chaos::kind::{Condition, FaultKind, When};
-use crate::domain::fault::PlannedFault;
-use crate::domain::time::Millis;
-use crate::engine::mutation::Mutation;
-use crate::engine::settings::Settings;
+use crate::case::Case;
+use crate::kind::{Condition, FaultKind, When};
+use backspin_domain::fault::PlannedFault;
+use backspin_domain::time::Millis;
+use backspin_engine::mutation::Mutation;
+use backspin_engine::settings::Settings;
 
 /// One line of the table.
 pub(super) struct Row {

@@ -22,11 +22,11 @@
 //! What it leaves out: a bad machine under one of the candidate's pods, which the default judge answers by leaving single
 //! pods out, and the others do not answer.
 
-use crate::domain::frame::Frame;
-use crate::domain::signal::SignalKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::verdict::{Reference, Verdict};
-use crate::engine::settings::Attribution;
+use crate::settings::Attribution;
+use backspin_domain::frame::Frame;
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::verdict::{Reference, Verdict};
 
 use super::counts::{Counts, Ring, Sample};
 use super::did::Parted;
@@ -305,9 +305,9 @@ pub(crate) fn confidence(ring: &Ring) -> Option<f64> {
 mod tests {
     use super::super::counts::Reading;
     use super::*;
-    use crate::domain::signal::SignalSample;
-    use crate::domain::verdict::VerdictClass;
-    use crate::engine::settings::Settings;
+    use crate::settings::Settings;
+    use backspin_domain::signal::SignalSample;
+    use backspin_domain::verdict::VerdictClass;
 
     const HEALTHY: (u64, u64) = (3000, 3);
     const ILL: (u64, u64) = (3000, 600);
@@ -479,8 +479,8 @@ mod tests {
     fn a_surge_is_seen_against_the_history() {
         let rule = Settings::default().attribution;
         let mut history = History::default();
-        let arm = crate::domain::frame::ArmIncrements {
-            quality: crate::domain::signal::Quality::Fresh,
+        let arm = backspin_domain::frame::ArmIncrements {
+            quality: backspin_domain::signal::Quality::Fresh,
             requests: 1500,
             ..Default::default()
         };

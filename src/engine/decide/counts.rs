@@ -1,8 +1,8 @@
 //! What was counted lately, arm by arm: a ring of the last frames, without allocation.
 
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BUCKETS};
-use crate::domain::signal::Quality;
-use crate::domain::time::MonoTime;
+use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BUCKETS};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::MonoTime;
 
 use super::stat::Share;
 
@@ -230,7 +230,7 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Millis;
+    use backspin_domain::time::Millis;
 
     fn arm(quality: Quality, requests: u32, errors: u32) -> ArmIncrements {
         ArmIncrements { quality, requests, errors, ..ArmIncrements::default() }

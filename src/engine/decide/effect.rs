@@ -4,7 +4,7 @@
 //! failed, so the greater of the two differences is taken, never their sum: harm is understated rather than
 //! invented. Comparison is with the concurrent control, else with the history before the deploy.
 
-use crate::domain::event::Effect;
+use backspin_domain::event::Effect;
 
 use super::counts::{Counts, RING, Ring};
 use super::history::History;
@@ -61,8 +61,8 @@ fn exposure(ring: &Ring, configured_share: f64) -> f64 {
 mod tests {
     use super::super::counts::{Reading, Sample};
     use super::*;
-    use crate::domain::frame::{ArmIncrements, Frame};
-    use crate::domain::signal::Quality;
+    use backspin_domain::frame::{ArmIncrements, Frame};
+    use backspin_domain::signal::Quality;
 
     fn counts(requests: u64, errors: u64) -> Counts {
         Counts::new(requests, errors, 0, 0, 0)

@@ -1,8 +1,8 @@
 //! What the service was like before the deploy: the only memory that a comparison without a control has.
 
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BUCKETS};
-use crate::domain::signal::Quality;
-use crate::domain::time::Millis;
+use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BUCKETS};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::Millis;
 
 use super::counts::Counts;
 

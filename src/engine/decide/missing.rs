@@ -3,8 +3,8 @@
 //! Only the candidate's data count here. A control that cannot be measured is a missing comparison, which is
 //! the judge's affair.
 
-use crate::domain::time::{Millis, MonoTime};
-use crate::engine::settings::{MissingAction, MissingData};
+use crate::settings::{MissingAction, MissingData};
+use backspin_domain::time::{Millis, MonoTime};
 
 /// How long the candidate has been unread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

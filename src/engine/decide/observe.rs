@@ -1,13 +1,13 @@
 //! All rules on one frame, in order of precedence: security, compliance, pods, the verdict with its attribution, gaps,
 //! and what remains of the verdict.
 
-use crate::domain::event::Effect;
-use crate::domain::frame::Frame;
-use crate::domain::signal::SignalKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::verdict::{Verdict, VerdictClass};
-use crate::engine::mutation::broken;
-use crate::engine::settings::{MissingAction, Settings};
+use crate::mutation::Mutation;
+use crate::settings::{MissingAction, Settings};
+use backspin_domain::event::Effect;
+use backspin_domain::frame::Frame;
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::verdict::{Verdict, VerdictClass};
 
 use super::attribution::{Blame, Outside};
 use super::counts::{Counts, Reading, Ring, Sample};
@@ -74,10 +74,10 @@ impl Observed {
         verdict: &Verdict,
         settings: &Settings,
     ) -> Weighed {
-        if broken!(settings, MissingIsHealthy) && sample.candidate == Reading::Unread {
+        if settings.broken.is(Mutation::MissingIsHealthy) && sample.candidate == Reading::Unread {
             return Weighed::Milder(Finding::Healthy);
         }
-        if broken!(settings, TooBadToBeTrue)
+        if settings.broken.is(Mutation::TooBadToBeTrue)
             && frame.candidate.is_some_and(|arm| arm.errors * 10 > arm.requests * 9)
         {
             return Weighed::Milder(Finding::Unsure);
@@ -89,7 +89,7 @@ impl Observed {
         self.outside.observe(frame, sample, &self.history, settings.attribution);
         let pods = self.pods.observe(frame);
         let found = |kind| frame.signals.get(kind).usable().is_some_and(|n| n > 0.0);
-        if found(SignalKind::SecurityFindings) && !broken!(settings, IgnoreSecurity) {
+        if found(SignalKind::SecurityFindings) && !settings.broken.is(Mutation::IgnoreSecurity) {
             return Weighed::RollBack(Cause::Security);
         }
         if found(SignalKind::ComplianceFindings) {
@@ -100,7 +100,7 @@ impl Observed {
             PodFinding::Restarting => return Weighed::RollBack(Cause::Restarting),
             PodFinding::Fine | PodFinding::Shared => {}
         }
-        if verdict.class == VerdictClass::Fail && !broken!(settings, DeafToJudge) {
+        if verdict.class == VerdictClass::Fail && !settings.broken.is(Mutation::DeafToJudge) {
             let blame = self.outside.blame(frame.at, settings.attribution, verdict, &self.ring, self.before);
             return match blame {
                 Blame::Deploy => Weighed::RollBack(Cause::Judge),

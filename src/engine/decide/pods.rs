@@ -6,10 +6,10 @@
 //! control fails the same test, the platform is to blame and not the deploy. What is left out: a start that
 //! is slow but healthy; a service that needs more than two minutes to start cannot use this rule.
 
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::pod::{PodArm, PodIncrements};
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::pod::{PodArm, PodIncrements};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime};
 
 /// No ready pod for longer than this is a failure.
 const NOT_READY_MAX: Millis = Millis::from_mins(2);

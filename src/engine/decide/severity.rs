@@ -1,9 +1,9 @@
 //! How bad it is and what set it off: two documented tables (SPEC 2.5).
 
-use crate::domain::event::{Effect, Severity, Trigger};
-use crate::domain::signal::SignalKind;
-use crate::domain::verdict::Verdict;
-use crate::engine::settings::SeverityRule;
+use crate::settings::SeverityRule;
+use backspin_domain::event::{Effect, Severity, Trigger};
+use backspin_domain::signal::SignalKind;
+use backspin_domain::verdict::Verdict;
 
 /// What speaks for a rollback.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,8 +92,8 @@ fn grade(value: f64, critical: f64, high: f64, medium: f64) -> Severity {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::verdict::{Reference, VerdictClass};
-    use crate::engine::settings::Settings;
+    use crate::settings::Settings;
+    use backspin_domain::verdict::{Reference, VerdictClass};
 
     #[track_caller]
     fn by_effect(harm_lower: f64, exposure: f64, expected: Severity) {

@@ -8,7 +8,7 @@
 //! on under watch, since only more traffic can tell, and the same suspicion does not pause it again. What a
 //! judge fails is rolled back all the same.
 
-use crate::domain::event::{Decision, Reason};
+use backspin_domain::event::{Decision, Reason};
 
 /// Suspicious frames in a row that pause the ramp.
 const SUSPECT: u8 = 2;

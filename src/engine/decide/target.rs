@@ -1,9 +1,9 @@
 //! Which version to go back to (SPEC 2.7). Never a guess: without a proven one there is none.
 
-use crate::domain::id::VersionId;
-use crate::domain::service::{Inventory, KnownVersion};
-use crate::engine::mutation::broken;
-use crate::engine::settings::Settings;
+use crate::mutation::Mutation;
+use crate::settings::Settings;
+use backspin_domain::id::VersionId;
+use backspin_domain::service::{Inventory, KnownVersion};
 
 /// The newest version that may be gone back to. A person's wish is held to the same conditions.
 pub(crate) fn choose<'a>(
@@ -14,10 +14,10 @@ pub(crate) fn choose<'a>(
 ) -> Option<&'a KnownVersion> {
     inventory.versions.iter().rev().find(|version| {
         &version.id != candidate
-            && (version.deployable || broken!(settings, LostTarget))
-            && (!version.marked_bad || broken!(settings, MarkedTarget))
+            && (version.deployable || settings.broken.is(Mutation::LostTarget))
+            && (!version.marked_bad || settings.broken.is(Mutation::MarkedTarget))
             && (version.healthy_for.is_some_and(|healthy| healthy >= settings.target.healthy_min)
-                || broken!(settings, UnprovenTarget))
+                || settings.broken.is(Mutation::UnprovenTarget))
             && wished.is_none_or(|id| id == &version.id)
     })
 }
@@ -25,8 +25,8 @@ pub(crate) fn choose<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Millis;
-    use crate::engine::tests::driver::{inventory, version};
+    use crate::tests::driver::{inventory, version};
+    use backspin_domain::time::Millis;
 
     #[track_caller]
     fn check(change: impl Fn(&mut Inventory), wished: Option<&str>, expected: Option<&str>) {

@@ -1,16 +1,16 @@
 //! Waiting for somebody to agree (SPEC 3.7): one role after the other, each for a bounded time. Before the first
 //! step, and in the middle where an approval has run out or the calendar has closed.
 
-use crate::domain::engine_io::{ApprovalAnswer, JournalEntry, VoidAnswer, Wait};
-use crate::domain::execution::ExecutionStatus;
-use crate::domain::id::ActorId;
-use crate::domain::plan::{Actuator, StepAction};
-use crate::domain::time::{MonoTime, WallTime};
-use crate::engine::guard::calendar;
-use crate::engine::mutation::broken;
-use crate::engine::plan;
-use crate::engine::settings::{Approvals, WhenClosing};
-use crate::engine::state::{Ctx, Service};
+use crate::guard::calendar;
+use crate::mutation::Mutation;
+use crate::plan;
+use crate::settings::{Approvals, WhenClosing};
+use crate::state::{Ctx, Service};
+use backspin_domain::engine_io::{ApprovalAnswer, JournalEntry, VoidAnswer, Wait};
+use backspin_domain::execution::ExecutionStatus;
+use backspin_domain::id::ActorId;
+use backspin_domain::plan::{Actuator, StepAction};
+use backspin_domain::time::{MonoTime, WallTime};
 
 use super::{Phase, Run, Then};
 
@@ -36,7 +36,7 @@ impl Run {
         }
         ctx.out.ask_approval(self.execution.id, self.execution.plan.hash(), &role);
         let mut until = ctx.now.mono + ctx.settings.approvals.wait;
-        if broken!(ctx.settings, AskOnce) {
+        if ctx.settings.broken.is(Mutation::AskOnce) {
             until = MonoTime(u64::MAX);
         }
         self.phase = Phase::Approval { asked: asked + 1, then, until, opens };
@@ -60,24 +60,23 @@ impl Run {
     }
 
     /// Somebody answered. What does not count is written down with the reason and changes nothing.
-    pub(in crate::engine) fn answer(
-        &mut self,
-        answer: &ApprovalAnswer,
-        service: &mut Service,
-        ctx: &mut Ctx<'_>,
-    ) {
+    pub(crate) fn answer(&mut self, answer: &ApprovalAnswer, service: &mut Service, ctx: &mut Ctx<'_>) {
         let Phase::Approval { then, .. } = self.phase else {
             return void(answer, VoidAnswer::NotAwaited, ctx);
         };
         let approvals = &ctx.settings.approvals;
-        let given = if broken!(ctx.settings, ExpiredApproval) { ctx.now.wall } else { answer.given };
+        let given =
+            if ctx.settings.broken.is(Mutation::ExpiredApproval) { ctx.now.wall } else { answer.given };
         let until = WallTime(given.0.saturating_add(approvals.valid.0.cast_signed()));
         let mut roles = (0..=approvals.escalation.len()).filter_map(|n| role(approvals, n));
-        let why = if answer.plan != self.execution.plan.hash() && !broken!(ctx.settings, OtherPlan) {
+        let why = if answer.plan != self.execution.plan.hash() && !ctx.settings.broken.is(Mutation::OtherPlan)
+        {
             Some(VoidAnswer::OtherPlan)
-        } else if answer.by == self.execution.plan.event.initiated_by && !broken!(ctx.settings, OwnApproval) {
+        } else if answer.by == self.execution.plan.event.initiated_by
+            && !ctx.settings.broken.is(Mutation::OwnApproval)
+        {
             Some(VoidAnswer::OwnPlan)
-        } else if !roles.any(|role| role == answer.role) && !broken!(ctx.settings, AnyRole) {
+        } else if !roles.any(|role| role == answer.role) && !ctx.settings.broken.is(Mutation::AnyRole) {
             Some(VoidAnswer::WrongRole)
         } else if until <= ctx.now.wall {
             Some(VoidAnswer::Expired)
@@ -149,7 +148,7 @@ impl Run {
 }
 
 /// Writes down that an answer does not count.
-pub(in crate::engine) fn void(answer: &ApprovalAnswer, why: VoidAnswer, ctx: &mut Ctx<'_>) {
+pub(crate) fn void(answer: &ApprovalAnswer, why: VoidAnswer, ctx: &mut Ctx<'_>) {
     let (execution, by) = (answer.execution, answer.by.clone());
     ctx.out.journal(JournalEntry::Void { execution, by, why });
 }

@@ -1,8 +1,8 @@
 //! The wait before another attempt: doubling, bounded, with a jitter that is a hash and not chance.
 
-use crate::domain::id::Attempt;
-use crate::domain::seed::Seed;
-use crate::domain::time::Millis;
+use backspin_domain::id::Attempt;
+use backspin_domain::seed::Seed;
+use backspin_domain::time::Millis;
 
 /// No wait is longer.
 const WAIT_MAX: Millis = Millis::from_mins(1);
@@ -26,7 +26,7 @@ pub(super) fn chance() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::id::ExecutionId;
+    use backspin_domain::id::ExecutionId;
 
     fn attempt(execution: u32, step: u16, attempt: u16) -> Attempt {
         Attempt { execution: ExecutionId(execution), step, attempt }

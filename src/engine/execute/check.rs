@@ -3,11 +3,11 @@
 //! A limit on a share is widened by what chance allows at the requests counted; the result names the widened
 //! limit, so that what it says it held against is what it did. What cannot be measured does not pass.
 
-use crate::domain::id::VersionId;
-use crate::domain::plan::{Check, CheckResult};
-use crate::engine::decide::counts::{Counts, Sample};
-use crate::engine::decide::stat::{Share, chance_allows};
-use crate::engine::state::Service;
+use crate::decide::counts::{Counts, Sample};
+use crate::decide::stat::{Share, chance_allows};
+use crate::state::Service;
+use backspin_domain::id::VersionId;
+use backspin_domain::plan::{Check, CheckResult};
 
 /// Makes one check, on a frame if there is one.
 pub(super) fn measure(

@@ -3,9 +3,9 @@
 //! An undo is tried like a step: with retries, read back where nobody knows, held up by breakers. A freeze does not
 //! hold it up. Where it cannot finish, the execution ends in the state that is stated, and a person is called.
 
-use crate::domain::execution::{ExecutionStatus, SafeState};
-use crate::domain::plan::{StepAction, Strategy};
-use crate::engine::state::{Ctx, Service};
+use crate::state::{Ctx, Service};
+use backspin_domain::execution::{ExecutionStatus, SafeState};
+use backspin_domain::plan::{StepAction, Strategy};
 
 use super::{Doing, Run};
 
@@ -77,7 +77,7 @@ impl Run {
         let back = StepAction::ShiftTraffic {
             from: event.current.clone(),
             to: event.target.clone(),
-            to_share: crate::domain::units::TrafficShare::clamped(1.0 - self.traffic.before_shift),
+            to_share: backspin_domain::units::TrafficShare::clamped(1.0 - self.traffic.before_shift),
         };
         service.turned(ctx.now.mono, ctx.settings);
         self.start_undo(back, attempt, words, service, ctx);

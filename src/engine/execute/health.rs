@@ -11,16 +11,16 @@
 //! - **goes on with a warning** when neither can be told within a bounded time: less traffic on a bad version is
 //!   the safe direction.
 
-use crate::domain::engine_io::JournalEntry;
-use crate::domain::execution::{FailureReason, StepOutcome};
-use crate::domain::plan::StepAction;
-use crate::domain::time::{Millis, MonoTime};
-use crate::engine::decide::counts::{Counts, RING, Sample};
-use crate::engine::decide::effect::worse;
-use crate::engine::decide::observe::Observed;
-use crate::engine::decide::stat::{Difference, Share};
-use crate::engine::settings::TargetWorse;
-use crate::engine::state::{Ctx, Service};
+use crate::decide::counts::{Counts, RING, Sample};
+use crate::decide::effect::worse;
+use crate::decide::observe::Observed;
+use crate::decide::stat::{Difference, Share};
+use crate::settings::TargetWorse;
+use crate::state::{Ctx, Service};
+use backspin_domain::engine_io::JournalEntry;
+use backspin_domain::execution::{FailureReason, StepOutcome};
+use backspin_domain::plan::StepAction;
+use backspin_domain::time::{Millis, MonoTime};
 
 use super::{FRAME_GRACE, Phase, Run, check};
 

@@ -16,14 +16,14 @@ mod resume;
 mod step;
 mod validate;
 
-use crate::domain::engine_io::{JournalEntry, Output, RolloutAsk};
-use crate::domain::execution::{Execution, ExecutionStatus, StepOutcome, StepResult};
-use crate::domain::id::{Attempt, ExecutionId, ServiceId};
-use crate::domain::plan::{Approval, CheckResult, RollbackPlan, StepAction};
-use crate::domain::time::{Millis, MonoTime, Now, WallTime};
+use backspin_domain::engine_io::{JournalEntry, Output, RolloutAsk};
+use backspin_domain::execution::{Execution, ExecutionStatus, StepOutcome, StepResult};
+use backspin_domain::id::{Attempt, ExecutionId, ServiceId};
+use backspin_domain::plan::{Approval, CheckResult, RollbackPlan, StepAction};
+use backspin_domain::time::{Millis, MonoTime, Now, WallTime};
 
 use super::decide::counts::Sample;
-use super::mutation::broken;
+use super::mutation::Mutation;
 use super::settings::Settings;
 use super::state::{Ctx, Service};
 pub(super) use approval::void;
@@ -202,7 +202,7 @@ impl Run {
 
     /// The moment that deadlines are held against: durations are the monotonic clock's (S22).
     pub(super) fn clock(&self, now: Now, settings: &Settings) -> MonoTime {
-        if broken!(settings, WallTimeouts) {
+        if settings.broken.is(Mutation::WallTimeouts) {
             let begun = &self.execution.plan.event;
             return begun.at + Millis(now.wall.0.saturating_sub(begun.wall.0).max(0).cast_unsigned());
         }
@@ -362,7 +362,7 @@ impl Run {
         if status.is_final() {
             self.phase = Phase::Over;
             self.execution.completed = Some(ctx.now.mono);
-            if self.quiet && !broken!(ctx.settings, AlertsStayQuiet) {
+            if self.quiet && !ctx.settings.broken.is(Mutation::AlertsStayQuiet) {
                 ctx.out.alerts(self.service(), None);
                 let words = format!("{id} ended: {status}");
                 ctx.out.push(Output::Annotate { service: self.service().clone(), words });

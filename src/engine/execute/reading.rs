@@ -1,11 +1,11 @@
 //! The unknown outcome: an effect that was asked for and of which nobody knows whether it was carried out (a reply
 //! was lost, a deadline passed, the engine was started again). The world is read before anything is repeated.
 
-use crate::domain::engine_io::Output;
-use crate::domain::execution::{EffectState, StepOutcome};
-use crate::domain::id::Attempt;
-use crate::domain::time::{Millis, MonoTime};
-use crate::engine::state::{Ctx, Service};
+use crate::state::{Ctx, Service};
+use backspin_domain::engine_io::Output;
+use backspin_domain::execution::{EffectState, StepOutcome};
+use backspin_domain::id::Attempt;
+use backspin_domain::time::{Millis, MonoTime};
 
 use super::step::Repeat;
 use super::{Doing, Phase, Run};
@@ -54,7 +54,7 @@ impl Run {
     }
 
     /// The world was read.
-    pub(in crate::engine) fn read(
+    pub(crate) fn read(
         &mut self,
         attempt: Attempt,
         state: &EffectState,

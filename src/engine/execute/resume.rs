@@ -2,17 +2,17 @@
 //! without it. Whatever was under way is read back; what was being watched is watched anew, because nobody saw
 //! what happened meanwhile; what was asked of people is asked again under the same keys.
 
-use crate::domain::engine_io::JournalEntry;
-use crate::domain::execution::StepOutcome;
-use crate::domain::time::Millis;
-use crate::engine::mutation::broken;
-use crate::engine::state::{Ctx, Service};
+use crate::mutation::Mutation;
+use crate::state::{Ctx, Service};
+use backspin_domain::engine_io::JournalEntry;
+use backspin_domain::execution::StepOutcome;
+use backspin_domain::time::Millis;
 
 use super::{FRAME_GRACE, Phase, Run};
 
 impl Run {
     /// The engine is back after `down`.
-    pub(in crate::engine) fn restarted(&mut self, down: Millis, service: &mut Service, ctx: &mut Ctx<'_>) {
+    pub(crate) fn restarted(&mut self, down: Millis, service: &mut Service, ctx: &mut Ctx<'_>) {
         if self.is_over() {
             return;
         }
@@ -27,7 +27,7 @@ impl Run {
             self.stop(&format!("the engine was down for {down}"), ctx);
         }
         match self.phase {
-            Phase::Effect { doing, attempt, .. } if broken!(ctx.settings, ResumeBlind) => {
+            Phase::Effect { doing, attempt, .. } if ctx.settings.broken.is(Mutation::ResumeBlind) => {
                 self.start_attempt(doing, attempt.saturating_add(1), service, ctx);
             }
             Phase::Effect { doing, attempt, started, .. }
@@ -48,7 +48,7 @@ impl Run {
     }
 
     /// Says again that alerts may sound, if it had them quiet and is over: the word may have been lost.
-    pub(in crate::engine) fn lift_again(&self, ctx: &mut Ctx<'_>) {
+    pub(crate) fn lift_again(&self, ctx: &mut Ctx<'_>) {
         if self.is_over() && self.quiet {
             ctx.out.alerts(self.service(), None);
         }

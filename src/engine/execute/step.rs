@@ -1,14 +1,14 @@
 //! One step: its attempts, its time-out and the checks after it.
 
-use crate::domain::engine_io::{JournalEntry, Output};
-use crate::domain::execution::{FailureReason, StepOutcome};
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::plan::{OnFailure, Step, StepAction};
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::units::TrafficShare;
-use crate::engine::decide::counts::Sample;
-use crate::engine::mutation::broken;
-use crate::engine::state::{Ctx, Service};
+use crate::decide::counts::Sample;
+use crate::mutation::Mutation;
+use crate::state::{Ctx, Service};
+use backspin_domain::engine_io::{JournalEntry, Output};
+use backspin_domain::execution::{FailureReason, StepOutcome};
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::plan::{OnFailure, Step, StepAction};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::units::TrafficShare;
 
 use super::compensate::NOBODY;
 use super::{Doing, FRAME_GRACE, Phase, Run, backoff, check};
@@ -89,23 +89,23 @@ impl Run {
     ) {
         let Some(action) = self.action(doing, service) else { return };
         #[cfg(test)]
-        if broken!(ctx.settings, AwaitPages) && ctx.out.awaits_pages() {
+        if ctx.settings.broken.is(Mutation::AwaitPages) && ctx.out.awaits_pages() {
             let until = ctx.now.mono + Millis::from_secs(5);
             self.phase = Phase::Backoff { doing, attempt, until };
             return;
         }
-        let action = if broken!(ctx.settings, RaiseCandidate) { raising(action) } else { action };
+        let action = if ctx.settings.broken.is(Mutation::RaiseCandidate) { raising(action) } else { action };
         let rules = &ctx.settings.execution;
         if doing == Doing::Step && self.needs_leave(&action, attempt, ctx) {
             return;
         }
         if let Some(words) = self.takes_what_serves(&action, service)
-            && !broken!(ctx.settings, RetireFirst)
+            && !ctx.settings.broken.is(Mutation::RetireFirst)
         {
             let failed = self.failure.take().map(|failed| format!("{failed}; "));
             return self.fail(failed.unwrap_or_default() + &words, ctx);
         }
-        if self.effects >= rules.effects_max && !broken!(ctx.settings, RetryForEver) {
+        if self.effects >= rules.effects_max && !ctx.settings.broken.is(Mutation::RetryForEver) {
             let words = format!("it asked for {} effects, the most that one may", rules.effects_max);
             let failed = self.failure.take().map(|failed| format!("{failed}; "));
             return self.fail(failed.unwrap_or_default() + &words, ctx);
@@ -124,8 +124,11 @@ impl Run {
         {
             self.traffic.before_shift = service.share;
         }
-        let elsewhere =
-            if broken!(ctx.settings, OtherService) { ServiceId::new("elsewhere").ok() } else { None };
+        let elsewhere = if ctx.settings.broken.is(Mutation::OtherService) {
+            ServiceId::new("elsewhere").ok()
+        } else {
+            None
+        };
         ctx.out.start_step(self.key(attempt), elsewhere.as_ref().unwrap_or(self.service()), &action);
         self.counts = true;
         self.effects = self.effects.saturating_add(1);
@@ -157,7 +160,7 @@ impl Run {
     /// An effect was reported on, or its deadline has passed.
     pub(super) fn effect_ended(&mut self, outcome: StepOutcome, service: &mut Service, ctx: &mut Ctx<'_>) {
         let Phase::Effect { doing, attempt, started, .. } = self.phase else { return };
-        let outcome = if broken!(ctx.settings, AssumeDone) && is_uncertain(&outcome) {
+        let outcome = if ctx.settings.broken.is(Mutation::AssumeDone) && is_uncertain(&outcome) {
             StepOutcome::Succeeded
         } else {
             outcome
@@ -242,22 +245,22 @@ impl Run {
         let rules = &ctx.settings.execution;
         let allowed = match repeat {
             Repeat::Safe => true,
-            Repeat::IfIdempotent => idempotent || broken!(ctx.settings, RepeatUnrepeatable),
+            Repeat::IfIdempotent => idempotent || ctx.settings.broken.is(Mutation::RepeatUnrepeatable),
             Repeat::Never => false,
         };
         let may = allowed && tries < rules.attempts_max && self.retries < rules.retries_max;
-        let may = may || broken!(ctx.settings, RetryForEver);
+        let may = may || ctx.settings.broken.is(Mutation::RetryForEver);
         self.retries += u16::from(may);
         may
     }
 
     fn back_off(&mut self, doing: Doing, failed: u16, ctx: &Ctx<'_>) {
         let mut wait = backoff::wait(ctx.settings.execution.backoff, self.key(failed));
-        if broken!(ctx.settings, BackOffForEver) {
+        if ctx.settings.broken.is(Mutation::BackOffForEver) {
             wait = Millis::from_mins(24 * 60);
         }
         #[cfg(test)]
-        if broken!(ctx.settings, ChanceBackoff) {
+        if ctx.settings.broken.is(Mutation::ChanceBackoff) {
             wait = Millis(wait.0 + backoff::chance());
         }
         self.phase = Phase::Backoff { doing, attempt: failed.saturating_add(1), until: ctx.now.mono + wait };
@@ -477,7 +480,7 @@ fn describe(outcome: &StepOutcome) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::tests::driver::version;
+    use crate::tests::driver::version;
 
     #[test]
     fn an_order_never_raises_the_share() {

@@ -5,12 +5,12 @@
 //! that were good but not at a stretch, and signals that nobody could measure, end it with a warning; in the
 //! latter case a person is called, since nobody has seen that it helped.
 
-use crate::domain::execution::ExecutionStatus;
-use crate::domain::time::{Millis, MonoTime};
-use crate::engine::decide::counts::Sample;
-use crate::engine::decide::effect::worse;
-use crate::engine::mutation::broken;
-use crate::engine::state::{Ctx, Service};
+use crate::decide::counts::Sample;
+use crate::decide::effect::worse;
+use crate::mutation::Mutation;
+use crate::state::{Ctx, Service};
+use backspin_domain::execution::ExecutionStatus;
+use backspin_domain::time::{Millis, MonoTime};
 
 use super::{FRAME_GRACE, Phase, Run, check, health};
 
@@ -30,7 +30,7 @@ const STAYS_HARM_MIN: f64 = 0.005;
 
 impl Run {
     pub(super) fn start_validation(&mut self, ctx: &mut Ctx<'_>) {
-        if broken!(ctx.settings, SkipValidation) {
+        if ctx.settings.broken.is(Mutation::SkipValidation) {
             return self.complete(ctx);
         }
         let settle = ctx.settings.planning.settle;

@@ -1,9 +1,9 @@
 //! Windows and freezes (SPEC 3.8), on the calendar's clock.
 
-use crate::domain::event::Severity;
-use crate::domain::time::{MonoTime, Now, WallTime};
-use crate::engine::mutation::broken;
-use crate::engine::settings::{Calendar, Freeze, Settings, Weekday};
+use crate::mutation::Mutation;
+use crate::settings::{Calendar, Freeze, Settings, Weekday};
+use backspin_domain::event::Severity;
+use backspin_domain::time::{MonoTime, Now, WallTime};
 
 const DAY_MS: i64 = 86_400_000;
 const WEEK_MS: i64 = 7 * DAY_MS;
@@ -14,7 +14,7 @@ const EPOCH_DAY: i64 = 3;
 
 /// Why the calendar is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) enum Closed {
+pub(crate) enum Closed {
     /// A freeze, by its place in the settings.
     Frozen(usize),
     /// No window is open.
@@ -22,7 +22,7 @@ pub(in crate::engine) enum Closed {
 }
 
 /// Why it is closed now, whatever the severity.
-pub(in crate::engine) fn closed(calendar: &Calendar, wall: WallTime) -> Option<Closed> {
+pub(crate) fn closed(calendar: &Calendar, wall: WallTime) -> Option<Closed> {
     let frozen = calendar.freezes.iter().position(|freeze| freeze.from <= wall && wall < freeze.until);
     let open = calendar.windows.is_empty()
         || calendar.windows.iter().any(|window| {
@@ -35,17 +35,17 @@ pub(in crate::engine) fn closed(calendar: &Calendar, wall: WallTime) -> Option<C
 }
 
 /// Why it is closed for a rollback of this severity: a critical one overrides it.
-pub(in crate::engine) fn closed_for(settings: &Settings, severity: Severity, now: Now) -> Option<Closed> {
-    if broken!(settings, ActInFreeze) {
+pub(crate) fn closed_for(settings: &Settings, severity: Severity, now: Now) -> Option<Closed> {
+    if settings.broken.is(Mutation::ActInFreeze) {
         return None;
     }
     closed(&settings.calendar, now.wall).filter(|_| severity < Severity::Critical)
 }
 
 /// When it opens again, as far as a week ahead; the end of a week when it does not.
-pub(in crate::engine) fn opens(calendar: &Calendar, now: Now) -> MonoTime {
+pub(crate) fn opens(calendar: &Calendar, now: Now) -> MonoTime {
     let after = |wall: WallTime| {
-        now.mono + crate::domain::time::Millis(wall.0.saturating_sub(now.wall.0).max(1) as u64)
+        now.mono + backspin_domain::time::Millis(wall.0.saturating_sub(now.wall.0).max(1) as u64)
     };
     // It can open only where a freeze ends or a window begins.
     let ends = calendar.freezes.iter().map(|freeze| freeze.until);
@@ -65,7 +65,7 @@ fn weekday(wall: WallTime) -> Weekday {
 
 impl Closed {
     /// In words, without moments: the same reason always says the same.
-    pub(in crate::engine) fn words(self, freezes: &[Freeze]) -> String {
+    pub(crate) fn words(self, freezes: &[Freeze]) -> String {
         match self {
             Self::Frozen(place) => freezes.get(place).map_or_else(
                 || "a freeze is in force".to_owned(),
@@ -79,8 +79,8 @@ impl Closed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Millis;
-    use crate::engine::settings::{WhenClosing, Window};
+    use crate::settings::{WhenClosing, Window};
+    use backspin_domain::time::Millis;
 
     /// Monday 2026-01-05, 00:00 UTC.
     const MONDAY: i64 = 1_767_571_200_000;

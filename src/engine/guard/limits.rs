@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::engine_io::Wait;
-use crate::domain::id::ServiceId;
-use crate::domain::plan::Actuator;
-use crate::domain::time::{Millis, MonoTime};
-use crate::engine::settings::ExecutionRules;
+use crate::settings::ExecutionRules;
+use backspin_domain::engine_io::Wait;
+use backspin_domain::id::ServiceId;
+use backspin_domain::plan::Actuator;
+use backspin_domain::time::{Millis, MonoTime};
 
 /// Breakers that are remembered at once; beyond it the one whose failure is longest ago is forgotten.
 const BREAKERS_MAX: usize = 10_000;
@@ -17,7 +17,7 @@ const MINUTE_MS: u64 = 60_000;
 
 /// All breakers and the bucket.
 #[derive(Debug, Default)]
-pub(in crate::engine) struct Limits {
+pub(crate) struct Limits {
     breakers: BTreeMap<(ServiceId, Actuator), Breaker>,
     bucket: Bucket,
 }
@@ -43,7 +43,7 @@ struct Bucket {
 impl Limits {
     /// Takes room for one effect, or says what it has to wait for and until when. `again`: whether it repeats one that
     /// failed.
-    pub(in crate::engine) fn admit(
+    pub(crate) fn admit(
         &mut self,
         service: &ServiceId,
         actuator: Actuator,
@@ -63,13 +63,7 @@ impl Limits {
     }
 
     /// Takes note of an attempt's end. `answered`: the other side said something, be it no.
-    pub(in crate::engine) fn ended(
-        &mut self,
-        service: &ServiceId,
-        actuator: Actuator,
-        answered: bool,
-        now: MonoTime,
-    ) {
+    pub(crate) fn ended(&mut self, service: &ServiceId, actuator: Actuator, answered: bool, now: MonoTime) {
         let key = (service.clone(), actuator);
         if answered {
             self.breakers.remove(&key);
@@ -105,7 +99,7 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::settings::Settings;
+    use crate::settings::Settings;
 
     fn service(name: &str) -> ServiceId {
         ServiceId::new(name).expect("valid")

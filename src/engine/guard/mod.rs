@@ -5,9 +5,9 @@
 pub(super) mod calendar;
 pub(super) mod limits;
 
-use crate::domain::time::{MonoTime, Now};
+use backspin_domain::time::{MonoTime, Now};
 
-use super::mutation::broken;
+use super::mutation::Mutation;
 use super::settings::Settings;
 use calendar::Closed;
 
@@ -52,7 +52,7 @@ pub(super) fn check(facts: Facts, settings: &Settings, now: Now) -> Option<Guard
     let cooling = facts.last_end.is_some_and(|end| now.mono.since(end) < settings.execution.cool_down);
     if facts.stopped {
         Some(Guard::Stopped)
-    } else if facts.busy && !broken!(settings, TwoAtOnce) {
+    } else if facts.busy && !settings.broken.is(Mutation::TwoAtOnce) {
         Some(Guard::Busy)
     } else if cooling && !facts.continuation {
         Some(Guard::CoolDown)
@@ -91,7 +91,7 @@ impl Guard {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::{Millis, WallTime};
+    use backspin_domain::time::{Millis, WallTime};
 
     const FREE: Facts =
         Facts { stopped: false, busy: false, open: 0, last_end: None, continuation: false, turns: Some(0) };

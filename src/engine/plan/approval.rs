@@ -1,11 +1,11 @@
 //! Who must agree (SPEC 3.7). Where data would be lost always a person. Nobody for staging, which no customer sees. Elsewhere a standing approval, or a
 //! person; the simulated world stands for production, so that the whole way is exercised in it.
 
-use crate::domain::id::ActorId;
-use crate::domain::plan::{Approval, Strategy};
-use crate::domain::service::Environment;
-use crate::domain::time::Now;
-use crate::engine::settings::StandingApproval;
+use crate::settings::StandingApproval;
+use backspin_domain::id::ActorId;
+use backspin_domain::plan::{Approval, Strategy};
+use backspin_domain::service::Environment;
+use backspin_domain::time::Now;
 
 use super::{Request, database};
 
@@ -47,6 +47,6 @@ fn in_force(standing: &StandingApproval, now: Now) -> bool {
 }
 
 /// Who is asked when the policy names nobody: the first of SPEC 3.7.
-pub(in crate::engine) fn on_call() -> ActorId {
+pub(crate) fn on_call() -> ActorId {
     ActorId::new("on-call-engineer").expect("letters and dashes are a valid name")
 }

@@ -4,8 +4,8 @@
 //! The rules choose it only while the standby is up: one that was scaled down has to be started like any other
 //! version, which is no switch any more. Where a policy insists on it all the same, the standby is scaled first.
 
-use crate::domain::plan::{Check, Step, StepAction};
-use crate::domain::time::Millis;
+use backspin_domain::plan::{Check, Step, StepAction};
+use backspin_domain::time::Millis;
 
 use super::{Request, SHARE_SLACK, steps};
 

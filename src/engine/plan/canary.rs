@@ -1,7 +1,7 @@
 //! Canary rollback: the candidate's traffic is taken off in stages, health is watched in between, and its
 //! share never rises (SPEC 3.2).
 
-use crate::domain::plan::Step;
+use backspin_domain::plan::Step;
 
 use super::steps::Pods;
 use super::{Request, SHARE_MIN, steps};

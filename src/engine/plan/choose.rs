@@ -22,12 +22,12 @@
 //! A policy may insist on a strategy. It is then taken wherever the service can do it, whatever the severity, and the
 //! plan says what speaks against it.
 
-use crate::domain::event::{Severity, Trigger};
-use crate::domain::id::FlagKey;
-use crate::domain::plan::{Rejected, Strategy};
-use crate::domain::service::RolloutKind;
+use backspin_domain::event::{Severity, Trigger};
+use backspin_domain::id::FlagKey;
+use backspin_domain::plan::{Rejected, Strategy};
+use backspin_domain::service::RolloutKind;
 
-use crate::engine::mutation::broken;
+use crate::mutation::Mutation;
 
 use super::{Request, blue_green, database, infrastructure};
 
@@ -165,7 +165,7 @@ fn obstacle(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
     if !strategy.keeps_version()
         && strategy != Strategy::DatabaseRevert
         && !database::target_fits(request)
-        && !broken!(request.settings, IgnoreSchema)
+        && !request.settings.broken.is(Mutation::IgnoreSchema)
     {
         let possible = application(request, strategy);
         return possible.filter(|o| matches!(o, Obstacle::Impossible(_))).or_else(|| {

@@ -1,7 +1,7 @@
 //! What comes after any strategy: service discovery (30 s) and notification (10 s), neither critical.
 
-use crate::domain::plan::{Step, StepAction, Strategy};
-use crate::domain::time::Millis;
+use backspin_domain::plan::{Step, StepAction, Strategy};
+use backspin_domain::time::Millis;
 
 use super::{Request, steps};
 

@@ -10,9 +10,9 @@
 //! The scripts are not idempotent: an outcome that nobody knows is read back, and what was seen to be done is not done
 //! again. A revert has no undo; what it leaves is stated.
 
-use crate::domain::plan::{Step, StepAction};
-use crate::domain::service::KnownSchema;
-use crate::domain::time::Millis;
+use backspin_domain::plan::{Step, StepAction};
+use backspin_domain::service::KnownSchema;
+use backspin_domain::time::Millis;
 
 use super::{Request, steps};
 
@@ -62,7 +62,7 @@ pub(super) fn since_target<'a>(request: &'a Request<'_>) -> impl Iterator<Item =
 
 fn scripts<'a>(
     request: &'a Request<'_>,
-) -> impl Iterator<Item = crate::domain::service::RevertScript> + use<'a> {
+) -> impl Iterator<Item = backspin_domain::service::RevertScript> + use<'a> {
     since_target(request).filter_map(|schema| schema.revert)
 }
 

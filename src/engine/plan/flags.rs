@@ -1,7 +1,7 @@
 //! Feature-flag disable: the flags that came with the version are switched off; the version stays (SPEC 3.2).
 
-use crate::domain::plan::{Step, StepAction};
-use crate::domain::time::Millis;
+use backspin_domain::plan::{Step, StepAction};
+use backspin_domain::time::Millis;
 
 use super::{Request, steps};
 

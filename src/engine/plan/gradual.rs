@@ -5,8 +5,8 @@
 //! takes the candidate's pods away once the gate is passed. The target is then one batch ahead with its pods: those
 //! that start cold warm up before their traffic comes. The candidate's share never rises.
 
-use crate::domain::plan::{OnFailure, Step, StepAction};
-use crate::domain::time::Millis;
+use backspin_domain::plan::{OnFailure, Step, StepAction};
+use backspin_domain::time::Millis;
 
 use super::steps::Pods;
 use super::{Request, SHARE_MIN, steps};

@@ -1,6 +1,6 @@
 //! Immediate: all traffic to the old version at once, then the candidate's pods go (SPEC 3.2).
 
-use crate::domain::plan::Step;
+use backspin_domain::plan::Step;
 
 use super::{Request, steps};
 

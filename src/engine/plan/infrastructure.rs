@@ -1,9 +1,9 @@
 //! Infrastructure rollback: what was changed around the service for the version is set back to its recorded state; the
 //! version stays (SPEC 3.2, 4.3).
 
-use crate::domain::plan::{Step, StepAction};
-use crate::domain::service::InfraChange;
-use crate::domain::time::Millis;
+use backspin_domain::plan::{Step, StepAction};
+use backspin_domain::service::InfraChange;
+use backspin_domain::time::Millis;
 
 use super::{Request, steps};
 

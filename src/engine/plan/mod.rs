@@ -16,14 +16,14 @@ mod infrastructure;
 mod risks;
 mod steps;
 
-use crate::domain::event::RollbackEvent;
-use crate::domain::id::ServiceId;
-use crate::domain::plan::{Check, RollbackPlan, StepAction, Strategy};
-use crate::domain::service::{Inventory, KnownVersion, RolloutKind};
-use crate::domain::time::Now;
+use backspin_domain::event::RollbackEvent;
+use backspin_domain::id::ServiceId;
+use backspin_domain::plan::{Check, RollbackPlan, StepAction, Strategy};
+use backspin_domain::service::{Inventory, KnownVersion, RolloutKind};
+use backspin_domain::time::Now;
 
 use super::guard;
-use super::mutation::broken;
+use super::mutation::Mutation;
 use super::settings::Settings;
 
 pub(super) use approval::on_call;
@@ -93,14 +93,14 @@ pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
         Strategy::DatabaseRevert => (database::steps(&request), true),
         Strategy::InfrastructureRollback => (infrastructure::steps(&request), false),
     };
-    if broken!(request.settings, RetireFirst) && moves_traffic {
+    if request.settings.broken.is(Mutation::RetireFirst) && moves_traffic {
         steps.rotate_right(1);
     }
     steps.extend(closing::steps(&request, strategy));
     let scales_target = steps.iter().any(|step| {
         matches!(&step.action, StepAction::ScaleVersion { version, .. } if *version == request.target.id)
     });
-    let pre_checks = if moves_traffic && !scales_target && !broken!(request.settings, SkipReady) {
+    let pre_checks = if moves_traffic && !scales_target && !request.settings.broken.is(Mutation::SkipReady) {
         vec![Check::TargetReady { pods_min: request.pods_min() }]
     } else {
         Vec::new()

@@ -1,8 +1,8 @@
 //! What may go wrong with a plan (SPEC 3.6). A risk that was not assessed says so; it is not called low.
 
-use crate::domain::plan::{Risk, RiskKind, RiskLevel, Strategy};
-use crate::domain::service::Tier;
-use crate::domain::time::Millis;
+use backspin_domain::plan::{Risk, RiskKind, RiskLevel, Strategy};
+use backspin_domain::service::Tier;
+use backspin_domain::time::Millis;
 
 use super::{Request, database};
 

@@ -1,11 +1,11 @@
 //! Steps that several strategies share, with their time-outs (SPEC 3.2) and usual lengths.
 
-use crate::domain::id::VersionId;
-use crate::domain::plan::{Check, OnFailure, Step, StepAction};
-use crate::domain::time::Millis;
-use crate::domain::units::TrafficShare;
+use backspin_domain::id::VersionId;
+use backspin_domain::plan::{Check, OnFailure, Step, StepAction};
+use backspin_domain::time::Millis;
+use backspin_domain::units::TrafficShare;
 
-use crate::engine::mutation::broken;
+use crate::mutation::Mutation;
 
 use super::Request;
 
@@ -35,7 +35,7 @@ pub(super) fn optional(action: StepAction, timeout: Millis) -> Step {
 /// whole: it is what serves.
 pub(super) fn ready_target(request: &Request<'_>) -> Option<Step> {
     let needed = request.inventory.replicas;
-    (request.target_ready < needed && !broken!(request.settings, SkipReady)).then(|| {
+    (request.target_ready < needed && !request.settings.broken.is(Mutation::SkipReady)).then(|| {
         let version = request.target.id.clone();
         let scale = StepAction::ScaleVersion { version: version.clone(), replicas: needed };
         Step { undo: Some(give_back(request, request.target_ready)), ..grow(scale, needed) }

@@ -1,16 +1,16 @@
 //! Plans as data: which strategy, which steps, which approval.
 
 use super::{Request, make};
-use crate::domain::event::{Effect, RollbackEvent, Severity, Trigger};
-use crate::domain::id::ActorId;
-use crate::domain::plan::{Approval, Check, RiskKind, RiskLevel, RollbackPlan, StepAction, Strategy};
-use crate::domain::service::{
+use crate::settings::{Settings, StandingApproval};
+use crate::tests::driver::{actor, inventory, service, version};
+use backspin_domain::event::{Effect, RollbackEvent, Severity, Trigger};
+use backspin_domain::id::ActorId;
+use backspin_domain::plan::{Approval, Check, RiskKind, RiskLevel, RollbackPlan, StepAction, Strategy};
+use backspin_domain::service::{
     Capabilities, Environment, InfraChange, Inventory, KnownSchema, RevertScript, RolloutKind, SchemaChange,
 };
-use crate::domain::time::{Millis, MonoTime, Now, WallTime};
-use crate::domain::verdict::Evidence;
-use crate::engine::settings::{Settings, StandingApproval};
-use crate::engine::tests::driver::{actor, inventory, service, version};
+use backspin_domain::time::{Millis, MonoTime, Now, WallTime};
+use backspin_domain::verdict::Evidence;
 
 const NOTHING: Capabilities =
     Capabilities { traffic_split: false, blue_green: false, feature_flags: false, rolling_update: false };
@@ -426,7 +426,7 @@ fn approval(environment: Environment, expires: Option<i64>, services: &[&str], s
     let mut settings = Settings::default();
     settings.approvals.standing = vec![StandingApproval {
         environment,
-        services: services.iter().map(|s| crate::domain::id::ServiceId::new(s).expect("valid")).collect(),
+        services: services.iter().map(|s| backspin_domain::id::ServiceId::new(s).expect("valid")).collect(),
         expires: expires.map(WallTime),
         approver: ActorId::new("ada").expect("valid"),
     }];

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use super::driver::{Bench, Say, actor, service, version};
-use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
-use crate::domain::event::{Decision, DecisionKind, Reason, Severity, Trigger};
-use crate::domain::frame::Frame;
-use crate::domain::plan::Strategy;
-use crate::domain::service::Inventory;
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime, WallTime};
-use crate::engine::settings::{Attribution, Freeze, MissingAction, Settings};
+use crate::settings::{Attribution, Freeze, MissingAction, Settings};
+use backspin_domain::engine_io::{Command, Input, JournalEntry, Output};
+use backspin_domain::event::{Decision, DecisionKind, Reason, Severity, Trigger};
+use backspin_domain::frame::Frame;
+use backspin_domain::plan::Strategy;
+use backspin_domain::service::Inventory;
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime, WallTime};
 
 fn bench() -> Bench {
     Bench::deployed(Settings::default(), |_| ())
@@ -305,7 +305,7 @@ fn unknown_late_and_doubled_inputs_change_nothing() {
     bench.input(Input::Collected { service: service(), frame: frame.clone() });
     let future = Arc::new(Frame { at: bench.now + Millis(1), ..(*frame).clone() });
     bench.input(Input::Collected { service: service(), frame: future });
-    let stranger = crate::domain::id::ServiceId::new("stranger").expect("valid");
+    let stranger = backspin_domain::id::ServiceId::new("stranger").expect("valid");
     bench.input(Input::Collected { service: stranger, frame });
     assert_eq!(bench.log.len(), entries);
 }

@@ -3,22 +3,22 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::engine_io::{ApprovalAnswer, Input, JournalEntry, Output};
-use crate::domain::event::{Decision, DecisionKind};
-use crate::domain::execution::{EffectState, ExecutionStatus, StepOutcome};
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::{ActorId, ExecutionId, FlagKey, PlanHash, ServiceId, VersionId};
-use crate::domain::plan::StepAction;
-use crate::domain::service::{
+use crate::Engine;
+use crate::settings::Settings;
+use backspin_domain::engine_io::{ApprovalAnswer, Input, JournalEntry, Output};
+use backspin_domain::event::{Decision, DecisionKind};
+use backspin_domain::execution::{EffectState, ExecutionStatus, StepOutcome};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::id::{ActorId, ExecutionId, FlagKey, PlanHash, ServiceId, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::{
     Capabilities, Deploy, Environment, Inventory, KnownVersion, RolloutKind, RolloutState, Tier,
 };
-use crate::domain::signal::{Quality, QueryValue, SignalKind, SignalSample};
-use crate::domain::time::{Millis, MonoTime, Now, WallTime};
-use crate::domain::units::TrafficShare;
-use crate::domain::verdict::{Evidence, Reference, Verdict, VerdictClass};
-use crate::engine::Engine;
-use crate::engine::settings::Settings;
-use crate::judge::{Judge, Needs};
+use backspin_domain::signal::{Quality, QueryValue, SignalKind, SignalSample};
+use backspin_domain::time::{Millis, MonoTime, Now, WallTime};
+use backspin_domain::units::TrafficShare;
+use backspin_domain::verdict::{Evidence, Reference, Verdict, VerdictClass};
+use backspin_judge::{Judge, Needs};
 
 pub(crate) fn version(name: &str) -> VersionId {
     VersionId::new(name).expect("valid")

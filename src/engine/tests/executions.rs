@@ -1,15 +1,15 @@
 //! From a decision to an end: steps, retries, checks, approvals, stops.
 
 use super::driver::{Bench, Say, actor, service, version};
-use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
-use crate::domain::event::{Decision, DecisionKind, Reason};
-use crate::domain::execution::{EffectState, ExecutionStatus, FailureReason, SafeState, StepOutcome};
-use crate::domain::id::{Attempt, ExecutionId};
-use crate::domain::plan::{StepAction, Strategy};
-use crate::domain::service::{Deploy, Environment, Inventory, RolloutKind};
-use crate::domain::signal::Quality;
-use crate::domain::time::Millis;
-use crate::engine::settings::{MissingAction, Settings};
+use crate::settings::{MissingAction, Settings};
+use backspin_domain::engine_io::{Command, Input, JournalEntry, Output};
+use backspin_domain::event::{Decision, DecisionKind, Reason};
+use backspin_domain::execution::{EffectState, ExecutionStatus, FailureReason, SafeState, StepOutcome};
+use backspin_domain::id::{Attempt, ExecutionId};
+use backspin_domain::plan::{StepAction, Strategy};
+use backspin_domain::service::{Deploy, Environment, Inventory, RolloutKind};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::Millis;
 
 /// Who is asked when the policy names nobody.
 pub(super) const ON_CALL: &str = "on-call-engineer";

@@ -2,12 +2,12 @@
 
 use super::driver::{Bench, actor, service};
 use super::executions::{ON_CALL, attempts, error, failing, immediate, production, with_flags};
-use crate::domain::engine_io::{Command, Input, JournalEntry, Output, Wait};
-use crate::domain::event::{Decision, Reason};
-use crate::domain::execution::{ExecutionStatus, FailureReason, SafeState, StepOutcome};
-use crate::domain::plan::StepAction;
-use crate::domain::time::{Millis, WallTime};
-use crate::engine::settings::{Freeze, Settings, TargetWorse, WhenClosing};
+use crate::settings::{Freeze, Settings, TargetWorse, WhenClosing};
+use backspin_domain::engine_io::{Command, Input, JournalEntry, Output, Wait};
+use backspin_domain::event::{Decision, Reason};
+use backspin_domain::execution::{ExecutionStatus, FailureReason, SafeState, StepOutcome};
+use backspin_domain::plan::StepAction;
+use backspin_domain::time::{Millis, WallTime};
 
 /// A canary rollback whose second stage comes while the calendar is closed for ten minutes.
 fn frozen_midway(when_closing: WhenClosing) -> Bench {

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::driver::{Bench, Say, inventory, version};
-use crate::domain::engine_io::{Input, JournalEntry, Output};
-use crate::domain::execution::{EffectState, ExecutionStatus, FailureReason, StepOutcome};
-use crate::domain::id::ServiceId;
-use crate::domain::plan::StepAction;
-use crate::domain::service::{Deploy, RolloutKind};
-use crate::domain::time::{Millis, MonoTime, Now, WallTime};
-use crate::engine::Engine;
-use crate::engine::settings::Settings;
+use crate::Engine;
+use crate::settings::Settings;
+use backspin_domain::engine_io::{Input, JournalEntry, Output};
+use backspin_domain::execution::{EffectState, ExecutionStatus, FailureReason, StepOutcome};
+use backspin_domain::id::ServiceId;
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::{Deploy, RolloutKind};
+use backspin_domain::time::{Millis, MonoTime, Now, WallTime};
 
 use super::driver::Scripted;
 

@@ -2,11 +2,11 @@
 
 use super::driver::actor;
 use super::executions::{ON_CALL, canary, error, failing, production};
-use crate::domain::engine_io::{ApprovalAnswer, Command, Input, JournalEntry, Output, VoidAnswer};
-use crate::domain::execution::{ExecutionStatus, StepOutcome};
-use crate::domain::id::{Attempt, ExecutionId, PlanHash};
-use crate::domain::time::WallTime;
-use crate::engine::settings::Settings;
+use crate::settings::Settings;
+use backspin_domain::engine_io::{ApprovalAnswer, Command, Input, JournalEntry, Output, VoidAnswer};
+use backspin_domain::execution::{ExecutionStatus, StepOutcome};
+use backspin_domain::id::{Attempt, ExecutionId, PlanHash};
+use backspin_domain::time::WallTime;
 
 #[test]
 fn an_approval_is_asked_for_and_the_ramp_waits() {

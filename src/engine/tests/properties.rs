@@ -6,17 +6,17 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::driver::{Bench, Say, actor, inventory, service, version};
-use crate::domain::engine_io::{Command, Input, JournalEntry, Output};
-use crate::domain::event::{Decision, Trigger};
-use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::{Attempt, ExecutionId, ServiceId};
-use crate::domain::plan::{RollbackPlan, StepAction};
-use crate::domain::service::{Environment, RolloutState};
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::units::TrafficShare;
-use crate::engine::settings::{MissingAction, Settings};
+use crate::settings::{MissingAction, Settings};
+use backspin_domain::engine_io::{Command, Input, JournalEntry, Output};
+use backspin_domain::event::{Decision, Trigger};
+use backspin_domain::execution::{EffectState, FailureReason, StepOutcome};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::id::{Attempt, ExecutionId, ServiceId};
+use backspin_domain::plan::{RollbackPlan, StepAction};
+use backspin_domain::service::{Environment, RolloutState};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::units::TrafficShare;
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ fn odd_frame() -> impl Strategy<Value = Frame> {
                 conversions: u32::MAX,
                 pods_desired: pods,
                 restarts: pods,
-                latency_buckets: [u32::MAX; crate::domain::frame::LATENCY_BUCKETS],
+                latency_buckets: [u32::MAX; backspin_domain::frame::LATENCY_BUCKETS],
                 ..ArmIncrements::default()
             };
             let mut frame = Frame { at: MonoTime(at), interval: Millis(u64::MAX), ..Frame::default() };

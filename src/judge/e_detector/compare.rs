@@ -11,11 +11,11 @@ use super::{
     ERROR_RATIOS, ERRORS, EXPECTED_MIN, Fixed, Margin, OVERRUN_COLD, P99_WINSOR, Pair, RATIO_MIN,
     SLOPE_SHIFT, Seen, TAIL, TAIL_RATIOS, fresh,
 };
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use crate::domain::pod::PodIncrements;
-use crate::domain::signal::SignalKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::verdict::Reference;
+use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_domain::pod::PodIncrements;
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::verdict::Reference;
 
 impl EDetector {
     /// Relative change of the share above a cut for a small shift of log latency; at least 1, so that a histogram

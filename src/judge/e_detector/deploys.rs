@@ -5,9 +5,9 @@ use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
 use super::*;
-use crate::domain::frame::{ArmIncrements, LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
-use crate::domain::seed::Seed;
-use crate::domain::signal::{Quality, SignalSample};
+use backspin_domain::frame::{ArmIncrements, LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
+use backspin_domain::seed::Seed;
+use backspin_domain::signal::{Quality, SignalSample};
 
 const FRAME_S: f64 = 15.0;
 const HISTORY: usize = 120;

@@ -2,11 +2,11 @@
 
 use libm::{exp, log};
 
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::pod::PodArm;
-use crate::domain::signal::SignalKind;
-use crate::domain::verdict::{Evidence, Factor};
-use crate::judge::words;
+use crate::words;
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::pod::PodArm;
+use backspin_domain::signal::SignalKind;
+use backspin_domain::verdict::{Evidence, Factor};
 
 use super::gauges::dearer;
 use super::leave::Weakest;

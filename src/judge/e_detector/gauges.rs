@@ -5,7 +5,7 @@ use libm::log;
 
 use super::statistics::{ALTERNATIVES, LogE, correlation};
 use super::{CPU, EDetector, MEMORY, P99_SHIFTS};
-use crate::domain::frame::ArmIncrements;
+use backspin_domain::frame::ArmIncrements;
 
 /// A single value counts for at most this many standard deviations.
 const WINSOR: f64 = 4.0;

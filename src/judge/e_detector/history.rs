@@ -5,8 +5,8 @@
 
 use libm::{exp, log};
 
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use crate::domain::signal::SignalKind;
+use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_domain::signal::SignalKind;
 
 use super::Params;
 use super::statistics::{Dispersion, Learned, correlation};
@@ -370,7 +370,7 @@ fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::signal::Quality;
+    use backspin_domain::signal::Quality;
 
     fn arm(counts: &[(usize, u32)]) -> ArmIncrements {
         let mut arm = ArmIncrements { quality: Quality::Fresh, ..ArmIncrements::default() };
@@ -412,7 +412,7 @@ mod tests {
         let params = Params::default();
         for i in 0..3 {
             assert!(past.p99(60.0, &params).is_none(), "{i}");
-            frame.signals.set(SignalKind::LatencyP99, crate::domain::signal::SignalSample::fresh(200.0, 1));
+            frame.signals.set(SignalKind::LatencyP99, backspin_domain::signal::SignalSample::fresh(200.0, 1));
             past.learn_before_deploy(&frame, None, &params);
         }
         let p99 = past.p99(60.0, &params).expect("three values");

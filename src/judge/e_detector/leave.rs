@@ -27,8 +27,8 @@
 
 use libm::{exp, log};
 
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::pod::{PodArm, PodIncrements};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::pod::{PodArm, PodIncrements};
 
 use super::statistics::{EValues, PairLaw, Ratios, STATISTIC_MAX, Trial, e_values};
 use super::tally::Counted;

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::judge::{ParamError, check_range};
+use crate::{ParamError, check_range};
 
 /// Everything that can be tuned. Noise and margins are on the natural-log scale: 0.1 is about 10 %.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

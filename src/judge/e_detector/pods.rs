@@ -1,9 +1,9 @@
 //! Verdicts that hang on one pod, and the streams beside errors and latency.
 
 use super::*;
-use crate::domain::frame::{ArmIncrements, RolloutView};
-use crate::domain::pod::PodArm;
-use crate::domain::signal::Quality;
+use backspin_domain::frame::{ArmIncrements, RolloutView};
+use backspin_domain::pod::PodArm;
+use backspin_domain::signal::Quality;
 
 const FRAME_S: u64 = 15;
 
@@ -245,7 +245,7 @@ fn where_no_requests_are_counted_the_processor_is_all_there_is() {
                 stable: Some(quiet),
                 ..Frame::default()
             };
-            let sample = crate::domain::signal::SignalSample::fresh(0.3, 8);
+            let sample = backspin_domain::signal::SignalSample::fresh(0.3, 8);
             frame.signals.set(SignalKind::Cpu, sample);
             last = judge.observe(&frame);
         }

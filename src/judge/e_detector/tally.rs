@@ -1,6 +1,6 @@
 //! What stands behind a score, for people: the counts of the frames that made it.
 
-use crate::domain::time::MonoTime;
+use backspin_domain::time::MonoTime;
 
 use super::statistics::LogE;
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::domain::frame::{ArmIncrements, RolloutView};
-use crate::domain::signal::{Quality, SignalSample};
+use backspin_domain::frame::{ArmIncrements, RolloutView};
+use backspin_domain::signal::{Quality, SignalSample};
 
 const MINUTE: u64 = 60_000;
 

@@ -1,6 +1,6 @@
 use super::*;
-use crate::domain::frame::RolloutView;
-use crate::domain::signal::{Quality, SignalSample};
+use backspin_domain::frame::RolloutView;
+use backspin_domain::signal::{Quality, SignalSample};
 
 /// One minute of a candidate: requests, errors, and the bucket of every request.
 #[derive(Clone, Copy)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::signal::SignalSample;
+use backspin_domain::signal::SignalSample;
 
 use SignalKind::{
     ComplaintsPerHour, ConversionDrop, Cpu, DependencyHealth, ErrorRatio, LatencyP99, Memory, RevenueImpact,

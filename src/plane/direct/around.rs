@@ -4,19 +4,19 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::engine_io::{Command, Input, Output};
-use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
-use crate::domain::fault::FaultKind;
-use crate::domain::frame::Frame;
-use crate::domain::id::{ActorId, PageKey, ServiceId};
-use crate::domain::time::MonoTime;
-use crate::domain::truth::{Milestone, TruthEntry, WorldState};
-use crate::plane::connection::Connection;
-use crate::plane::drive::Surroundings;
-use crate::plane::people::People;
-use crate::plane::unreliable::Simulated;
-use crate::scenario::model::Scenario;
-use crate::world::{World, WorldNotice};
+use crate::connection::Connection;
+use crate::drive::Surroundings;
+use crate::people::People;
+use crate::unreliable::Simulated;
+use backspin_domain::engine_io::{Command, Input, Output};
+use backspin_domain::execution::{EffectState, FailureReason, StepOutcome};
+use backspin_domain::fault::FaultKind;
+use backspin_domain::frame::Frame;
+use backspin_domain::id::{ActorId, PageKey, ServiceId};
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::{Milestone, TruthEntry, WorldState};
+use backspin_scenario::model::Scenario;
+use backspin_world::{World, WorldNotice};
 
 use super::WALL_START;
 use super::measured::Measured;

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::domain::engine_io::Input;
-use crate::domain::frame::Frame;
-use crate::domain::id::ServiceId;
-use crate::domain::seed::Seed;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::TruthTick;
-use crate::plane::windows::SignalWindows;
-use crate::scenario::model::Scenario;
-use crate::world::{World, WorldNotice};
+use crate::windows::SignalWindows;
+use backspin_domain::engine_io::Input;
+use backspin_domain::frame::Frame;
+use backspin_domain::id::ServiceId;
+use backspin_domain::seed::Seed;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::TruthTick;
+use backspin_scenario::model::Scenario;
+use backspin_world::{World, WorldNotice};
 
 /// A world with the windows over its series. Scrapes are the world's own rhythm: they happen whether or not anybody asks, as
 /// with a real server. A copy goes on as the original would.

@@ -10,15 +10,15 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::domain::engine_io::Output;
-use crate::domain::entry::{Entry, PlaneKind, RunHeader};
-use crate::domain::seed::Seed;
-use crate::domain::time::{Millis, MonoTime, WallTime};
-use crate::domain::truth::TruthEntry;
-use crate::policy::Policy;
-use crate::record::Recorder;
-use crate::scenario::model::Scenario;
-use crate::world::World;
+use backspin_domain::engine_io::Output;
+use backspin_domain::entry::{Entry, PlaneKind, RunHeader};
+use backspin_domain::seed::Seed;
+use backspin_domain::time::{Millis, MonoTime, WallTime};
+use backspin_domain::truth::TruthEntry;
+use backspin_policy::Policy;
+use backspin_record::Recorder;
+use backspin_scenario::model::Scenario;
+use backspin_world::World;
 
 use super::connection;
 use super::drive::{Course, Crash, DriveError, Span, Surroundings, drive};

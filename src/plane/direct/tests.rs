@@ -1,10 +1,10 @@
 //! A run in a shared world leaves the bytes that it leaves alone.
 
 use super::*;
-use crate::plane::CrashPoint;
-use crate::policy::{JudgeName, default_policy};
-use crate::record::write_lines;
-use crate::scenario::shipped;
+use crate::CrashPoint;
+use backspin_policy::{JudgeName, default_policy};
+use backspin_record::write_lines;
+use backspin_scenario::shipped;
 
 const ID: RunId = RunId { campaign_seed: 20_260_105, seed_index: 3 };
 

@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use crate::domain::engine_io::Input;
-use crate::domain::frame::Frame;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::TruthTick;
+use backspin_domain::engine_io::Input;
+use backspin_domain::frame::Frame;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::TruthTick;
 
 use super::measured::Measured;
 

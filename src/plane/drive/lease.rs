@@ -5,7 +5,7 @@
 //! one, and so does the journal. An engine that stood still does not know that its lease is over: only that refusal keeps it
 //! from acting.
 
-use crate::domain::time::{Millis, MonoTime};
+use backspin_domain::time::{Millis, MonoTime};
 
 /// For how long a lease holds without being renewed: the default of Kubernetes' leader election.
 pub const LEASE: Millis = Millis::from_secs(15);

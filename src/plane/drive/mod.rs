@@ -10,11 +10,11 @@ pub use lease::LEASE;
 
 use process::Process;
 
-use crate::domain::engine_io::{Input, Output};
-use crate::domain::time::{Millis, MonoTime, WallTime};
-use crate::domain::truth::TruthEntry;
-use crate::engine::Engine;
-use crate::record::JournalError;
+use backspin_domain::engine_io::{Input, Output};
+use backspin_domain::time::{Millis, MonoTime, WallTime};
+use backspin_domain::truth::TruthEntry;
+use backspin_engine::Engine;
+use backspin_record::JournalError;
 
 use super::ledger::Ledger;
 use super::resume::ResumeError;

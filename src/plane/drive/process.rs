@@ -4,14 +4,14 @@ use std::error::Error as _;
 
 use super::lease::{LEASE, Lease};
 use super::{Aftermath, Course, Crash, CrashPoint, DriveError, Mishap, Point, Surroundings};
-use crate::domain::engine_io::{Input, Output, RunClock};
-use crate::domain::entry::Entry;
-use crate::domain::time::{Millis, MonoTime, Now};
-use crate::domain::truth::TruthEntry;
-use crate::engine::Engine;
-use crate::engine::mutation::broken;
-use crate::plane::ledger::Ledger;
-use crate::plane::resume::{Resumed, resume};
+use crate::ledger::Ledger;
+use crate::resume::{Resumed, resume};
+use backspin_domain::engine_io::{Input, Output, RunClock};
+use backspin_domain::entry::Entry;
+use backspin_domain::time::{Millis, MonoTime, Now};
+use backspin_domain::truth::TruthEntry;
+use backspin_engine::Engine;
+use backspin_engine::mutation::Mutation;
 
 /// The process, and all that it stands in.
 pub(super) struct Process<'a> {
@@ -226,7 +226,7 @@ impl<'a> Process<'a> {
         if let Some(mishap) = self.strikes_at(Point::Unwritten, number) {
             return self.suffer(mishap, Some(work));
         }
-        if !matches!(&self.state, State::Up(engine) if broken!(engine, EffectBeforeCommit)) {
+        if !matches!(&self.state, State::Up(engine) if engine.broken().is(Mutation::EffectBeforeCommit)) {
             self.commit_with(|ledger| ledger.commit())?;
         }
         if let Some(mishap) = self.strikes_at(Point::Written, number) {
@@ -241,7 +241,7 @@ impl<'a> Process<'a> {
 
     fn commit_with(
         &mut self,
-        commit: impl FnOnce(&mut dyn Ledger) -> Result<(), crate::record::JournalError>,
+        commit: impl FnOnce(&mut dyn Ledger) -> Result<(), backspin_record::JournalError>,
     ) -> Result<(), DriveError> {
         if self.around.strikes(Point::Commit) == Some(Mishap::DiskFull) {
             self.ledger.fill_disk();
@@ -379,7 +379,7 @@ impl<'a> Process<'a> {
             self.ledger.push(Entry::Journal(at, entry))?;
         }
         #[cfg(test)]
-        if broken!(engine, ActWhileReading) {
+        if engine.broken().is(Mutation::ActWhileReading) {
             for work in asked_for(&entries) {
                 self.hand_over(work);
             }
@@ -400,7 +400,7 @@ impl<'a> Process<'a> {
     fn wake_stale(&mut self) {
         let Some(Stale { mut engine, in_hand, token, .. }) = self.stale.take() else { return };
         let durable = self.ledger.durable();
-        let shown = if broken!(engine, ForgetLease) { self.lease.token() } else { token };
+        let shown = if engine.broken().is(Mutation::ForgetLease) { self.lease.token() } else { token };
         self.around.hear_from(shown, durable);
         if let Some(work) = in_hand {
             self.around.carry_out(work);
@@ -420,7 +420,7 @@ impl<'a> Process<'a> {
 /// Every effect that a journal tells of: what a broken driver asks for again.
 #[cfg(test)]
 fn asked_for(entries: &[Entry]) -> Vec<Output> {
-    use crate::domain::engine_io::{Input, JournalEntry};
+    use backspin_domain::engine_io::{Input, JournalEntry};
     let service = entries.iter().find_map(|entry| match entry {
         Entry::Input(_, Input::Inventory(inventory)) => Some(&inventory.service),
         _ => None,

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use super::process::is_effect;
 use super::*;
-use crate::domain::engine_io::JournalEntry;
-use crate::domain::entry::{Entry, PlaneKind};
-use crate::plane::direct::{Prepared, WALL_START};
-use crate::plane::{RunId, header};
-use crate::policy::default_policy;
-use crate::record::Recorder;
-use crate::scenario::shipped;
+use crate::direct::{Prepared, WALL_START};
+use crate::{RunId, header};
+use backspin_domain::engine_io::JournalEntry;
+use backspin_domain::entry::{Entry, PlaneKind};
+use backspin_policy::default_policy;
+use backspin_record::Recorder;
+use backspin_scenario::shipped;
 
 /// A ledger whose disk is full from a commit on.
 struct Full {
@@ -116,7 +116,7 @@ fn where_nothing_can_be_written_down_nothing_is_done_and_people_are_told() {
         let mut watched = Watched { around: &mut around, carried: Vec::new(), emergencies: Vec::new() };
         let end = scenario.timing.end();
         let course = Course {
-            engine: &|| crate::plane::engine(&policy, &policy.custom),
+            engine: &|| crate::engine(&policy, &policy.custom),
             span: Span { end, end_max: end },
             wall_start: WALL_START,
             other_build: None,

@@ -1,10 +1,10 @@
 //! The same run in process and over HTTP.
 
 use super::*;
-use crate::domain::engine_io::JournalEntry;
-use crate::plane::direct::Prepared;
-use crate::policy::default_policy;
-use crate::scenario::shipped;
+use crate::direct::Prepared;
+use backspin_domain::engine_io::JournalEntry;
+use backspin_policy::default_policy;
+use backspin_scenario::shipped;
 
 /// What was decided and done, and when: the journal.
 fn journal(entries: &[Entry]) -> Vec<(MonoTime, JournalEntry)> {

@@ -17,8 +17,8 @@
 use kube::core::ApiResource;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::service::{Capabilities, Environment, RolloutKind, Tier};
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::service::{Capabilities, Environment, RolloutKind, Tier};
 
 /// Where all objects of a run live.
 pub(super) const NAMESPACE: &str = "default";
@@ -29,7 +29,7 @@ pub(super) const APP: &str = "app.kubernetes.io/name";
 pub(super) const VERSION: &str = "app.kubernetes.io/version";
 /// Annotation of the Rollout: [`ServiceFacts`] as JSON.
 pub(super) const SERVICE_FACTS: &str = "backspin.dev/service";
-/// Annotation of what holds a version's pods: a [`crate::domain::service::KnownVersion`] as JSON; its pods are counted
+/// Annotation of what holds a version's pods: a [`backspin_domain::service::KnownVersion`] as JSON; its pods are counted
 /// elsewhere.
 pub(super) const VERSION_FACTS: &str = "backspin.dev/version";
 /// Annotation of the Rollout: alerts are quiet until then, RFC 3339.
@@ -46,7 +46,7 @@ pub(super) const EXECUTION: &str = "backspin.dev/execution";
 pub(super) const STEP: &str = "backspin.dev/step";
 /// Label of Events: what they are about, a [`Note`].
 pub(super) const NOTE: &str = "backspin.dev/note";
-/// Annotation of an Event: its [`crate::domain::id::Attempt`] as JSON.
+/// Annotation of an Event: its [`backspin_domain::id::Attempt`] as JSON.
 pub(super) const EFFECT: &str = "backspin.dev/effect";
 /// Label of ConfigMaps that ask for approval.
 pub(super) const APPROVAL: &str = "backspin.dev/approval";

@@ -4,9 +4,9 @@
 //! requests are thinned, which is that law given the record; where it rises, the rest is drawn at the recorded rates.
 //! Nothing is drawn where nothing changes.
 
-use crate::domain::frame::{ArmIncrements, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use crate::domain::signal::Quality;
-use crate::world::Draw;
+use backspin_domain::frame::{ArmIncrements, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_domain::signal::Quality;
+use backspin_world::Draw;
 
 /// Utilisation above which the load law `T = S / (1 - u)` is not used any more (section 6).
 const LOAD_MAX: f64 = 0.95;

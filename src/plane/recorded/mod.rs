@@ -18,24 +18,24 @@ mod tests;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::engine_io::{Input, Output};
-use crate::domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
-use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
-use crate::domain::frame::Frame;
-use crate::domain::id::{Attempt, ServiceId};
-use crate::domain::plan::StepAction;
-use crate::domain::seed::Seed;
-use crate::domain::service::{
+use backspin_domain::engine_io::{Input, Output};
+use backspin_domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
+use backspin_domain::execution::{EffectState, FailureReason, StepOutcome};
+use backspin_domain::frame::Frame;
+use backspin_domain::id::{Attempt, ServiceId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::seed::Seed;
+use backspin_domain::service::{
     Capabilities, Deploy, Environment, Inventory, KnownVersion, RolloutKind, RolloutState, Tier,
 };
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::TruthEntry;
-use crate::domain::units::TrafficShare;
-use crate::engine::settings::MissingAction;
-use crate::policy::document::Problem;
-use crate::policy::{JudgeName, Policy};
-use crate::record::Recorder;
-use crate::scenario::recorded::{Frames, RecordedCase};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::TruthEntry;
+use backspin_domain::units::TrafficShare;
+use backspin_engine::settings::MissingAction;
+use backspin_policy::document::Problem;
+use backspin_policy::{JudgeName, Policy};
+use backspin_record::Recorder;
+use backspin_scenario::recorded::{Frames, RecordedCase};
 
 use super::direct::WALL_START;
 use super::drive::{Course, Span, Surroundings, drive};
@@ -66,7 +66,7 @@ pub fn run(case: &RecordedCase, policy: &Policy, id: RunId) -> Result<Vec<Entry>
         other_build: None,
         crashes: &[],
     };
-    let stop = |engine: &crate::engine::Engine| !closed && engine.is_executing();
+    let stop = |engine: &backspin_engine::Engine| !closed && engine.is_executing();
     let last = drive(&course, &mut around, &mut recorder, stop).expect("memory takes everything");
     if let Some(problem) = around.broken {
         return Err(PlaneError::Recording(Box::new(problem)));

@@ -5,14 +5,14 @@
 
 use std::collections::VecDeque;
 
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::VersionId;
-use crate::domain::seed::{Seed, StreamKey};
-use crate::domain::signal::{Quality, SignalKind, SignalSample};
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Milestone, ReplaySensitivity, TruthTick};
-use crate::scenario::recorded::{RecordedCase, together};
-use crate::world::Draw;
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::id::VersionId;
+use backspin_domain::seed::{Seed, StreamKey};
+use backspin_domain::signal::{Quality, SignalKind, SignalSample};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Milestone, ReplaySensitivity, TruthTick};
+use backspin_scenario::recorded::{RecordedCase, together};
+use backspin_world::Draw;
 
 use super::law::{Law, fail_more, loaded, scaled};
 

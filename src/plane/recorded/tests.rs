@@ -2,10 +2,10 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::*;
-use crate::domain::frame::ArmIncrements;
-use crate::domain::signal::Quality;
-use crate::policy::default_policy;
-use crate::scenario::recorded::{read, shipped};
+use backspin_domain::frame::ArmIncrements;
+use backspin_domain::signal::Quality;
+use backspin_policy::default_policy;
+use backspin_scenario::recorded::{read, shipped};
 
 const ID: RunId = RunId { campaign_seed: 1, seed_index: 0 };
 

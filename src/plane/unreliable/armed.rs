@@ -1,7 +1,7 @@
 //! A plan as it is carried out: which faults have begun, which hold, and how often each took effect.
 
-use crate::domain::fault::{Condition, FaultKind, FaultTrace, Part, Place, PlannedFault, When};
-use crate::domain::time::MonoTime;
+use backspin_domain::fault::{Condition, FaultKind, FaultTrace, Part, Place, PlannedFault, When};
+use backspin_domain::time::MonoTime;
 
 /// A plan that is being carried out.
 #[derive(Clone, Debug)]
@@ -190,7 +190,7 @@ impl Armed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::time::Millis;
+    use backspin_domain::time::Millis;
 
     const HEALS: MonoTime = MonoTime(100_000);
 

@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::domain::fault::{FaultKind, FaultTarget, PlannedFault};
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::pod::PodArm;
-use crate::domain::signal::{Quality, QueryValue, SignalKind, SignalSample};
-use crate::domain::time::MonoTime;
+use backspin_domain::fault::{FaultKind, FaultTarget, PlannedFault};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::pod::PodArm;
+use backspin_domain::signal::{Quality, QueryValue, SignalKind, SignalSample};
+use backspin_domain::time::MonoTime;
 
 /// Faults that spoil a frame; all but a late answer, which leaves it as it is.
 pub(super) const SPOILING: [FaultKind; 12] = [
@@ -204,7 +204,7 @@ fn mix(frame: &mut Frame, share: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::fault::When;
+    use backspin_domain::fault::When;
 
     fn frame() -> Arc<Frame> {
         let arm = |requests| ArmIncrements {

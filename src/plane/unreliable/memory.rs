@@ -4,10 +4,10 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::time::MonoTime;
-use crate::plane::ledger::Ledger;
-use crate::record::{Damage, JournalError, Place, Recorder, Unsound, encode_line};
+use crate::ledger::Ledger;
+use backspin_domain::entry::{Entry, RunHeader};
+use backspin_domain::time::MonoTime;
+use backspin_record::{Damage, JournalError, Place, Recorder, Unsound, encode_line};
 
 /// A ledger in memory.
 pub(super) struct Memory {

@@ -18,13 +18,13 @@ mod work;
 
 use std::collections::VecDeque;
 
-use crate::domain::engine_io::{Command, Input, Output};
-use crate::domain::fault::{Condition, FaultKind, FaultTrace, PlannedFault};
-use crate::domain::id::{ActorId, PlanHash, ServiceId};
-use crate::domain::observed::{Answered, Call, Moment};
-use crate::domain::time::MonoTime;
-use crate::domain::truth::TruthEntry;
-use crate::world::World;
+use backspin_domain::engine_io::{Command, Input, Output};
+use backspin_domain::fault::{Condition, FaultKind, FaultTrace, PlannedFault};
+use backspin_domain::id::{ActorId, PlanHash, ServiceId};
+use backspin_domain::observed::{Answered, Call, Moment};
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::TruthEntry;
+use backspin_world::World;
 
 use super::drive::{Aftermath, DriveError, Mishap, Point, Surroundings};
 use armed::{Armed, Turn};
@@ -223,7 +223,7 @@ impl<S: Simulated> Surroundings for Unreliable<S> {
             self.receive_all();
             self.let_wait_end();
             self.list_anew();
-            self.people_speak(|fault| !matches!(fault.when, crate::domain::fault::When::Call(_)));
+            self.people_speak(|fault| !matches!(fault.when, backspin_domain::fault::When::Call(_)));
             self.set_clock();
         }
         if self.around.world().now() > before {

@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use crate::domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
-use crate::domain::fault::{FaultTrace, PlannedFault};
-use crate::domain::observed::{Call, Moment};
-use crate::domain::seed::Seed;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::TruthEntry;
-use crate::engine::Engine;
-use crate::engine::settings::Settings;
-use crate::plane::direct::{self, WALL_START};
-use crate::plane::drive::{Course, Span, drive};
-use crate::plane::http::{self, HttpError};
-use crate::plane::ledger::Ledger as _;
-use crate::plane::windows::SignalWindows;
-use crate::plane::{PlaneError, connection, engine};
-use crate::policy::{JudgeName, Policy};
-use crate::scenario::model::Scenario;
-use crate::world::World;
+use crate::direct::{self, WALL_START};
+use crate::drive::{Course, Span, drive};
+use crate::http::{self, HttpError};
+use crate::ledger::Ledger as _;
+use crate::windows::SignalWindows;
+use crate::{PlaneError, connection, engine};
+use backspin_domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
+use backspin_domain::fault::{FaultTrace, PlannedFault};
+use backspin_domain::observed::{Call, Moment};
+use backspin_domain::seed::Seed;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::TruthEntry;
+use backspin_engine::Engine;
+use backspin_engine::settings::Settings;
+use backspin_policy::{JudgeName, Policy};
+use backspin_scenario::model::Scenario;
+use backspin_world::World;
 
 use super::memory::Memory;
 use super::{Seen, Unreliable};
@@ -103,7 +103,7 @@ fn follow<S: super::Simulated>(
     let mut around =
         Unreliable::new(around, scenario.service.id.clone(), play.plan, play.heals, Seen::default());
     let other_policy = || Policy { settings: other(&policy.settings), ..policy.clone() };
-    let other_build = || crate::plane::engine(&other_policy(), &policy.custom);
+    let other_build = || crate::engine(&other_policy(), &policy.custom);
     let course = Course {
         engine,
         other_build: Some(&other_build),

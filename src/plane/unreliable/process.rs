@@ -1,9 +1,9 @@
 //! What a plan of faults does to the engine's own process, and to the clock on its wall.
 
 use super::{Simulated, Unreliable};
-use crate::domain::engine_io::Input;
-use crate::domain::fault::{FaultKind, When};
-use crate::plane::drive::{LEASE, Mishap, Point};
+use crate::drive::{LEASE, Mishap, Point};
+use backspin_domain::engine_io::Input;
+use backspin_domain::fault::{FaultKind, When};
 
 impl<S: Simulated> Unreliable<S> {
     /// What happens at this point, if anything does.
@@ -50,7 +50,7 @@ impl<S: Simulated> Unreliable<S> {
         }
     }
 
-    fn mishap(&mut self, kind: FaultKind, lasts: crate::domain::time::Millis) -> Mishap {
+    fn mishap(&mut self, kind: FaultKind, lasts: backspin_domain::time::Millis) -> Mishap {
         match kind {
             FaultKind::Terminated => Mishap::Terminates(lasts),
             FaultKind::LongPause => Mishap::StandsStill(lasts),

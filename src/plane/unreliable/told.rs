@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::frames::{SPOILING, spoil};
 use super::{Simulated, Unreliable, Waiting};
-use crate::domain::engine_io::{ApprovalAnswer, Command, Input, Output};
-use crate::domain::execution::{EffectState, StepOutcome};
-use crate::domain::fault::{FaultKind, PlannedFault};
-use crate::domain::frame::Frame;
-use crate::domain::id::{ActorId, Attempt, PlanHash, ServiceId};
-use crate::domain::observed::Answered;
-use crate::domain::time::{Millis, MonoTime};
+use backspin_domain::engine_io::{ApprovalAnswer, Command, Input, Output};
+use backspin_domain::execution::{EffectState, StepOutcome};
+use backspin_domain::fault::{FaultKind, PlannedFault};
+use backspin_domain::frame::Frame;
+use backspin_domain::id::{ActorId, Attempt, PlanHash, ServiceId};
+use backspin_domain::observed::Answered;
+use backspin_domain::time::{Millis, MonoTime};
 
 impl<S: Simulated> Unreliable<S> {
     /// Takes something on its way to the engine.

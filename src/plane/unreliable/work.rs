@@ -1,11 +1,11 @@
 //! What a plan of faults does to work on its way from the engine.
 
 use super::{Simulated, Unreliable, Waiting};
-use crate::domain::engine_io::{Input, Output};
-use crate::domain::execution::{EffectState, FailureReason, StepOutcome};
-use crate::domain::fault::{Condition, FaultKind, When};
-use crate::domain::observed::Answered;
-use crate::domain::plan::{Actuator, StepAction};
+use backspin_domain::engine_io::{Input, Output};
+use backspin_domain::execution::{EffectState, FailureReason, StepOutcome};
+use backspin_domain::fault::{Condition, FaultKind, When};
+use backspin_domain::observed::Answered;
+use backspin_domain::plan::{Actuator, StepAction};
 
 /// What the API answers to a write that it does not take.
 const REFUSING: [FaultKind; 4] =
@@ -64,7 +64,7 @@ impl<S: Simulated> Unreliable<S> {
         self.around.carry_out(work);
     }
 
-    fn delay(&mut self, work: Output, by: crate::domain::time::Millis) {
+    fn delay(&mut self, work: Output, by: backspin_domain::time::Millis) {
         let due = self.now + by;
         self.note(work.clone(), Answered::Delayed(due));
         self.wait_until(due, Waiting::Work(work));

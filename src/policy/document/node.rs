@@ -154,7 +154,7 @@ impl Node {
 }
 
 /// A text's beginning, so that a message stays one line.
-pub(crate) fn shortened(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     let line: String = text.chars().take(60).map(|c| if c.is_control() { ' ' } else { c }).collect();
     if line.len() < text.len() { format!("{line}…") } else { line }
 }

@@ -13,8 +13,8 @@ use super::node::{Key, Node, Value};
 use super::problem::Problem;
 use super::quantity::{LENGTH_FORMAT, LENGTH_MAX, NAME_FORMAT};
 use super::source::Source;
-use crate::domain::id::ServiceId;
-use crate::domain::time::Millis;
+use backspin_domain::id::ServiceId;
+use backspin_domain::time::Millis;
 
 /// The same field twice.
 pub const DUPLICATE: u16 = 5;

@@ -125,7 +125,7 @@ impl Source {
 }
 
 /// A problem of a file as a whole.
-pub(crate) fn unplaced(kind: FileKind, number: u16, name: &str, message: String) -> Problem {
+pub fn unplaced(kind: FileKind, number: u16, name: &str, message: String) -> Problem {
     Problem {
         code: Code { kind, number },
         level: Level::Error,

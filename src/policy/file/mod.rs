@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::document::{Length, Name};
 use super::queries;
-use crate::domain::signal::Worse;
-use crate::engine::settings::Channel;
-use crate::judge::{e_detector, flagger, weighted};
+use backspin_domain::signal::Worse;
+use backspin_engine::settings::Channel;
+use backspin_judge::{e_detector, flagger, weighted};
 
 pub use people::{ApprovalsEntry, CalendarEntry, FreezeEntry, StandingEntry, WindowEntry};
 pub use rules::{

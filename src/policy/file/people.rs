@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{ActorId, ServiceId};
-use crate::domain::service::Environment;
-use crate::engine::settings::{Weekday, WhenClosing};
-use crate::policy::document::{Length, Name};
+use crate::document::{Length, Name};
+use backspin_domain::id::{ActorId, ServiceId};
+use backspin_domain::service::Environment;
+use backspin_engine::settings::{Weekday, WhenClosing};
 
 /// Who must agree.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::plan::Strategy;
-use crate::engine::settings::{MissingAction, TargetWorse};
-use crate::policy::document::Length;
+use crate::document::Length;
+use backspin_domain::plan::Strategy;
+use backspin_engine::settings::{MissingAction, TargetWorse};
 
 /// From harm to severity.
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{Builder, JoinHandle};
 
 use super::writer::Writer;
-use crate::record::flaw::Chain;
+use crate::flaw::Chain;
 
 /// A journal's files, which its own thread and the committer's write in turn.
 #[derive(Debug, Clone)]

@@ -5,10 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::BATCH_BYTES_MAX;
-use crate::domain::entry::{RECORD_VERSION, RECORD_VERSIONS_READ};
-use crate::record::error::RecordError;
-use crate::record::flaw::Unsound;
-use crate::record::reader::LINE_BYTES_MAX;
+use crate::error::RecordError;
+use crate::flaw::Unsound;
+use crate::reader::LINE_BYTES_MAX;
+use backspin_domain::entry::{RECORD_VERSION, RECORD_VERSIONS_READ};
 
 /// Why a journal cannot be made, opened, continued or read.
 #[derive(Debug, thiserror::Error)]

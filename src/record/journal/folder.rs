@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{Doing, JournalError};
 use super::head::{Head, NoHead, SLOT_BYTES, SLOTS, Slot};
-use crate::record::flaw::Unsound;
+use crate::flaw::Unsound;
 
 /// The file name of a segment, from 1.
 pub(super) fn segment_name(number: u32) -> String {
@@ -34,7 +34,7 @@ pub(super) fn head_path(folder: &Path) -> PathBuf {
 }
 
 /// Whether a folder looks like a journal's.
-pub(crate) fn holds_journal(folder: &Path) -> bool {
+pub fn holds_journal(folder: &Path) -> bool {
     segment_path(folder, 1).is_file() || head_path(folder).is_file()
 }
 

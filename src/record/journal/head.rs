@@ -12,11 +12,11 @@ use serde::Deserialize;
 
 use super::folder::{segment_name, segment_number};
 use super::key::{HeadKey, HeadPublicKey, SIGNATURE_BYTES};
-use crate::domain::entry::{RECORD_VERSION, RECORD_VERSIONS_READ};
-use crate::record::flaw::Chain;
-use crate::record::hash::{
+use crate::flaw::Chain;
+use crate::hash::{
     CHECKSUM_DIGITS, LineHash, checksum, checksum_digits, checksum_from_digits, read_digits, write_digits,
 };
+use backspin_domain::entry::{RECORD_VERSION, RECORD_VERSIONS_READ};
 
 /// How far the journal was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -28,7 +28,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 pub use error::{Doing, JournalError};
-pub(crate) use folder::holds_journal;
+pub use folder::holds_journal;
 pub use key::{HeadKey, HeadPublicKey};
 pub use open::Opened;
 pub use reader::{Cut, JournalReader};
@@ -41,7 +41,7 @@ use super::error::RecordError;
 use super::flaw::Chain;
 use super::frame::{FRAME_BYTES_MAX, write_frame};
 use super::reader::LINE_BYTES_MAX;
-use crate::domain::entry::Entry;
+use backspin_domain::entry::Entry;
 
 /// How a journal is kept.
 #[derive(Clone, Debug)]

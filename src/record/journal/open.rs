@@ -11,9 +11,9 @@ use super::head::{Head, SLOT_BYTES, SLOTS};
 use super::reader::{Cut, JournalReader, Position};
 use super::writer::{State, Writer};
 use super::{Files, Journal, JournalOptions};
-use crate::domain::entry::{Entry, RECORD_VERSION, RunHeader};
-use crate::record::course::Course;
-use crate::record::flaw::Chain;
+use crate::course::Course;
+use crate::flaw::Chain;
+use backspin_domain::entry::{Entry, RECORD_VERSION, RunHeader};
 
 /// A journal that was opened to be continued.
 #[derive(Debug)]

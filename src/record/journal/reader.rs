@@ -9,12 +9,12 @@ use super::error::{Doing, JournalError};
 use super::folder::{last_segment, read_head, segment_name, segment_path};
 use super::head::Head;
 use super::key::HeadPublicKey;
-use crate::domain::entry::Entry;
-use crate::record::course::Course;
-use crate::record::error::RecordError;
-use crate::record::flaw::{Chain, Change, Damage, Place, Unsound};
-use crate::record::frame::Frame;
-use crate::record::reader::{LINE_BYTES_MAX, LineEnd, durable_entry, read_line};
+use crate::course::Course;
+use crate::error::RecordError;
+use crate::flaw::{Chain, Change, Damage, Place, Unsound};
+use crate::frame::Frame;
+use crate::reader::{LINE_BYTES_MAX, LineEnd, durable_entry, read_line};
+use backspin_domain::entry::Entry;
 
 /// Reads a journal's entries one by one, over all its segments, and holds one line at a time. Stops at the first error.
 ///

@@ -7,7 +7,7 @@ use super::JournalOptions;
 use super::disk::{Disk, DiskFile};
 use super::folder::{SEGMENTS_MAX, segment_path};
 use super::head::Head;
-use crate::record::flaw::Chain;
+use crate::flaw::Chain;
 
 /// What a journal holds open.
 #[derive(Debug)]

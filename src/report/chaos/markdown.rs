@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{ChaosReport, Counted, count, share};
-use crate::domain::time::MonoTime;
+use backspin_domain::time::MonoTime;
 
 /// Lines of a failure's time line, at most.
 const LINES_MAX: usize = 80;

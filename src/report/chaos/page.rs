@@ -5,9 +5,9 @@ use minijinja::value::Serde;
 use serde::Serialize;
 
 use super::{ChaosReport, Counted, count, share};
-use crate::domain::time::MonoTime;
-use crate::report::error::ReportError;
-use crate::report::html::environment;
+use crate::error::ReportError;
+use crate::html::environment;
+use backspin_domain::time::MonoTime;
 
 /// The page's template.
 const PAGE: &str = "chaos.html";

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::timeline::Line;
 use super::{ChaosReport, Counted, count, share};
-use crate::domain::time::MonoTime;
-use crate::report::wrap::wrapped;
+use crate::wrap::wrapped;
+use backspin_domain::time::MonoTime;
 
 /// From so many columns on the table of faults has a column per state of the engine.
 const WIDE: usize = 120;

@@ -3,19 +3,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::engine_io::{ApprovalAnswer, Command, Input, JournalEntry, Output};
-use crate::domain::entry::Entry;
-use crate::domain::execution::StepOutcome;
-use crate::domain::fault::FaultTrace;
-use crate::domain::id::Attempt;
-use crate::domain::observed::{Answered, Call, Moment};
-use crate::domain::service::RolloutState;
-use crate::domain::signal::Quality;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::TruthEntry;
-use crate::report::story::{moment, outcome_words, sentence};
-use crate::report::told::{Told, seen, told};
-use crate::report::words::percent;
+use crate::story::{moment, outcome_words, sentence};
+use crate::told::{Told, seen, told};
+use crate::words::percent;
+use backspin_domain::engine_io::{ApprovalAnswer, Command, Input, JournalEntry, Output};
+use backspin_domain::entry::Entry;
+use backspin_domain::execution::StepOutcome;
+use backspin_domain::fault::FaultTrace;
+use backspin_domain::id::Attempt;
+use backspin_domain::observed::{Answered, Call, Moment};
+use backspin_domain::service::RolloutState;
+use backspin_domain::signal::Quality;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::TruthEntry;
 
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,7 +222,7 @@ fn input_words(input: &Input) -> Option<String> {
         Input::Paged { key } => format!("Call {} was handed over.", key.0),
         Input::Restarted { down } => format!("The engine is started again after {down}."),
         Input::ClockSet { ahead_ms } => {
-            let off = crate::domain::time::Millis(ahead_ms.unsigned_abs());
+            let off = backspin_domain::time::Millis(ahead_ms.unsigned_abs());
             format!("The calendar clock is set: {off} {}.", if *ahead_ms < 0 { "behind" } else { "ahead" })
         }
         Input::Commanded { command, by } => match command {
@@ -237,12 +237,8 @@ fn journal_words(entry: &JournalEntry) -> Option<String> {
     match told(entry) {
         Told::Attempted(_, result) => {
             let done = result.outcome == StepOutcome::Succeeded;
-            let failed: Vec<String> = result
-                .checks
-                .iter()
-                .filter(|check| !check.passed)
-                .map(crate::report::story::check_words)
-                .collect();
+            let failed: Vec<String> =
+                result.checks.iter().filter(|check| !check.passed).map(crate::story::check_words).collect();
             if done && failed.is_empty() {
                 // The report that came just before says so.
                 return None;

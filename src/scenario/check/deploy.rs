@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Check;
-use crate::domain::id::ServiceId;
-use crate::policy::document::Step;
-use crate::policy::document::nearest::{nearest, one_of};
-use crate::scenario::file::Rollout;
-use crate::scenario::rule::Rule;
+use crate::file::Rollout;
+use crate::rule::Rule;
+use backspin_domain::id::ServiceId;
+use backspin_policy::document::Step;
+use backspin_policy::document::nearest::{nearest, one_of};
 
 impl Check<'_> {
     pub(super) fn versions(&mut self) {

@@ -1,15 +1,15 @@
 //! What the author holds to be true and expects.
 
 use super::Check;
-use crate::domain::event::DecisionKind;
-use crate::domain::expectation::Never;
-use crate::domain::plan::Strategy;
-use crate::domain::time::MonoTime;
-use crate::domain::truth::{Cause, Truth};
-use crate::policy::document::Step;
-use crate::policy::document::nearest::{nearest, one_of};
-use crate::scenario::derive;
-use crate::scenario::rule::Rule;
+use crate::derive;
+use crate::rule::Rule;
+use backspin_domain::event::DecisionKind;
+use backspin_domain::expectation::Never;
+use backspin_domain::plan::Strategy;
+use backspin_domain::time::MonoTime;
+use backspin_domain::truth::{Cause, Truth};
+use backspin_policy::document::Step;
+use backspin_policy::document::nearest::{nearest, one_of};
 
 impl Check<'_> {
     pub(super) fn truth(&mut self) {

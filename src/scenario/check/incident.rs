@@ -1,12 +1,12 @@
 //! What goes wrong, and when.
 
 use super::Check;
-use crate::domain::id::FlagKey;
-use crate::domain::time::MonoTime;
-use crate::policy::document::nearest::nearest;
-use crate::policy::document::{Length, Step};
-use crate::scenario::file::{Event, FaultEntry, Findings, Harm, OtherDeploy, RivalEntry};
-use crate::scenario::rule::Rule;
+use crate::file::{Event, FaultEntry, Findings, Harm, OtherDeploy, RivalEntry};
+use crate::rule::Rule;
+use backspin_domain::id::FlagKey;
+use backspin_domain::time::MonoTime;
+use backspin_policy::document::nearest::nearest;
+use backspin_policy::document::{Length, Step};
 
 impl Check<'_> {
     /// A moment at or after the run's end never comes.

@@ -8,7 +8,7 @@ mod timing;
 use super::file::ScenarioFile;
 use super::model::Scenario;
 use super::rule::Rule;
-use crate::policy::document::{Document, Problem, Source, Step};
+use backspin_policy::document::{Document, Problem, Source, Step};
 
 pub use timing::{RUN_MAX, TICK_MIN};
 

@@ -1,9 +1,9 @@
 //! When and how much: the run, its ticks and scrapes, its traffic.
 
 use super::Check;
-use crate::domain::time::Millis;
-use crate::policy::document::Step;
-use crate::scenario::rule::Rule;
+use crate::rule::Rule;
+use backspin_domain::time::Millis;
+use backspin_policy::document::Step;
 
 /// The longest run: two days. Rollouts of weeks are not simulated second by second.
 pub const RUN_MAX: Millis = Millis::from_mins(48 * 60);

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::time::Millis;
-use crate::policy::document::Length;
+use backspin_domain::time::Millis;
+use backspin_policy::document::Length;
 
 /// How restless levels are when nothing is wrong. Defaults are the calibrating generator's (`research: decision science`,
 /// section 3).

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{FlagKey, ServiceId};
-use crate::domain::service::InfraChange;
-use crate::policy::document::{Length, Name};
-use crate::scenario::model::Arms;
+use crate::model::Arms;
+use backspin_domain::id::{FlagKey, ServiceId};
+use backspin_domain::service::InfraChange;
+use backspin_policy::document::{Length, Name};
 
 /// A cause in the world.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]

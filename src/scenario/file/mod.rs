@@ -10,15 +10,15 @@ mod service;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::event::DecisionKind;
-use crate::domain::expectation::Never;
-use crate::domain::id::{ActorId, ServiceId, VersionId};
-use crate::domain::plan::Strategy;
-use crate::domain::service::{Environment, RolloutKind};
-use crate::domain::truth::Cause;
-use crate::policy::document::{Length, Name, OneOrMany};
-use crate::scenario::model::Answer;
-use crate::scenario::vary::Draws;
+use crate::model::Answer;
+use crate::vary::Draws;
+use backspin_domain::event::DecisionKind;
+use backspin_domain::expectation::Never;
+use backspin_domain::id::{ActorId, ServiceId, VersionId};
+use backspin_domain::plan::Strategy;
+use backspin_domain::service::{Environment, RolloutKind};
+use backspin_domain::truth::Cause;
+use backspin_policy::document::{Length, Name, OneOrMany};
 
 pub use around::{ArmNoise, Cache, Database, Noise, Queue, SharedNoise};
 pub use incident::{

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::policy::document::Length;
+use backspin_policy::document::Length;
 
 /// Somebody else who acts on the service.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]

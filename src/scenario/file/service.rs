@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::id::{FlagKey, ServiceId, VersionId};
-use crate::domain::service::{Capabilities, InfraChange, SchemaChange, Tier};
-use crate::policy::document::{Length, Name};
+use backspin_domain::id::{FlagKey, ServiceId, VersionId};
+use backspin_domain::service::{Capabilities, InfraChange, SchemaChange, Tier};
+use backspin_policy::document::{Length, Name};
 
 /// The layer a service belongs to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]

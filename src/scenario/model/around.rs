@@ -1,7 +1,7 @@
 //! What is around the service: noise, cache, queue, replicas.
 
-use crate::domain::time::Millis;
-use crate::scenario::file;
+use crate::file;
+use backspin_domain::time::Millis;
 
 /// How restless levels are when nothing is wrong. Correlation times are the world's: 95 s for what is shared, 45 s for what is not.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,9 +1,9 @@
 //! What goes wrong in a scenario: what the world does, what a connection does, and who works against the engine.
 
 use super::Arms;
-use crate::domain::id::{FlagKey, ServiceId};
-use crate::domain::service::InfraChange;
-use crate::domain::time::{Millis, MonoTime};
+use backspin_domain::id::{FlagKey, ServiceId};
+use backspin_domain::service::InfraChange;
+use backspin_domain::time::{Millis, MonoTime};
 
 /// A cause in the world.
 #[derive(Clone, Debug, PartialEq)]

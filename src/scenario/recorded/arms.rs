@@ -4,8 +4,8 @@
 //! buckets of [`LATENCY_BOUNDS_MS`]. An arm whose `requests` are empty was not measured; one whose `pods_desired` are
 //! empty as well did not exist.
 
-use crate::domain::frame::{ArmIncrements, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use crate::domain::signal::Quality;
+use backspin_domain::frame::{ArmIncrements, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_domain::signal::Quality;
 
 /// Which arm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,12 +9,12 @@ use serde::{Deserialize, Serialize};
 
 use super::table::{self, Place, Table};
 use super::{Recorded, RecordedCase, Rule};
-use crate::domain::event::DecisionKind;
-use crate::domain::expectation::{Expectation, Never};
-use crate::domain::id::ServiceId;
-use crate::domain::time::{Millis, MonoTime};
-use crate::policy::document::source::YAML_BYTES_MAX;
-use crate::policy::document::{self, Document, FileKind, Level, Name, Problem, Problems, Source, Step};
+use backspin_domain::event::DecisionKind;
+use backspin_domain::expectation::{Expectation, Never};
+use backspin_domain::id::ServiceId;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_policy::document::source::YAML_BYTES_MAX;
+use backspin_policy::document::{self, Document, FileKind, Level, Name, Problem, Problems, Source, Step};
 
 /// The list's file name.
 pub(super) const LIST: &str = "cases.json";

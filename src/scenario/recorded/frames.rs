@@ -12,11 +12,11 @@ use csv::ByteRecord;
 use super::RecordedCase;
 use super::arms::{self, ArmColumn, ArmName};
 use super::table::{self, Bytes, Column, Row};
-use crate::domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
-use crate::domain::signal::{Quality, QueryValue, SignalKind, SignalSample, SignalTable};
-use crate::domain::time::{Millis, MonoTime};
-use crate::policy::document::source::{UNREADABLE, unplaced};
-use crate::policy::document::{FileKind, Problem, Problems};
+use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
+use backspin_domain::signal::{Quality, QueryValue, SignalKind, SignalSample, SignalTable};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_policy::document::source::{UNREADABLE, unplaced};
+use backspin_policy::document::{FileKind, Problem, Problems};
 
 /// The frames of a case, streamed from its table.
 pub struct Frames {

@@ -19,13 +19,13 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use crate::domain::expectation::Expectation;
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::signal::CustomSignal;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Cause, Truth};
-use crate::policy::document::source::{UNREADABLE, unplaced};
-use crate::policy::document::{FileKind, Problem, Problems};
+use backspin_domain::expectation::Expectation;
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::signal::CustomSignal;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Cause, Truth};
+use backspin_policy::document::source::{UNREADABLE, unplaced};
+use backspin_policy::document::{FileKind, Problem, Problems};
 
 pub use frames::{Frames, together};
 pub use shipped::shipped;

@@ -5,8 +5,8 @@ use std::path::Path;
 use super::super::select::Shipped;
 use super::table::Place;
 use super::{RecordedCase, cases};
-use crate::policy::document::source::YAML_BYTES_MAX;
-use crate::policy::document::{FileKind, Problems, Source};
+use backspin_policy::document::source::YAML_BYTES_MAX;
+use backspin_policy::document::{FileKind, Problems, Source};
 
 /// Where they stand below `scenarios/`.
 const FOLDER: &str = "recorded";

@@ -10,11 +10,11 @@ use csv::ByteRecord;
 
 use super::Rule;
 use super::arms::{self, ArmColumn, ArmName};
-use crate::domain::signal::{CustomSignal, Worse};
-use crate::domain::time::{Millis, MonoTime};
-use crate::policy::document::node::shortened;
-use crate::policy::document::source::{NOT_TEXT, TOO_LARGE, UNREADABLE, unplaced};
-use crate::policy::document::{FileKind, Level, Problem};
+use backspin_domain::signal::{CustomSignal, Worse};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_policy::document::node::shortened;
+use backspin_policy::document::source::{NOT_TEXT, TOO_LARGE, UNREADABLE, unplaced};
+use backspin_policy::document::{FileKind, Level, Problem};
 
 /// Largest table, bytes. A year of minutes with ten columns has 40 MB.
 pub const CSV_BYTES_MAX: u64 = 64 * 1024 * 1024;

@@ -5,10 +5,10 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::{RecordedCase, read};
-use crate::domain::frame::Frame;
-use crate::domain::signal::{Quality, QueryValue, SignalKind};
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::Cause;
+use backspin_domain::frame::Frame;
+use backspin_domain::signal::{Quality, QueryValue, SignalKind};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::Cause;
 
 const LIST: &str = include_str!("../../../tests/fixtures/incidents/own-shop/cases.json");
 const ERRORS: &str = include_str!("../../../tests/fixtures/incidents/own-shop/errors.csv");
@@ -35,7 +35,7 @@ fn damaged(from: &str, to: &str) -> String {
 }
 
 fn own() -> Vec<RecordedCase> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/incidents");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/incidents");
     read(&folder).unwrap_or_else(|problems| panic!("{problems}")).cases
 }
 
@@ -50,7 +50,8 @@ fn counts_are_of_the_stable_arm_before_the_change_and_of_the_candidate_after_it(
     let seen: Vec<_> = frames
         .iter()
         .map(|f| {
-            let arm = |arm: Option<crate::domain::frame::ArmIncrements>| arm.map(|a| (a.requests, a.errors));
+            let arm =
+                |arm: Option<backspin_domain::frame::ArmIncrements>| arm.map(|a| (a.requests, a.errors));
             (f.at.0 / 1000, arm(f.stable), arm(f.candidate), f.rollout.since_deploy)
         })
         .collect();
@@ -120,7 +121,7 @@ fn truth_is_the_label_and_recovery_is_unknown() {
 
 #[test]
 fn what_is_odd_but_usable_is_a_warning() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/incidents");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/incidents");
     let warnings = read(&folder).unwrap_or_else(|problems| panic!("{problems}")).warnings;
     let codes: Vec<String> = warnings.iter().map(|w| w.code.to_string()).collect();
     assert_eq!(codes, ["R034", "R043"]);

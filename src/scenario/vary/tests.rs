@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::domain::time::MonoTime;
-use crate::policy::document::{FileKind, Problems};
-use crate::scenario::model::WorldEvent;
-use crate::scenario::parse;
+use crate::model::WorldEvent;
+use crate::parse;
+use backspin_domain::time::MonoTime;
+use backspin_policy::document::{FileKind, Problems};
 
 fn scenario(vary: &str) -> Result<Scenario, Problems> {
     let text = format!(
@@ -129,7 +129,7 @@ fn noise_and_what_is_kept_can_be_drawn_without_their_other_fields() {
     let drawn = good(
         "  noise.arms.error_sd: { uniform: [0.1, 0.3] }\n  queue.job_ms: { log_uniform: [50, 500] }\n  database.reads: { uniform: [0.1, 0.4] }\n",
     );
-    let usual = crate::scenario::model::NoiseModel::default();
+    let usual = crate::model::NoiseModel::default();
     for seed in 0..20 {
         let one = drawn.for_seed(Seed(seed));
         assert!((0.1..=0.3).contains(&one.noise.arms.error_sd));

@@ -1,12 +1,12 @@
 //! Tests of what is told of an execution.
 
 use super::*;
-use crate::domain::engine_io::ApprovalAnswer;
-use crate::domain::execution::FailureReason;
-use crate::domain::plan::{OnFailure, Step};
-use crate::domain::time::WallTime;
-use crate::domain::truth::TruthEntry;
-use crate::record::sample::{Sample, version};
+use backspin_domain::engine_io::ApprovalAnswer;
+use backspin_domain::execution::FailureReason;
+use backspin_domain::plan::{OnFailure, Step};
+use backspin_domain::time::WallTime;
+use backspin_domain::truth::TruthEntry;
+use backspin_record::sample::{Sample, version};
 
 const ID: ExecutionId = ExecutionId(1);
 

@@ -1,9 +1,9 @@
 use super::super::score_entries;
 use super::*;
-use crate::domain::entry::PlaneKind;
-use crate::domain::id::VersionId;
-use crate::domain::truth::Cause;
-use crate::record::sample::{Sample, expect_hold, expect_rollback};
+use backspin_domain::entry::PlaneKind;
+use backspin_domain::id::VersionId;
+use backspin_domain::truth::Cause;
+use backspin_record::sample::{Sample, expect_hold, expect_rollback};
 
 fn outcome(sample: &Sample) -> RunOutcome {
     score_entries(&sample.entries()).expect("a whole record")

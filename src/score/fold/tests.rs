@@ -1,15 +1,15 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::domain::event::Severity;
-use crate::domain::execution::ExecutionStatus;
-use crate::domain::expectation::Never;
-use crate::domain::id::VersionId;
-use crate::domain::service::Deploy;
-use crate::domain::signal::SignalSample;
-use crate::domain::truth::Cause;
-use crate::record::sample::Sample;
-use crate::record::{RecordReader, write_lines};
+use backspin_domain::event::Severity;
+use backspin_domain::execution::ExecutionStatus;
+use backspin_domain::expectation::Never;
+use backspin_domain::id::VersionId;
+use backspin_domain::service::Deploy;
+use backspin_domain::signal::SignalSample;
+use backspin_domain::truth::Cause;
+use backspin_record::sample::Sample;
+use backspin_record::{RecordReader, write_lines};
 
 fn score(sample: &Sample) -> RunOutcome {
     score_entries(&sample.entries()).expect("a whole record")

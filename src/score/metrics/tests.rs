@@ -1,11 +1,11 @@
 //! Tests of the metrics, and of their text against the rules of OpenMetrics 1.0.
 
 use super::*;
-use crate::domain::execution::StepResult;
-use crate::domain::id::{ActorId, ServiceId};
-use crate::domain::time::MonoTime;
-use crate::record::sample::Sample;
-use crate::score::{Mitigation, Quiet, Refusal};
+use crate::{Mitigation, Quiet, Refusal};
+use backspin_domain::execution::StepResult;
+use backspin_domain::id::{ActorId, ServiceId};
+use backspin_domain::time::MonoTime;
+use backspin_record::sample::Sample;
 
 mod open_metrics;
 

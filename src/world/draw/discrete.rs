@@ -7,7 +7,7 @@ use super::Draw;
 impl Draw {
     /// Poisson with this mean; a mean that is not positive gives zero. Small means by inversion, others by
     /// transformed rejection (PTRS: Hoermann, Insurance: Mathematics and Economics 12 (1993) 39).
-    pub(crate) fn poisson(&mut self, mean: f64) -> u64 {
+    pub fn poisson(&mut self, mean: f64) -> u64 {
         if mean <= 0.0 || mean.is_nan() {
             0
         } else if mean < INVERSION_BELOW {
@@ -61,7 +61,7 @@ impl Draw {
     /// Successes in `n` trials of probability `p`, which is taken into `0..=1`. Small means by inversion
     /// (Kachitvichyanukul and Schmeiser, Comm. ACM 31 (1988) 216), others by transformed rejection (BTRS:
     /// Hoermann, J. Statist. Comput. Simul. 46 (1993) 101).
-    pub(crate) fn binomial(&mut self, n: u64, p: f64) -> u64 {
+    pub fn binomial(&mut self, n: u64, p: f64) -> u64 {
         if n == 0 || p <= 0.0 || p.is_nan() {
             0
         } else if p >= 1.0 {
@@ -223,7 +223,7 @@ const INVERSION_BELOW: f64 = 10.0;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::seed::Seed;
+    use backspin_domain::seed::Seed;
 
     fn draw(name: &str) -> Draw {
         Draw::at(Seed(7).stream(name), 0)

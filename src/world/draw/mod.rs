@@ -13,24 +13,24 @@ mod normal;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
-use crate::domain::seed::StreamKey;
+use backspin_domain::seed::StreamKey;
 
 pub(crate) use normal::inverse_normal_cdf;
 
 /// The generator of one stream at one tick.
 #[derive(Clone, Debug)]
-pub(crate) struct Draw(Xoshiro256PlusPlus);
+pub struct Draw(Xoshiro256PlusPlus);
 
 impl Draw {
     /// The generator of `key` at `tick`.
     #[inline]
-    pub(crate) fn at(key: StreamKey, tick: u64) -> Self {
+    pub fn at(key: StreamKey, tick: u64) -> Self {
         Self(Xoshiro256PlusPlus::seed_from_u64(key.at(tick)))
     }
 
     /// Uniform on `[0, 1)`, 53 bits.
     #[inline]
-    pub(crate) fn uniform(&mut self) -> f64 {
+    pub fn uniform(&mut self) -> f64 {
         (self.0.next_u64() >> 11) as f64 * (1.0 / 9_007_199_254_740_992.0)
     }
 
@@ -41,7 +41,7 @@ impl Draw {
     }
 
     /// Uniform between two limits.
-    pub(crate) fn between(&mut self, (low, high): (f64, f64)) -> f64 {
+    pub fn between(&mut self, (low, high): (f64, f64)) -> f64 {
         low + (high - low) * self.uniform()
     }
 
@@ -56,7 +56,7 @@ impl Draw {
     }
 
     /// Exponential with the given mean, by inversion.
-    pub(crate) fn exponential(&mut self, mean: f64) -> f64 {
+    pub fn exponential(&mut self, mean: f64) -> f64 {
         -mean * libm::log(self.open_uniform())
     }
 
@@ -88,7 +88,7 @@ impl Draw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::seed::Seed;
+    use backspin_domain::seed::Seed;
 
     fn draw() -> Draw {
         Draw::at(Seed(20_240_601).stream("test"), 0)

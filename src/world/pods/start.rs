@@ -3,9 +3,9 @@
 use backspin_mocks::controllers::PodId;
 
 use super::{PROBE_PERIOD_S, Phase, Pods, START_LOG_SD, millis, pod_tick};
-use crate::domain::fault::FaultKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::world::draw::Draw;
+use crate::draw::Draw;
+use backspin_domain::fault::FaultKind;
+use backspin_domain::time::{Millis, MonoTime};
 
 /// What keeps pods from starting, besides what a scenario says.
 #[derive(Clone, Debug, Default)]

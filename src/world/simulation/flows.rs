@@ -2,14 +2,14 @@
 //! in the worlds that are told apart.
 
 use super::{Failing, Harm, OddPod, VersionState, World, memory_pressure};
-use crate::world::below::Callers;
-use crate::world::dependency::DependencyEffect;
-use crate::world::incident::{Defect, External};
-use crate::world::ledger::Level;
-use crate::world::noise::log_factor;
-use crate::world::queue::{Late, Part};
-use crate::world::replicas::{Reads, Stale, Writers};
-use crate::world::service::{Conditions, Flow, Load};
+use crate::below::Callers;
+use crate::dependency::DependencyEffect;
+use crate::incident::{Defect, External};
+use crate::ledger::Level;
+use crate::noise::log_factor;
+use crate::queue::{Late, Part};
+use crate::replicas::{Reads, Stale, Writers};
+use crate::service::{Conditions, Flow, Load};
 
 /// What a version meets outside its own pods, in one of the worlds that are told apart.
 #[derive(Clone, Copy, Debug, PartialEq)]

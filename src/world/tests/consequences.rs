@@ -1,11 +1,11 @@
 //! One cause, all its consequences, and nothing else.
 
 use super::{Watched, bad, healthy};
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::{Arms, BadVersion, Fault, Scenario, WorldEvent};
-use crate::world::SeriesDef;
+use crate::SeriesDef;
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::{Arms, BadVersion, Fault, Scenario, WorldEvent};
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -139,7 +139,7 @@ fn the_same_seed_gives_the_same_frames_and_another_does_not() {
     assert_eq!(a.frames, b.frames);
     assert_eq!(a.notices, b.notices);
     let mut other = Watched::new(&scenario);
-    other.world = crate::world::World::new(&scenario, crate::domain::seed::Seed(18));
+    other.world = crate::World::new(&scenario, backspin_domain::seed::Seed(18));
     other.advance(other.end);
     assert_ne!(a.frames, other.frames);
 }
@@ -175,9 +175,8 @@ fn series_and_frames_tell_the_same() {
     run.world.sample(&mut sample);
     let series = run.world.series().iter().zip(&sample);
     let sum = |name: &str, label: (&str, &str)| -> f64 {
-        let hit = |s: &crate::world::SeriesDef| {
-            s.name == name && s.labels.iter().any(|(k, v)| (*k, v.as_str()) == label)
-        };
+        let hit =
+            |s: &crate::SeriesDef| s.name == name && s.labels.iter().any(|(k, v)| (*k, v.as_str()) == label);
         series.clone().filter(|(s, _)| hit(s)).filter_map(|(_, v)| *v).sum()
     };
     let all = total(run.frames.iter(), |frame| frame.candidate.as_ref());

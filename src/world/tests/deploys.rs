@@ -1,9 +1,9 @@
 //! How deploys go: ramps, pauses, rolling and blue-green.
 
 use super::{Watched, WorldNotice, healthy};
-use crate::domain::service::{RolloutKind, RolloutState};
-use crate::domain::time::MonoTime;
-use crate::scenario::model::BadVersion;
+use backspin_domain::service::{RolloutKind, RolloutState};
+use backspin_domain::time::MonoTime;
+use backspin_scenario::model::BadVersion;
 
 fn states(run: &Watched) -> Vec<RolloutState> {
     run.notices
@@ -32,7 +32,7 @@ trait Looked {
     fn copied_view(self) -> (Option<u64>, f64, u16);
 }
 
-impl Looked for Option<&crate::domain::frame::Frame> {
+impl Looked for Option<&backspin_domain::frame::Frame> {
     fn copied_view(self) -> (Option<u64>, f64, u16) {
         let frame = self.expect("a frame at that minute");
         (

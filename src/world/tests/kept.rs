@@ -1,9 +1,9 @@
 //! What is kept between requests and outlives its cause: caches, a queue, replicas.
 
 use super::*;
-use crate::domain::service::RolloutKind;
-use crate::domain::truth::{Milestone, TruthTick};
-use crate::scenario::model::{BadVersion, CacheModel, CalleeModel, DatabaseModel, QueueModel, WorldEvent};
+use backspin_domain::service::RolloutKind;
+use backspin_domain::truth::{Milestone, TruthTick};
+use backspin_scenario::model::{BadVersion, CacheModel, CalleeModel, DatabaseModel, QueueModel, WorldEvent};
 
 /// Every request looks something up; nine in ten find it in a full cache, so that 20 calls per second are made.
 fn cached(capacity_rps: f64) -> Scenario {

@@ -10,14 +10,14 @@ mod truths;
 
 use super::testing::{bad, healthy, version};
 use super::{World, WorldNotice};
-use crate::domain::execution::StepOutcome;
-use crate::domain::frame::Frame;
-use crate::domain::id::{Attempt, ExecutionId};
-use crate::domain::plan::StepAction;
-use crate::domain::seed::Seed;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::units::TrafficShare;
-use crate::scenario::model::Scenario;
+use backspin_domain::execution::StepOutcome;
+use backspin_domain::frame::Frame;
+use backspin_domain::id::{Attempt, ExecutionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::seed::Seed;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::units::TrafficShare;
+use backspin_scenario::model::Scenario;
 
 /// A run under observation.
 struct Watched {

@@ -1,9 +1,9 @@
 //! What surrounds the service: autoscalers, rivals of whoever rolls back, services below.
 
 use super::*;
-use crate::domain::service::RolloutKind;
-use crate::domain::truth::TruthTick;
-use crate::scenario::model::{AutoscalerModel, BadVersion, CalleeModel, Rival, WorldEvent};
+use backspin_domain::service::RolloutKind;
+use backspin_domain::truth::TruthTick;
+use backspin_scenario::model::{AutoscalerModel, BadVersion, CalleeModel, Rival, WorldEvent};
 
 /// A canary that holds 80 % from its tenth minute on, in a service with an autoscaler.
 fn shrunk() -> Watched {
@@ -134,7 +134,7 @@ fn rivals_change_nothing_before_somebody_goes_another_way() {
 /// `checkout` calls `payments` at every request, and that `ledger`; both are 45 % busy at the mean demand.
 fn with_services() -> Scenario {
     let mut scenario = healthy();
-    let name = |text| crate::domain::id::ServiceId::new(text).expect("valid");
+    let name = |text| backspin_domain::id::ServiceId::new(text).expect("valid");
     let service = |text, calls: Vec<usize>| CalleeModel {
         id: name(text),
         call_ratio: 1.0,

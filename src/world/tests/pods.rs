@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{Watched, healthy};
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::pod::{PodArm, PodIncrements};
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::{Arms, Fault, Scenario, WorldEvent};
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::pod::{PodArm, PodIncrements};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::{Arms, Fault, Scenario, WorldEvent};
 
 fn noisy(arm: Arms) -> Scenario {
     let mut scenario = healthy();

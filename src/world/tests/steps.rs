@@ -1,12 +1,12 @@
 //! Steps end by the world's state: each one's success, its failures, and how it may never end.
 
 use super::{Watched, bad, healthy, scale, shift, version};
-use crate::domain::execution::{FailureReason, StepOutcome};
-use crate::domain::id::FlagKey;
-use crate::domain::plan::StepAction;
-use crate::domain::service::RolloutKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::scenario::model::{BadVersion, Fault, Scenario, WorldEvent};
+use backspin_domain::execution::{FailureReason, StepOutcome};
+use backspin_domain::id::FlagKey;
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::RolloutKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_scenario::model::{BadVersion, Fault, Scenario, WorldEvent};
 
 /// Starts a step at a minute and gives what became of it within 30 minutes, and after how many seconds.
 fn run(scenario: &Scenario, minute: u64, action: &StepAction) -> Option<(u64, StepOutcome)> {

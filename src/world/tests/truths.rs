@@ -1,13 +1,13 @@
 //! The truth: derived from the timeline, and kept as the run goes.
 
 use super::{Watched, bad, healthy, shift};
-use crate::domain::id::FlagKey;
-use crate::domain::seed::Seed;
-use crate::domain::service::RolloutKind;
-use crate::domain::time::{Millis, MonoTime};
-use crate::domain::truth::{Cause, Milestone};
-use crate::scenario::model::{BadVersion, Scenario, WorldEvent};
-use crate::world::World;
+use crate::World;
+use backspin_domain::id::FlagKey;
+use backspin_domain::seed::Seed;
+use backspin_domain::service::RolloutKind;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::truth::{Cause, Milestone};
+use backspin_scenario::model::{BadVersion, Scenario, WorldEvent};
 
 const ERRORS: BadVersion = BadVersion {
     onset: MonoTime(1_200_000),

@@ -4,8 +4,8 @@ use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use serde_json::Value;
 
 use super::Kubernetes;
-use crate::domain::execution::FailureReason;
-use crate::plane::http::words::{Kind, NAMESPACE};
+use crate::http::words::{Kind, NAMESPACE};
+use backspin_domain::execution::FailureReason;
 
 /// Who writes, in `managedFields`.
 const MANAGER: &str = "backspin";

@@ -7,7 +7,7 @@ use kube::api::{Api, DynamicObject};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use tokio::sync::mpsc;
 
-use crate::plane::http::words::{APP, Kind, NAMESPACE};
+use crate::http::words::{APP, Kind, NAMESPACE};
 
 /// One thing that a watch said.
 pub(super) type News = (Kind, Result<watcher::Event<DynamicObject>, watcher::Error>);

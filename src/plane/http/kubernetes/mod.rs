@@ -31,10 +31,10 @@ use tokio::sync::mpsc;
 
 use self::informer::{Cache, News};
 use super::words::Kind;
-use crate::domain::engine_io::{ApprovalAnswer, Input};
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::service::{Deploy, Inventory, RolloutState};
-use crate::domain::time::{MonoTime, WallTime};
+use backspin_domain::engine_io::{ApprovalAnswer, Input};
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::service::{Deploy, Inventory, RolloutState};
+use backspin_domain::time::{MonoTime, WallTime};
 
 /// How long the other side may take, in real time. Virtual time stands still meanwhile: what an engine waits for has deadlines
 /// of its own.
@@ -203,9 +203,9 @@ impl Kubernetes {
     }
 
     /// Since when the deploy runs, and the share that the candidate is configured to get.
-    pub(super) fn rollout_view(&self, now: MonoTime) -> crate::domain::frame::RolloutView {
+    pub(super) fn rollout_view(&self, now: MonoTime) -> backspin_domain::frame::RolloutView {
         let deploy = self.told_deploy.as_ref();
-        crate::domain::frame::RolloutView {
+        backspin_domain::frame::RolloutView {
             since_deploy: deploy.map(|deploy| now.since(deploy.at)),
             candidate_share: deploy.map_or(0.0, |deploy| self.configured(&deploy.candidate)),
         }

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::Kubernetes;
 use super::view::{entry, label};
-use crate::domain::engine_io::ApprovalAnswer;
-use crate::domain::execution::FailureReason;
-use crate::domain::id::{ActorId, ExecutionId, PageKey, PlanHash};
-use crate::domain::time::{MonoTime, Now};
-use crate::plane::http::words::{self, APP, APPROVAL, EXECUTION, Kind, NAMESPACE, NOTE, Note, QUIET_UNTIL};
+use crate::http::words::{self, APP, APPROVAL, EXECUTION, Kind, NAMESPACE, NOTE, Note, QUIET_UNTIL};
+use backspin_domain::engine_io::ApprovalAnswer;
+use backspin_domain::execution::FailureReason;
+use backspin_domain::id::{ActorId, ExecutionId, PageKey, PlanHash};
+use backspin_domain::time::{MonoTime, Now};
 
 impl Kubernetes {
     /// Writes an Event, or counts one more of those that there are.
@@ -49,19 +49,19 @@ impl Kubernetes {
     }
 
     /// Calls a person.
-    pub(in crate::plane::http) fn page(&mut self, key: PageKey, message: &str) -> Result<(), FailureReason> {
+    pub(in crate::http) fn page(&mut self, key: PageKey, message: &str) -> Result<(), FailureReason> {
         let name = format!("{}-page-{}", words::of_service(&self.service), key.0);
         self.note(&name, Note::Page, message, &[], &json!({ words::EFFECT: key.0.to_string() }), true)
     }
 
     /// Marks this moment.
-    pub(in crate::plane::http) fn mark(&mut self, at: MonoTime, message: &str) -> Result<(), FailureReason> {
+    pub(in crate::http) fn mark(&mut self, at: MonoTime, message: &str) -> Result<(), FailureReason> {
         let name = format!("{}-mark-{}", words::of_service(&self.service), at.0);
         self.note(&name, Note::Mark, message, &[], &json!({}), true)
     }
 
     /// Keeps alerts quiet until then, or lets them sound.
-    pub(in crate::plane::http) fn quiet(&mut self, until: Option<MonoTime>) -> Result<(), FailureReason> {
+    pub(in crate::http) fn quiet(&mut self, until: Option<MonoTime>) -> Result<(), FailureReason> {
         let until = until.map(|until| Now::in_run(self.wall_start, until).wall.0.to_string());
         let annotations = json!({ QUIET_UNTIL: until });
         let name = words::of_service(&self.service);
@@ -69,17 +69,17 @@ impl Kubernetes {
     }
 
     /// Stops the ramp, or lets it go on.
-    pub(in crate::plane::http) fn pause_rollout(&mut self, paused: bool) -> Result<(), FailureReason> {
+    pub(in crate::http) fn pause_rollout(&mut self, paused: bool) -> Result<(), FailureReason> {
         self.set_rollout("paused", paused)
     }
 
     /// Gives the rollout up.
-    pub(in crate::plane::http) fn abort_rollout(&mut self) -> Result<(), FailureReason> {
+    pub(in crate::http) fn abort_rollout(&mut self) -> Result<(), FailureReason> {
         self.set_rollout("aborted", true)
     }
 
     /// Asks somebody, or asks once more.
-    pub(in crate::plane::http) fn ask(
+    pub(in crate::http) fn ask(
         &mut self,
         execution: ExecutionId,
         plan: PlanHash,
@@ -122,6 +122,6 @@ pub(super) fn answer(config: &DynamicObject) -> Option<ApprovalAnswer> {
         approved,
         by: ActorId::new(text("by")?).ok()?,
         role: ActorId::new(text("role")?).ok()?,
-        given: crate::domain::time::WallTime(text("givenMs")?.parse().ok()?),
+        given: backspin_domain::time::WallTime(text("givenMs")?.parse().ok()?),
     })
 }

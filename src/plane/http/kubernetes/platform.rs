@@ -4,12 +4,12 @@ use serde_json::{Value, json};
 
 use super::Kubernetes;
 use super::view::{annotated, annotation, entry};
-use crate::domain::execution::FailureReason;
-use crate::domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
-use crate::domain::plan::StepAction;
-use crate::domain::service::InfraChange;
-use crate::plane::http::words::{self, APP, Kind, Note, SEEN, SERVES, VERSION};
-use crate::platform::{Platform, PodCounts, SchemaState, SharedDeployment, TakenBack, WEIGHTS};
+use crate::http::words::{self, APP, Kind, Note, SEEN, SERVES, VERSION};
+use backspin_domain::execution::FailureReason;
+use backspin_domain::id::{Attempt, ExecutionId, FlagKey, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::InfraChange;
+use backspin_platform::{Platform, PodCounts, SchemaState, SharedDeployment, TakenBack, WEIGHTS};
 
 impl Platform for Kubernetes {
     fn knows(&self, version: &VersionId) -> bool {
@@ -242,7 +242,7 @@ impl Kubernetes {
 }
 
 /// A key of the ConfigMap that tells of infrastructure.
-pub(in crate::plane::http) fn infra_key(change: InfraChange) -> String {
+pub(in crate::http) fn infra_key(change: InfraChange) -> String {
     change.to_string().replace(' ', "-")
 }
 

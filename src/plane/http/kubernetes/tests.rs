@@ -8,10 +8,10 @@ use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use super::*;
-use crate::domain::execution::FailureReason;
-use crate::domain::id::{Attempt, ExecutionId};
-use crate::domain::plan::StepAction;
-use crate::platform::Platform;
+use backspin_domain::execution::FailureReason;
+use backspin_domain::id::{Attempt, ExecutionId};
+use backspin_domain::plan::StepAction;
+use backspin_platform::Platform;
 
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/default/deployments/checkout";
 const EVENTS: &str = "/api/v1/namespaces/default/events";

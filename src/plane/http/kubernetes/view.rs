@@ -6,14 +6,14 @@ use serde_json::Value;
 
 use super::Kubernetes;
 use super::informer::Cache;
-use crate::domain::id::VersionId;
-use crate::domain::service::{Deploy, Inventory, KnownVersion, RolloutState};
-use crate::domain::time::{Millis, MonoTime, WallTime};
-use crate::domain::units::TrafficShare;
-use crate::plane::http::words::{
+use crate::http::words::{
     self, DeploySpec, Kind, Phase, RolloutStatus, SERVICE_FACTS, ServiceFacts, VERSION, VERSION_FACTS,
 };
-use crate::platform::{PodCounts, SharedDeployment, WEIGHTS};
+use backspin_domain::id::VersionId;
+use backspin_domain::service::{Deploy, Inventory, KnownVersion, RolloutState};
+use backspin_domain::time::{Millis, MonoTime, WallTime};
+use backspin_domain::units::TrafficShare;
+use backspin_platform::{PodCounts, SharedDeployment, WEIGHTS};
 
 /// An annotation's text.
 pub(super) fn annotation<'a>(object: &'a DynamicObject, name: &str) -> Option<&'a str> {

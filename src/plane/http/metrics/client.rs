@@ -10,7 +10,7 @@ use reqwest::{Client, Url};
 
 use super::answer;
 use super::error::QueryError;
-use crate::domain::time::{Millis, WallTime};
+use backspin_domain::time::{Millis, WallTime};
 
 /// How much longer than the server the client waits, so that the server's own word on a time-out can come.
 const GRACE: Millis = Millis(500);

@@ -16,13 +16,13 @@ use super::error::QueryError;
 use super::meaning::{ArmLabel, Meaning, What, names, pod_number};
 use super::source::{ArmSum, Source};
 use super::told::{Line, Number, Part, Scraped, instant, scraped};
-use crate::domain::frame::{ArmIncrements, Frame, RolloutView};
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::pod::{PodArm, PodIncrements};
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime, Now, WallTime};
-use crate::plane::windows;
-use crate::policy::{Asks, Policy};
+use crate::windows;
+use backspin_domain::frame::{ArmIncrements, Frame, RolloutView};
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::pod::{PodArm, PodIncrements};
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime, Now, WallTime};
+use backspin_policy::{Asks, Policy};
 
 /// A series without a sample for so long is forgotten, milliseconds.
 const FORGET_AFTER_MS: i64 = 24 * 3_600_000;

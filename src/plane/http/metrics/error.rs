@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::domain::time::Millis;
+use backspin_domain::time::Millis;
 
 /// Why a query has no answer. None of these is repeated by the client: the next scrape asks anew.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -10,11 +10,11 @@ use std::sync::{Arc, PoisonError, RwLock};
 use backspin_mocks::store::{AppendError, Labels, METRIC_NAME, Store};
 
 use super::meaning::of_pods;
-use crate::domain::frame::{Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use crate::domain::id::ServiceId;
-use crate::domain::pod::{PodArm, PodIncrements};
-use crate::domain::time::{Now, WallTime};
-use crate::world::World;
+use backspin_domain::frame::{Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_domain::id::ServiceId;
+use backspin_domain::pod::{PodArm, PodIncrements};
+use backspin_domain::time::{Now, WallTime};
+use backspin_world::World;
 
 /// Writes the scrapes of one world.
 #[derive(Debug)]

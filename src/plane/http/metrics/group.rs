@@ -11,11 +11,11 @@ use super::client::{Body, Prometheus};
 use super::collector::{Begin, Collector, Known, Timing, Trouble};
 use super::error::QueryError;
 use super::told::{Instant, SERVICE, instant, scraped};
-use crate::domain::frame::Frame;
-use crate::domain::id::ServiceId;
-use crate::domain::time::MonoTime;
-use crate::policy::Policy;
-use crate::policy::queries::SERVICE as PLACEHOLDER;
+use backspin_domain::frame::Frame;
+use backspin_domain::id::ServiceId;
+use backspin_domain::time::MonoTime;
+use backspin_policy::Policy;
+use backspin_policy::queries::SERVICE as PLACEHOLDER;
 
 /// Collects the frames of several services of one Prometheus.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! What a series says, by its name and labels. The list is told in `docs/prometheus.md`.
 
 use super::answer::Labels;
-use crate::domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
+use backspin_domain::frame::{LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
 
 /// What one series says.
 #[derive(Clone, Debug, PartialEq)]

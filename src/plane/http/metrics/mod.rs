@@ -6,7 +6,7 @@
 //!   frames of several, with as few questions as can be.
 //!
 //! A frame that was collected here is the frame that the direct plane makes of the same world, but for rounding of
-//! [`latency_sum_ms`](crate::domain::frame::ArmIncrements::latency_sum_ms), which is counted in seconds. A test holds the two
+//! [`latency_sum_ms`](backspin_domain::frame::ArmIncrements::latency_sum_ms), which is counted in seconds. A test holds the two
 //! together for every shipped scenario. What cannot be asked of a server is in no frame.
 //!
 //! Never: a sample that was not taken in the interval counted as fresh, a request repeated, a failure taken for health.

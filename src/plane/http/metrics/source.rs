@@ -1,9 +1,9 @@
 //! What is known of one version, or of one pod: counts since they were last taken, and gauges as they stand.
 
 use super::meaning::{Counted, Gauge, bucket};
-use crate::domain::frame::{ArmIncrements, LATENCY_BUCKETS};
-use crate::domain::pod::{PodArm, PodIncrements};
-use crate::domain::signal::Quality;
+use backspin_domain::frame::{ArmIncrements, LATENCY_BUCKETS};
+use backspin_domain::pod::{PodArm, PodIncrements};
+use backspin_domain::signal::Quality;
 
 /// A version, or one of its pods.
 #[derive(Clone, Debug)]

@@ -3,12 +3,12 @@
 use backspin_mocks::kubernetes::Key;
 
 use super::{Stage, objects};
-use crate::domain::engine_io::ApprovalAnswer;
-use crate::domain::id::{FlagKey, VersionId};
-use crate::domain::service::{Deploy, InfraChange, Inventory, RolloutState};
-use crate::plane::http::words::{self, Kind};
-use crate::platform::{Platform, PodCounts, SharedDeployment, TakenBack};
-use crate::world::{PodShown, World, WorldNotice};
+use crate::http::words::{self, Kind};
+use backspin_domain::engine_io::ApprovalAnswer;
+use backspin_domain::id::{FlagKey, VersionId};
+use backspin_domain::service::{Deploy, InfraChange, Inventory, RolloutState};
+use backspin_platform::{Platform, PodCounts, SharedDeployment, TakenBack};
+use backspin_world::{PodShown, World, WorldNotice};
 
 /// What of the world is shown now.
 pub(super) struct Shown {
@@ -132,7 +132,7 @@ impl Stage {
     }
 
     /// Shows what changed: first what the world tells of its rollout, in order, then all that stands otherwise than before.
-    pub(in crate::plane::http) fn show(&mut self, world: &mut World) {
+    pub(in crate::http) fn show(&mut self, world: &mut World) {
         while let Some(notice) = world.poll_event() {
             match notice {
                 WorldNotice::Deployed(deploy) => self.shown.deploy = Some(deploy),
@@ -258,7 +258,7 @@ impl Stage {
     }
 
     /// Somebody fills a request for approval in.
-    pub(in crate::plane::http) fn answer(&mut self, answer: &ApprovalAnswer) {
+    pub(in crate::http) fn answer(&mut self, answer: &ApprovalAnswer) {
         let service = &self.shown.inventory.service;
         let name = words::config(service, &format!("approval-{}-{}", answer.execution.0, answer.role));
         let config = key(Kind::ConfigMap, &name);

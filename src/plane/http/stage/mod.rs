@@ -24,8 +24,8 @@ use self::mirror::Shown;
 pub(super) use self::obey::Asked;
 pub(super) use self::prometheus::PrometheusSide;
 use super::words::Kind;
-use crate::domain::time::{MonoTime, WallTime};
-use crate::world::World;
+use backspin_domain::time::{MonoTime, WallTime};
+use backspin_world::World;
 
 /// The world's cluster, as clients see it.
 pub(super) struct Stage {

@@ -4,20 +4,20 @@ use backspin_mocks::kubernetes::Write;
 use serde_json::Value;
 
 use super::{Stage, lock};
-use crate::domain::id::{ActorId, Attempt, ExecutionId, FlagKey, PageKey, PlanHash, VersionId};
-use crate::domain::plan::StepAction;
-use crate::domain::service::InfraChange;
-use crate::domain::time::MonoTime;
-use crate::plane::http::kubernetes::infra_key;
-use crate::plane::http::words::{self, APPROVAL, EFFECT, Kind, NOTE, Note, QUIET_UNTIL, SERVES, VERSION};
-use crate::platform::{Platform, WEIGHTS};
-use crate::world::World;
+use crate::http::kubernetes::infra_key;
+use crate::http::words::{self, APPROVAL, EFFECT, Kind, NOTE, Note, QUIET_UNTIL, SERVES, VERSION};
+use backspin_domain::id::{ActorId, Attempt, ExecutionId, FlagKey, PageKey, PlanHash, VersionId};
+use backspin_domain::plan::StepAction;
+use backspin_domain::service::InfraChange;
+use backspin_domain::time::MonoTime;
+use backspin_platform::{Platform, WEIGHTS};
+use backspin_world::World;
 
 /// Somebody is asked for approval.
-pub(in crate::plane::http) struct Asked {
-    pub(in crate::plane::http) execution: ExecutionId,
-    pub(in crate::plane::http) plan: PlanHash,
-    pub(in crate::plane::http) role: ActorId,
+pub(in crate::http) struct Asked {
+    pub(in crate::http) execution: ExecutionId,
+    pub(in crate::http) plan: PlanHash,
+    pub(in crate::http) role: ActorId,
 }
 
 /// A text in an object that was written.
@@ -32,7 +32,7 @@ fn annotation<'a>(object: Option<&'a Value>, name: &str) -> Option<&'a str> {
 
 impl Stage {
     /// Carries out what clients changed since the last call; gives who was asked for approval.
-    pub(in crate::plane::http) fn obey(&mut self, world: &mut World) -> Vec<Asked> {
+    pub(in crate::http) fn obey(&mut self, world: &mut World) -> Vec<Asked> {
         let writes = lock(&self.cluster).take_writes();
         let mut asked = Vec::new();
         for write in &writes {
@@ -129,7 +129,7 @@ fn request(config: Option<&Value>) -> Option<Asked> {
 }
 
 /// What the world would refuse, a cluster takes and does nothing about.
-fn ignore_refusal<T>(result: Result<T, crate::domain::execution::FailureReason>) {
+fn ignore_refusal<T>(result: Result<T, backspin_domain::execution::FailureReason>) {
     drop(result);
 }
 

@@ -3,16 +3,16 @@
 use serde_json::{Map, Value, json};
 
 use super::mirror::Shown;
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::service::{KnownVersion, RolloutState};
-use crate::domain::time::{Now, WallTime};
-use crate::plane::http::kubernetes::infra_key;
-use crate::plane::http::words::{
+use crate::http::kubernetes::infra_key;
+use crate::http::words::{
     self, APP, DeploySpec, IN_FORCE, Kind, NAMESPACE, Phase, RolloutStatus, SEEN, SERVES, SERVICE_FACTS,
     ServiceFacts, VERSION, VERSION_FACTS,
 };
-use crate::platform::{TakenBack, WEIGHTS};
-use crate::world::{PodShown, PodStands, World};
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::service::{KnownVersion, RolloutState};
+use backspin_domain::time::{Now, WallTime};
+use backspin_platform::{TakenBack, WEIGHTS};
+use backspin_world::{PodShown, PodStands, World};
 
 /// An object without a content of its own.
 fn object(kind: Kind, service: &ServiceId, name: &str, version: Option<&VersionId>) -> Value {

@@ -7,15 +7,15 @@ use backspin_mocks::prometheus;
 use backspin_mocks::store::Store;
 use tokio::runtime::Runtime;
 
-use crate::domain::frame::Frame;
-use crate::domain::id::ServiceId;
-use crate::plane::direct::WALL_START;
-use crate::plane::http::HttpError;
-use crate::plane::http::metrics::Exporter;
-use crate::world::World;
+use crate::direct::WALL_START;
+use crate::http::HttpError;
+use crate::http::metrics::Exporter;
+use backspin_domain::frame::Frame;
+use backspin_domain::id::ServiceId;
+use backspin_world::World;
 
 /// The mock Prometheus and what writes into it.
-pub(in crate::plane::http) struct PrometheusSide {
+pub(in crate::http) struct PrometheusSide {
     server: prometheus::Server,
     exporter: Exporter,
     scraped: Frame,
@@ -23,7 +23,7 @@ pub(in crate::plane::http) struct PrometheusSide {
 
 impl PrometheusSide {
     /// The server lives on the client's runtime: it answers while the client waits.
-    pub(in crate::plane::http) fn start(
+    pub(in crate::http) fn start(
         runtime: &Runtime,
         world: &World,
         service: &ServiceId,
@@ -37,19 +37,19 @@ impl PrometheusSide {
     }
 
     /// Takes the scrape that the world just made; `away`: the server does not answer, whatever the scenario says.
-    pub(in crate::plane::http) fn scrape(&mut self, world: &World, away: bool) {
+    pub(in crate::http) fn scrape(&mut self, world: &World, away: bool) {
         world.scrape_into(&mut self.scraped);
         self.server.set_away(away || world.metrics_are_down());
         self.exporter.write(world, &self.scraped).expect("times rise, and a run's series fit");
     }
 
     /// Where it listens.
-    pub(in crate::plane::http) fn address(&self) -> SocketAddr {
+    pub(in crate::http) fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
     /// Requests that came through the socket.
-    pub(in crate::plane::http) fn requests(&self) -> u64 {
+    pub(in crate::http) fn requests(&self) -> u64 {
         self.server.requests()
     }
 }

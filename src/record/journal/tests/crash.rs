@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use super::{entry, folder, header, holds, read, small};
-use crate::record::Journal;
+use crate::Journal;
 
 const FOLDER: &str = "BACKSPIN_TEST_JOURNAL";
 const ACT: &str = "BACKSPIN_TEST_JOURNAL_ACT";

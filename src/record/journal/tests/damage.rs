@@ -11,10 +11,10 @@ use tempfile::TempDir;
 use super::{
     bytes, commit, entry, folder, header, holds, journal, put, read, segment, small, sound, unsound,
 };
-use crate::domain::entry::Entry;
-use crate::record::journal::folder::last_segment;
-use crate::record::journal::head::SLOT_BYTES;
-use crate::record::{Journal, JournalError, JournalReader, RecordReader, Unsound};
+use crate::journal::folder::last_segment;
+use crate::journal::head::SLOT_BYTES;
+use crate::{Journal, JournalError, JournalReader, RecordReader, Unsound};
+use backspin_domain::entry::Entry;
 
 /// A journal of several segments whose last batch was not acknowledged.
 struct Subject {
@@ -198,7 +198,7 @@ fn an_opener_refuses_what_a_reader_refuses_and_changes_nothing() {
 #[test]
 fn a_lone_segment_cut_or_flipped_anywhere_is_refused() {
     let folder = folder();
-    journal(folder.path(), crate::record::JournalOptions::default());
+    journal(folder.path(), crate::JournalOptions::default());
     let whole = bytes(folder.path(), &segment(1));
     let read = |text: &[u8]| RecordReader::new(text).collect::<Result<Vec<Entry>, _>>();
     for at in 0..whole.len() {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{commit, entry, folder, header, holds, read, small, sound};
-use crate::record::journal::disk::{Disk, DiskFile, Os};
-use crate::record::{Journal, JournalError};
+use crate::journal::disk::{Disk, DiskFile, Os};
+use crate::{Journal, JournalError};
 
 /// What happens at the call.
 #[derive(Clone, Copy, Debug)]

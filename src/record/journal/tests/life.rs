@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::{bytes, commit, entry, folder, header, holds, journal, put, segment, signed, small, sound};
-use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::time::MonoTime;
-use crate::record::flaw::Chain;
-use crate::record::frame::{Frame, write_frame};
-use crate::record::hash::{LineHash, checksum, checksum_digits};
-use crate::record::journal::folder::last_segment;
-use crate::record::journal::head::Head;
-use crate::record::{Journal, JournalError, JournalOptions, JournalReader, RecordReader, decode_line};
+use crate::flaw::Chain;
+use crate::frame::{Frame, write_frame};
+use crate::hash::{LineHash, checksum, checksum_digits};
+use crate::journal::folder::last_segment;
+use crate::journal::head::Head;
+use crate::{Journal, JournalError, JournalOptions, JournalReader, RecordReader, decode_line};
+use backspin_domain::entry::{Entry, RunHeader};
+use backspin_domain::time::MonoTime;
 
 #[test]
 fn what_is_committed_is_read_back_over_all_segments() {

@@ -13,13 +13,13 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::{HeadKey, Journal, JournalError, JournalOptions, JournalReader};
-use crate::domain::engine_io::JournalEntry;
-use crate::domain::entry::{Entry, RunHeader};
-use crate::domain::event::{Decision, Reason};
-use crate::domain::id::ServiceId;
-use crate::domain::time::MonoTime;
-use crate::record::RecordError;
-use crate::record::sample::Sample;
+use crate::RecordError;
+use crate::sample::Sample;
+use backspin_domain::engine_io::JournalEntry;
+use backspin_domain::entry::{Entry, RunHeader};
+use backspin_domain::event::{Decision, Reason};
+use backspin_domain::id::ServiceId;
+use backspin_domain::time::MonoTime;
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
@@ -50,7 +50,7 @@ fn entry(seq: u64) -> Entry {
         }
         _ => Entry::Truth(
             MonoTime(seq),
-            crate::domain::truth::TruthEntry::Reached(crate::domain::truth::Milestone::Mitigated),
+            backspin_domain::truth::TruthEntry::Reached(backspin_domain::truth::Milestone::Mitigated),
         ),
     }
 }
@@ -105,7 +105,7 @@ fn holds(folder: &Path, entries: u64) {
 
 /// Where and how a reader or an opener refuses a journal; everything else is a failure of the test.
 #[track_caller]
-fn unsound(result: Result<Vec<Entry>, JournalError>) -> crate::record::Unsound {
+fn unsound(result: Result<Vec<Entry>, JournalError>) -> crate::Unsound {
     match result {
         Err(
             JournalError::Unsound(found) | JournalError::Record { source: RecordError::Unsound(found), .. },

@@ -3,7 +3,7 @@
 use super::super::committer::UNDER_WAY_MAX;
 use super::disk_faults::{Failing, Fails};
 use super::{commit, entry, folder, header, holds, read, small};
-use crate::record::{Journal, JournalError};
+use crate::{Journal, JournalError};
 
 fn submit(journal: &mut Journal, seqs: std::ops::Range<u64>) {
     for seq in seqs {

@@ -4,12 +4,12 @@ use std::fs;
 use std::path::Path;
 
 use super::{bytes, folder, journal, put, read, segment, signed, small, sound, unsound};
-use crate::record::flaw::Chain;
-use crate::record::frame::{Frame, write_frame};
-use crate::record::hash::LineHash;
-use crate::record::journal::folder::read_head;
-use crate::record::journal::head::Head;
-use crate::record::{Change, HeadKey, Journal, JournalError, JournalOptions, JournalReader, Unsound};
+use crate::flaw::Chain;
+use crate::frame::{Frame, write_frame};
+use crate::hash::LineHash;
+use crate::journal::folder::read_head;
+use crate::journal::head::Head;
+use crate::{Change, HeadKey, Journal, JournalError, JournalOptions, JournalReader, Unsound};
 
 /// How much the editor puts right afterwards.
 #[derive(Clone, Copy, PartialEq)]
@@ -179,5 +179,5 @@ fn two_segments_that_changed_names_are_found() {
 fn a_secret_key_is_not_printed() {
     let key = HeadKey::new([7; 32]);
     assert_eq!(format!("{:?}", large(Some(key.clone())).key), "Some(HeadKey(secret))");
-    assert_eq!(crate::record::HeadPublicKey::new(key.public().bytes()), Some(key.public()));
+    assert_eq!(crate::HeadPublicKey::new(key.public().bytes()), Some(key.public()));
 }

@@ -7,17 +7,17 @@ use backspin_mocks::store::{Limits, Store};
 
 use super::super::{Begin, Collector, Exporter, Known, Prometheus, Settings, Timing};
 use super::runtime;
-use crate::domain::frame::{ArmIncrements, Frame};
-use crate::domain::id::VersionId;
-use crate::domain::signal::Quality;
-use crate::domain::time::{Millis, MonoTime};
-use crate::plane::RunId;
-use crate::plane::direct::WALL_START;
-use crate::plane::windows::SignalWindows;
-use crate::policy::{Policy, default_policy};
-use crate::scenario::model::{Fault, Scenario};
-use crate::scenario::shipped;
-use crate::world::World;
+use crate::RunId;
+use crate::direct::WALL_START;
+use crate::windows::SignalWindows;
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::id::VersionId;
+use backspin_domain::signal::Quality;
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_policy::{Policy, default_policy};
+use backspin_scenario::model::{Fault, Scenario};
+use backspin_scenario::shipped;
+use backspin_world::World;
 
 /// The policy's queries are asked at each scrape of so many, and whenever an arm is not fresh.
 const STRIDE: u64 = 16;

@@ -15,19 +15,19 @@ use super::super::{
     Became, Begin, Collector, ErrorKind, Known, Prometheus, QueryError, Settings, SetupError, Timing,
 };
 use super::runtime;
-use crate::domain::frame::{Frame, RolloutView};
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::signal::{Quality, QueryValue, SignalKind};
-use crate::domain::time::{Millis, MonoTime, WallTime};
-use crate::policy::document::{FileKind, Source};
-use crate::policy::{self, Policy};
+use backspin_domain::frame::{Frame, RolloutView};
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::signal::{Quality, QueryValue, SignalKind};
+use backspin_domain::time::{Millis, MonoTime, WallTime};
+use backspin_policy::Policy;
+use backspin_policy::document::{FileKind, Source};
 
 const BODY_MAX: usize = 4096;
 
 fn a_policy() -> Policy {
     let text = "version: 1\ncustom:\n  - { name: carts, query: 'sum(rate(carts_total{service=\"$service\"}[5m]))', \
                 worse: higher, threshold: 2 }\n";
-    policy::parse(&Source::new(FileKind::Policy, "policy.yaml", text)).expect("it is one")
+    backspin_policy::parse(&Source::new(FileKind::Policy, "policy.yaml", text)).expect("it is one")
 }
 
 /// Queries of a collection: the policy's, and the one for raw samples.

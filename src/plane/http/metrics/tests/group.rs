@@ -7,17 +7,17 @@ use backspin_mocks::store::{Limits, Store};
 
 use super::super::{Became, Begin, Collector, Exporter, Group, Known, Prometheus, Settings, Timing};
 use super::runtime;
-use crate::domain::frame::Frame;
-use crate::domain::id::{ServiceId, VersionId};
-use crate::domain::signal::{QueryValue, SignalKind};
-use crate::domain::time::{Millis, MonoTime};
-use crate::plane::RunId;
-use crate::plane::direct::WALL_START;
-use crate::policy::document::{FileKind, Source};
-use crate::policy::{self, Policy, default_policy};
-use crate::scenario::model::Scenario;
-use crate::scenario::shipped;
-use crate::world::World;
+use crate::RunId;
+use crate::direct::WALL_START;
+use backspin_domain::frame::Frame;
+use backspin_domain::id::{ServiceId, VersionId};
+use backspin_domain::signal::{QueryValue, SignalKind};
+use backspin_domain::time::{Millis, MonoTime};
+use backspin_policy::document::{FileKind, Source};
+use backspin_policy::{Policy, default_policy};
+use backspin_scenario::model::Scenario;
+use backspin_scenario::shipped;
+use backspin_world::World;
 
 /// What a policy may ask beside the named signals.
 const CUSTOM: &str = r#"
@@ -66,7 +66,7 @@ impl Member {
 
 fn a_policy() -> Policy {
     let text = format!("version: 1\ncustom:{CUSTOM}");
-    policy::parse(&Source::new(FileKind::Policy, "policy.yaml", &text)).expect("it is one")
+    backspin_policy::parse(&Source::new(FileKind::Policy, "policy.yaml", &text)).expect("it is one")
 }
 
 #[test]
