@@ -19,11 +19,12 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "plane", "score"]),
     ("chaos", &["domain", "engine", "policy", "scenario", "world", "plane"]),
     ("report", &["domain", "record", "score"]),
+    ("suite", &["domain", "record", "policy", "score", "report"]),
     (
         "cli",
         &[
             "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
-            "campaign", "chaos", "report",
+            "campaign", "chaos", "report", "suite",
         ],
     ),
 ];

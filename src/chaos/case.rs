@@ -16,7 +16,7 @@ use backspin_scenario::model::Scenario;
 pub const CASE_VERSION: u32 = 1;
 
 /// One run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// [`CASE_VERSION`].
@@ -39,6 +39,7 @@ pub struct Case {
     pub scenario: Box<ScenarioFile>,
     /// What goes wrong.
     #[serde(default, skip_serializing_if = "is_empty")]
+    #[schemars(with = "Vec<super::plan::FaultEntry>")]
     pub faults: FaultPlan,
 }
 
@@ -56,7 +57,9 @@ fn is_empty(plan: &FaultPlan) -> bool {
 }
 
 /// The policies that cases are played with: a closed list, so that their queries are compiled once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CasePolicy {
     /// The shipped one.
@@ -115,6 +118,11 @@ pub enum CaseError {
         /// When it heals.
         heals: Millis,
     },
+}
+
+/// The JSON Schema of case files.
+pub fn case_schema() -> serde_json::Value {
+    schemars::schema_for!(Case).to_value()
 }
 
 impl Case {

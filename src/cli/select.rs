@@ -134,6 +134,38 @@ impl Selected {
         Ok(())
     }
 
+    /// What a file, a folder or the name of a shipped scenario stands for.
+    fn push_named(&mut self, path: &Path) -> Result<(), Failure> {
+        if path.exists() || path.extension().is_some() {
+            let files = discover(path)?;
+            for (scenario, file) in load_all(&files)?.into_iter().zip(&files) {
+                self.push(scenario, Some(file))?;
+            }
+            return Ok(());
+        }
+        match subject(&path.to_string_lossy())? {
+            One::Scenario(scenario) => self.push(*scenario, None),
+            One::Recorded(case) => self.push_recorded(*case),
+        }
+    }
+
+    /// Every shipped scenario and recording of a family; none if there is no such family.
+    fn push_family(&mut self, family: &str) -> Result<usize, Failure> {
+        let before = self.scenarios.len() + self.recorded.len();
+        for scenario in shipped()?.into_iter().filter(|scenario| scenario.family == family) {
+            self.push(scenario, None)?;
+        }
+        for case in recorded::shipped()?.into_iter().filter(|case| case.source == family) {
+            self.push_recorded(case)?;
+        }
+        Ok(self.scenarios.len() + self.recorded.len() - before)
+    }
+
+    /// Their `family/name`, in the order of the results.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.scenarios.iter().map(full_name).chain(self.recorded.iter().map(case_name)).collect()
+    }
+
     fn name(&mut self, name: &str, subject: Option<&Path>) -> Result<(), Failure> {
         let subject = subject.map_or_else(|| name.to_owned(), |path| path.display().to_string());
         if let Some(before) = self.subjects.insert(name.to_owned(), subject.clone()) {
@@ -169,20 +201,9 @@ pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Selec
         }
     }
     for path in paths {
-        if path.exists() || path.extension().is_some() {
-            let files = discover(path)?;
-            for (scenario, file) in load_all(&files)?.into_iter().zip(&files) {
-                all.push(scenario, Some(file))?;
-            }
-        } else {
-            match subject(&path.to_string_lossy())? {
-                One::Scenario(scenario) => all.push(*scenario, None)?,
-                One::Recorded(case) => all.push_recorded(*case)?,
-            }
-        }
+        all.push_named(path)?;
     }
-    let known: Vec<String> =
-        all.scenarios.iter().map(full_name).chain(all.recorded.iter().map(case_name)).collect();
+    let known = all.names();
     if let Some(filter) = filter {
         all.scenarios.retain(|s| full_name(s).contains(filter));
         all.recorded.retain(|case| case_name(case).contains(filter));
@@ -199,6 +220,37 @@ pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Selec
             anyhow!("nothing selected: of {what}, none has `{filter}` in its family/name"),
             &hint,
         ));
+    }
+    Ok(all)
+}
+
+/// The same for entries of a file, among which a family's name stands for all its shipped scenarios. `unknown` makes a failure of
+/// an entry's number, what is wrong with it and what to do.
+pub(super) fn scenarios_of(
+    entries: &[String],
+    unknown: impl Fn(usize, String, String) -> Failure,
+) -> Result<Selected, Failure> {
+    if entries.is_empty() {
+        return scenarios(&[], None);
+    }
+    let mut all = Selected { scenarios: Vec::new(), recorded: Vec::new(), subjects: BTreeMap::new() };
+    for (n, entry) in entries.iter().enumerate() {
+        let path = Path::new(entry);
+        let is_name = !path.exists() && path.extension().is_none();
+        if is_name && all.push_family(entry)? > 0 {
+            continue;
+        }
+        match all.push_named(path) {
+            Err(Failure::Other { error, hint, .. }) => {
+                return Err(unknown(n, format!("{error:#}"), hint.unwrap_or_default()));
+            }
+            Err(Failure::BadFiles(problems)) if !path.exists() => {
+                let first = problems.list.first();
+                let message = first.map_or_else(|| problems.to_string(), |problem| problem.message.clone());
+                return Err(unknown(n, message, "paths count from the suite file's folder".to_owned()));
+            }
+            done => done?,
+        }
     }
     Ok(all)
 }

@@ -10,6 +10,7 @@
 
 mod check;
 mod convert;
+mod differences;
 pub mod document;
 pub mod file;
 mod load;
@@ -26,6 +27,7 @@ use backspin_engine::settings::{Attribution, MissingAction, MissingData, Setting
 use backspin_judge::{JudgeParams, e_detector, flagger, weighted};
 use document::nearest::nearest;
 
+pub use differences::{PolicyDifference, differences};
 pub use load::{default_policy, from_json, load, parse, schema};
 pub use rule::Rule;
 

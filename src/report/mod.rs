@@ -11,7 +11,9 @@
 mod advice;
 pub mod chaos;
 mod chart;
+pub mod ci;
 mod columns;
+pub mod compare;
 mod error;
 mod execution;
 mod figure;
@@ -35,14 +37,14 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod told;
-mod words;
+pub mod words;
 mod wrap;
 mod write;
 
 pub use error::ReportError;
 pub use execution::{EXECUTION_REPORT_VERSION, ExecutionReport, executions};
 pub use group::By;
-pub use json::REPORT_VERSION;
+pub use json::{REPORT_VERSION, ReadReport, read_report, report_schema};
 pub use model::{CampaignReport, Commands, Limits, REFERENCE_JUDGE, REFERENCE_WHY, Shown, SourceCredit};
 pub use notice::Notice;
 pub use plan::{PLAN_VERSION, plan_text};
