@@ -1,7 +1,8 @@
 //! Where two runs of one seed part: the first scrape at which they judge or decide otherwise, and what each did then.
 //!
 //! Two policies on one seed are told the same up to the first effect of either, so the first difference is the policies'
-//! own doing and not the world's. Verdicts are held against each other by class: the scores of two judges are not comparable.
+//! own doing and not the world's. Verdicts are held against each other by whether they fail the candidate: the scores of two
+//! judges are not comparable, and what one calls marginal another passes, all day and without consequence.
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -63,13 +64,15 @@ pub struct Side {
 /// The first difference between two runs of one seed; none if they judge, decide and act alike from first to last.
 pub fn parting(before: &[Entry], after: &[Entry]) -> Result<Option<Parting>, ReplayError> {
     let (before, after) = (told(before)?, told(after)?);
+    let fails = |class: VerdictClass| class == VerdictClass::Fail;
     let found = [
-        first_verdict(&before, &after).map(|at| (at, PartedIn::Verdict)),
+        first_verdict(&before, &after, |a, b| fails(a) != fails(b)).map(|at| (at, PartedIn::Verdict)),
         first_decision(&before, &after).map(|at| (at, PartedIn::Decision)),
         first_act(&before, &after).map(|at| (at, PartedIn::Execution)),
     ];
     // At the same moment the verdict comes first: the others follow from it.
     let first = found.into_iter().flatten().min_by_key(|(at, _)| *at);
+    let first = first.or_else(|| Some((first_verdict(&before, &after, |a, b| a != b)?, PartedIn::Verdict)));
     Ok(first.map(|(at, parted_in)| Parting {
         at,
         deployed: before.deployed,
@@ -107,12 +110,16 @@ fn acts(run: &Explained) -> impl Iterator<Item = (MonoTime, &JournalEntry)> {
 }
 
 /// The first scrape that both judged, and otherwise. A policy that asks more rarely judges fewer of them.
-fn first_verdict(before: &Explained, after: &Explained) -> Option<MonoTime> {
+fn first_verdict(
+    before: &Explained,
+    after: &Explained,
+    otherwise: impl Fn(VerdictClass, VerdictClass) -> bool,
+) -> Option<MonoTime> {
     let mut others = scrapes(after).peekable();
     scrapes(before).find_map(|scrape| {
         while others.next_if(|other| other.at < scrape.at).is_some() {}
         let other = others.next_if(|other| other.at == scrape.at)?;
-        (other.verdict.class != scrape.verdict.class).then_some(scrape.at)
+        otherwise(scrape.verdict.class, other.verdict.class).then_some(scrape.at)
     })
 }
 
@@ -186,5 +193,60 @@ impl Campaign<'_> {
                 .expect("a record that was just made begins with its header and holds this build's policy"))
         };
         self.pool()?.install(|| places.par_iter().map(one).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backspin_plane::RunId;
+    use backspin_plane::direct;
+    use backspin_policy::document::{FileKind, Source};
+    use backspin_policy::{JudgeName, Policy, default_policy};
+
+    fn policy(text: &str) -> Policy {
+        let source = Source::new(FileKind::Policy, "p.yaml", format!("version: 1\n{text}"));
+        backspin_policy::parse(&source).expect("good")
+    }
+
+    fn record(policy: &Policy) -> Vec<Entry> {
+        let all = backspin_scenario::shipped().expect("shipped");
+        let scenario = all.iter().find(|s| s.name == "half-of-requests-fail").expect("it is there");
+        direct::run(scenario, policy, RunId { campaign_seed: 1, seed_index: 0 }).expect("good queries")
+    }
+
+    #[test]
+    fn the_same_policy_does_not_part() {
+        let policy = default_policy().expect("shipped");
+        assert_eq!(parting(&record(&policy), &record(&policy)).expect("whole"), None);
+    }
+
+    #[test]
+    fn a_judge_that_never_fails_parts_where_the_other_first_does() {
+        let own = default_policy().expect("shipped");
+        let (before, after) = (record(&own), record(&own.with_judge(JudgeName::Weighted)));
+        let parting = parting(&before, &after).expect("whole").expect("they part");
+        assert_eq!(parting.parted_in, PartedIn::Verdict);
+        assert_eq!(parting.before.verdict, Some(VerdictClass::Fail));
+        assert_ne!(parting.after.verdict, Some(VerdictClass::Fail));
+        assert!(parting.before.evidence.is_some() && parting.at > parting.deployed);
+        let first = before.iter().find_map(|entry| match entry {
+            Entry::Journal(at, JournalEntry::Judged { verdict, .. })
+                if verdict.class == VerdictClass::Fail =>
+            {
+                Some(*at)
+            }
+            _ => None,
+        });
+        assert_eq!(Some(parting.at), first);
+    }
+
+    #[test]
+    fn the_same_decision_carried_out_otherwise_parts_in_what_is_done() {
+        let (before, after) = (policy(""), policy("planning: { strategy: immediate }"));
+        let parting = parting(&record(&before), &record(&after)).expect("whole").expect("they part");
+        assert_eq!(parting.parted_in, PartedIn::Execution);
+        assert_eq!(parting.before.verdict, parting.after.verdict);
+        assert!(parting.before.wrote.is_some() && parting.after.wrote.is_some(), "{parting:?}");
     }
 }

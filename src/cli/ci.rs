@@ -1,18 +1,17 @@
 //! `backspin ci`: plays a suite and says whether what must hold does.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
-use super::compare::party;
+use super::compare::{party, subjects};
 use super::diagnose::{Failure, counted, environment, fault, note};
 use super::exit::Code;
 use super::parting::{PARTINGS_MAX, policy_changes, told, untold};
 use super::progress::Progress;
-use super::run::{cannot_play, cannot_write};
+use super::run::{cannot_play, cannot_write, cores};
 use super::select::{Selected, scenarios_of};
 use super::{out, width};
 use crate::campaign::{Campaign, RunKey, Subject};
@@ -85,7 +84,6 @@ pub(super) fn run(args: &CiArgs) -> Result<Code, Failure> {
         .map(Subject::Scenario)
         .chain(selected.recorded.iter().map(Subject::Recorded))
         .collect();
-    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let campaign = Campaign {
         subjects,
         policies: vec![policy.clone()],
@@ -101,15 +99,16 @@ pub(super) fn run(args: &CiArgs) -> Result<Code, Failure> {
         counted(campaign.subjects.len(), "scenario"),
         counted(suite.file.seeds as usize, "seed")
     );
-    let progress = Progress::start(&title, campaign.runs());
-    let outcomes = campaign.play(|| progress.step()).map_err(cannot_play)?;
+    let progress = Progress::start(&title, campaign.runs(None));
+    let runs = campaign.play(None, || progress.step()).map_err(cannot_play)?;
+    let outcomes: Vec<RunOutcome> = runs.iter().map(|(_, outcome)| outcome.clone()).collect();
     let places = places(&selected);
     let evaluated = suite::checks(
         &suite,
         &Played { outcomes: &outcomes, places: &places, baseline: baseline.as_ref(), today },
     );
     let accepted = baseline.as_ref().map(Accepted::of);
-    let changes = changes(accepted.as_ref(), &campaign, &outcomes, &evaluated)?;
+    let changes = changes(accepted.as_ref(), &campaign, &runs, &evaluated)?;
     progress.finish();
     let report = told_of(args, &suite, &policy, title, today, evaluated, accepted.as_ref(), changes);
     if args.update_baseline {
@@ -229,7 +228,7 @@ impl Accepted {
 fn changes(
     accepted: Option<&Accepted>,
     campaign: &Campaign<'_>,
-    outcomes: &[RunOutcome],
+    runs: &[(RunKey, RunOutcome)],
     evaluated: &Evaluated,
 ) -> Result<Vec<ChangeTold>, Failure> {
     let Some(accepted) = accepted else { return Ok(Vec::new()) };
@@ -243,12 +242,7 @@ fn changes(
         };
         return Ok(flips.into_iter().map(|flip| untold(flip, why)).collect());
     };
-    let subjects: BTreeMap<(&str, &str), usize> = campaign
-        .keys()
-        .iter()
-        .zip(outcomes)
-        .map(|(key, outcome)| ((outcome.family.as_str(), outcome.scenario.as_str()), key.subject))
-        .collect();
+    let subjects = subjects(runs);
     let both = Campaign { policies: vec![policy, current.clone()], ..campaign.clone() };
     let mut changes = Vec::new();
     for (n, flip) in flips.into_iter().enumerate() {

@@ -1,7 +1,6 @@
 //! `backspin compare`: two policies, two judges or two finished runs on the same seeds.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
@@ -12,11 +11,11 @@ use super::exit::Code;
 use super::parting::{PARTINGS_MAX, policy_changes, told, untold};
 use super::progress::Progress;
 use super::record::Record;
-use super::run::{cannot_play, cannot_write};
+use super::run::{cannot_play, cannot_write, cores};
 use super::select::{SeedArgs, Selected, scenarios};
 use super::{out, width};
 use crate::campaign::parting::parting;
-use crate::campaign::{Campaign, Subject, again};
+use crate::campaign::{Campaign, RunKey, Subject, again};
 use crate::domain::entry::{Entry, RunHeader};
 use crate::policy::{self, JudgeName, Policy};
 use crate::report::compare::{COMPARE_VERSION, ChangeTold, CompareReport, Party, Verdict, write_compare};
@@ -184,7 +183,6 @@ fn played(args: &CompareArgs, before: Policy, after: Policy) -> Result<CompareRe
     let Selected { scenarios, recorded, .. } = scenarios(&args.scenarios, args.filter.as_deref())?;
     let subjects: Vec<Subject<'_>> =
         scenarios.iter().map(Subject::Scenario).chain(recorded.iter().map(Subject::Recorded)).collect();
-    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let parties = (party(&args.before, &before), party(&args.after, &after));
     let changed = policy_changes(&before, &after);
     let campaign = Campaign {
@@ -202,10 +200,10 @@ fn played(args: &CompareArgs, before: Policy, after: Policy) -> Result<CompareRe
         counted(campaign.subjects.len(), "scenario"),
         counted(args.seeds as usize, "seed")
     );
-    let progress = Progress::start(&played, campaign.runs());
-    let outcomes = campaign.play(|| progress.step()).map_err(cannot_play)?;
-    let pairs = pairs(&campaign, &outcomes, &args.cost);
-    let changes = changes(&campaign, &outcomes, &pairs)?;
+    let progress = Progress::start(&played, campaign.runs(None));
+    let runs = campaign.play(None, || progress.step()).map_err(cannot_play)?;
+    let pairs = pairs(&runs, &args.cost);
+    let changes = changes(&campaign, &runs, &pairs)?;
     progress.finish();
     Ok(CompareReport {
         version: COMPARE_VERSION,
@@ -222,10 +220,10 @@ fn played(args: &CompareArgs, before: Policy, after: Policy) -> Result<CompareRe
 }
 
 /// Runs of the first two policies on the same subject and seed.
-fn pairs<'a>(campaign: &Campaign<'_>, outcomes: &'a [RunOutcome], weights: &CostWeights) -> Vec<Pair<'a>> {
+fn pairs<'a>(runs: &'a [(RunKey, RunOutcome)], weights: &CostWeights) -> Vec<Pair<'a>> {
     let mut first: BTreeMap<(usize, u64), &RunOutcome> = BTreeMap::new();
     let mut pairs = Vec::new();
-    for (key, outcome) in campaign.keys().iter().zip(outcomes) {
+    for (key, outcome) in runs {
         let place = (key.subject, key.seed_index);
         if key.policy == 0 {
             first.insert(place, outcome);
@@ -234,6 +232,11 @@ fn pairs<'a>(campaign: &Campaign<'_>, outcomes: &'a [RunOutcome], weights: &Cost
         }
     }
     pairs
+}
+
+/// Where each scenario stands in its campaign, by family and name.
+pub(super) fn subjects(runs: &[(RunKey, RunOutcome)]) -> BTreeMap<(&str, &str), usize> {
+    runs.iter().map(|(key, run)| ((run.family.as_str(), run.scenario.as_str()), key.subject)).collect()
 }
 
 fn pair<'a>(before: &'a RunOutcome, after: &RunOutcome, weights: &CostWeights) -> Pair<'a> {
@@ -249,15 +252,10 @@ fn pair<'a>(before: &'a RunOutcome, after: &RunOutcome, weights: &CostWeights) -
 /// The runs that count otherwise, each first one played again to see where it parts.
 fn changes(
     campaign: &Campaign<'_>,
-    outcomes: &[RunOutcome],
+    runs: &[(RunKey, RunOutcome)],
     pairs: &[Pair<'_>],
 ) -> Result<Vec<ChangeTold>, Failure> {
-    let subjects: BTreeMap<(&str, &str), usize> = campaign
-        .keys()
-        .iter()
-        .zip(outcomes)
-        .map(|(key, outcome)| ((outcome.family.as_str(), outcome.scenario.as_str()), key.subject))
-        .collect();
+    let subjects = subjects(runs);
     let flips = flips(pairs);
     let place = |flip: &Flip| {
         let subject = subjects.get(&(flip.family.as_str(), flip.scenario.as_str())).copied();
