@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn the_same_decision_carried_out_otherwise_parts_in_what_is_done() {
-        let (before, after) = (policy(""), policy("planning: { strategy: immediate }"));
+        let (before, after) = (policy(""), policy("planning: { strategy: gradual }"));
         let parting = parting(&record(&before), &record(&after)).expect("whole").expect("they part");
         assert_eq!(parting.parted_in, PartedIn::Execution);
         assert_eq!(parting.before.verdict, parting.after.verdict);
