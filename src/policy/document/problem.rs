@@ -12,6 +12,10 @@ pub enum FileKind {
     Scenario,
     /// A recorded incident or its list: `R`.
     Recorded,
+    /// Which metrics of a service mean what: `M`.
+    Metrics,
+    /// A list of deploys: `D`.
+    Deploys,
 }
 
 /// A stable code, such as `P014`. Below 30 the number means the same in every kind of file.
@@ -29,6 +33,8 @@ impl fmt::Display for Code {
             FileKind::Policy => 'P',
             FileKind::Scenario => 'S',
             FileKind::Recorded => 'R',
+            FileKind::Metrics => 'M',
+            FileKind::Deploys => 'D',
         };
         write!(f, "{letter}{:03}", self.number)
     }
