@@ -18,12 +18,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("score", &["domain", "record"]),
     ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "plane", "score"]),
     ("chaos", &["domain", "engine", "policy", "scenario", "world", "plane"]),
+    ("backtest", &["domain", "policy", "plane", "mocks", "scenario", "world"]),
     ("report", &["domain", "record", "score"]),
     (
         "cli",
         &[
             "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
-            "campaign", "chaos", "report",
+            "campaign", "chaos", "backtest", "report",
         ],
     ),
 ];

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::time::{Millis, MonoTime, WallTime};
 
 /// Requests per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -61,6 +61,11 @@ impl Clock for SystemClock {
     async fn wait(&mut self, time: Millis) {
         tokio::time::sleep(std::time::Duration::from_millis(time.0)).await;
     }
+}
+
+/// The calendar, for whoever has to know what is past: a range that is not over cannot be kept.
+pub fn today() -> WallTime {
+    WallTime(jiff::Timestamp::now().as_millisecond())
 }
 
 /// The bucket. It holds one request, so that there is no burst: two requests are never closer than the rate says.

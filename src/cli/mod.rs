@@ -4,6 +4,7 @@
 
 pub mod exit;
 
+mod backtest;
 mod chaos;
 mod diagnose;
 mod explain;
@@ -53,6 +54,8 @@ enum Verb {
     Explain(explain::ExplainArgs),
     /// Show the plan that the engine would make, without carrying it out.
     Plan(plan::PlanArgs),
+    /// Tell what judges would have decided over a history out of a Prometheus, and when.
+    Backtest(Box<backtest::BacktestArgs>),
     /// Feed a record to a fresh engine and compare the decisions, or tell what another policy would have done.
     Replay(replay::ReplayArgs),
     /// Play worlds in which things go wrong by plan, and check what must hold in them all the same.
@@ -97,6 +100,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Explain(args)) => explain::run(&args),
         Some(Verb::Plan(args)) => plan::run(&args),
+        Some(Verb::Backtest(args)) => backtest::run(&args),
         Some(Verb::Replay(args)) => replay::run(&args),
         Some(Verb::Chaos(args)) => chaos::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
