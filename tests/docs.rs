@@ -96,6 +96,7 @@ fn options_that_are_mentioned_exist() {
         help(&["plan"]),
         help(&["replay"]),
         help(&["report"]),
+        help(&["backtest"]),
         help(&["chaos"]),
         help(&["chaos", "replay"]),
         help(&["chaos", "minimise"]),
