@@ -4,6 +4,8 @@
 mod end_to_end;
 mod fetching;
 mod framing;
+mod gate;
 mod keeping;
 mod meaning;
+mod real;
 mod served;
