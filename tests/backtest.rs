@@ -14,7 +14,11 @@ const START_S: i64 = 1_793_700_000;
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let at = |name: &str| folder.path().join(name);
-    let deploys = format!("service,time,version,outcome\nshop,{},v2,bad\nshop,{},v9,good\n", START_S + 3600, START_S - 9000);
+    let deploys = format!(
+        "service,time,version,outcome\nshop,{},v2,bad\nshop,{},v9,good\n",
+        START_S + 3600,
+        START_S - 9000
+    );
     fs::write(at("deploys.csv"), deploys).expect("written");
     fs::create_dir(at("saved")).expect("made");
     let mut series = Vec::new();
@@ -30,7 +34,8 @@ fn folder() -> TempDir {
             r#"{{"metric":{{"__name__":"http_requests_total","code":"{code}","service":"shop","version":"{version}"}},"values":[{values}]}}"#
         ));
     }
-    let answer = format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{}]}}}}"#, series.join(","));
+    let answer =
+        format!(r#"{{"status":"success","data":{{"resultType":"matrix","result":[{}]}}}}"#, series.join(","));
     fs::write(at("saved/shop.json"), answer).expect("written");
     folder
 }
@@ -89,16 +94,36 @@ fn what_is_wrong_is_told_with_its_place_and_a_hint() {
     let folder = folder();
     let put = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
     put("bad.csv", "service,time,version\nshop,soon,v2\n");
-    refuses(&folder, &["--recorded", "saved", "--deploys", "bad.csv"], 2, &["bad.csv:2", "`time` is no moment", "D030"]);
+    refuses(
+        &folder,
+        &["--recorded", "saved", "--deploys", "bad.csv"],
+        2,
+        &["bad.csv:2", "`time` is no moment", "D030"],
+    );
     put("notes.txt", "hello\n");
-    refuses(&folder, &["--recorded", "saved", "--deploys", "notes.txt"], 2, &["no list of deploys", "hint"]);
+    refuses(
+        &folder,
+        &["--recorded", "saved", "--deploys", "notes.txt"],
+        2,
+        &["no list of deploys", "write CSV with the columns"],
+    );
     refuses(&folder, &["--recorded", "saved", "--deploys", "gone.csv"], 2, &["cannot read `gone.csv`"]);
     refuses(&folder, &["--recorded", "saved", "--metrics", "htp"], 2, &["did you mean `http`?"]);
     refuses(&folder, &["--recorded", "saved", "--watch", "1s"], 2, &["a watch of 1s has no scrape in it"]);
     refuses(&folder, &["--recorded", "saved", "--history", "20s"], 2, &["no whole number of scrapes"]);
-    refuses(&folder, &["--recorded", "saved", "--verdicts", "cart"], 2, &["no deploy in the range is of `cart`"]);
+    refuses(
+        &folder,
+        &["--recorded", "saved", "--verdicts", "cart"],
+        2,
+        &["no deploy in the range is of `cart`"],
+    );
     refuses(&folder, &["--recorded", "saved", "--rate", "0/s"], 2, &["is no rate"]);
-    refuses(&folder, &["--recorded", "saved", "--prometheus", "http://127.0.0.1:9"], 2, &["cannot be used with"]);
+    refuses(
+        &folder,
+        &["--recorded", "saved", "--prometheus", "http://127.0.0.1:9"],
+        2,
+        &["cannot be used with"],
+    );
     refuses(&folder, &["--prometheus", "nowhere"], 2, &["is no address of a Prometheus"]);
     put("saved/broken.json", "{\"status\":\"success\"");
     refuses(&folder, &["--recorded", "saved"], 2, &["broken.json", "no answer of a range query"]);

@@ -188,7 +188,12 @@ fn part(answer: &RawAnswer, metrics: &Metrics, service: &ServiceId) -> RawAnswer
 
 impl<C: Clock> Fetcher<'_, C> {
     /// Asks for a stretch of some services, in as many parts as it takes.
-    async fn ask(&mut self, services: &[&ServiceId], from: WallTime, to: WallTime) -> Result<RawAnswer, FetchError> {
+    async fn ask(
+        &mut self,
+        services: &[&ServiceId],
+        from: WallTime,
+        to: WallTime,
+    ) -> Result<RawAnswer, FetchError> {
         let error = match self.ask_whole(services, from, to).await {
             Ok(answer) => return Ok(answer),
             Err(error) => error,
@@ -270,7 +275,8 @@ fn remedy(error: &QueryError) -> Remedy {
         {
             Remedy::Less
         }
-        QueryError::Status { kind: Some(ErrorKind::BadData), .. } | QueryError::Status { status: 400, .. } => Remedy::Wrong,
+        QueryError::Status { kind: Some(ErrorKind::BadData), .. }
+        | QueryError::Status { status: 400, .. } => Remedy::Wrong,
         QueryError::Status { status, .. } if *status < 500 => Remedy::Hopeless,
         QueryError::Unexpected { .. } => Remedy::Hopeless,
         QueryError::Status { .. }

@@ -161,7 +161,13 @@ struct State {
 
 impl State {
     /// Takes the samples up to a moment: the candidate's and the stable arm's sums.
-    fn interval(&mut self, sources: &mut [Source<'_>], until_ms: i64, at: MonoTime, is_watched: bool) -> [ArmSum; 2] {
+    fn interval(
+        &mut self,
+        sources: &mut [Source<'_>],
+        until_ms: i64,
+        at: MonoTime,
+        is_watched: bool,
+    ) -> [ArmSum; 2] {
         let mut arms = [ArmSum::default(), ArmSum::default()];
         let begun = self.sampled.is_some_and(|last| at.since(last) <= GONE_AFTER);
         let first = if begun { FirstSample::Counts } else { FirstSample::IsTheStart };
@@ -205,7 +211,8 @@ impl State {
         }
         let requests = |arm: Option<&ArmIncrements>| arm.map_or(0.0, |arm| f64::from(arm.requests));
         let (of, all) = (requests(shown.as_ref()), requests(shown.as_ref()) + requests(beside.as_ref()));
-        let whole = [shown.as_ref(), beside.as_ref()].into_iter().flatten().all(|arm| arm.quality == Quality::Fresh);
+        let whole =
+            [shown.as_ref(), beside.as_ref()].into_iter().flatten().all(|arm| arm.quality == Quality::Fresh);
         if whole && all > 0.0 {
             self.share = of / all;
         }

@@ -76,7 +76,8 @@ impl History {
         if Store::is_one(folder) {
             return Ok(Self::Kept { store: Store::read_only(folder), span });
         }
-        let failed = |path: &Path, source| HistoryError::Store(StoreError::Io { path: path.to_owned(), source });
+        let failed =
+            |path: &Path, source| HistoryError::Store(StoreError::Io { path: path.to_owned(), source });
         let entries = fs::read_dir(folder).map_err(|error| failed(folder, error))?;
         let mut paths: Vec<PathBuf> = entries
             .flatten()

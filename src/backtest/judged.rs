@@ -165,7 +165,9 @@ impl Course {
 
 fn decided(after: Millis, decision: &Decision) -> Decided {
     let (severity, words) = match decision {
-        Decision::Hold(reason) | Decision::Pause(reason) | Decision::Escalate(reason) => (None, reason.to_string()),
+        Decision::Hold(reason) | Decision::Pause(reason) | Decision::Escalate(reason) => {
+            (None, reason.to_string())
+        }
         Decision::RollBack(event) => (Some(event.severity), event.reason.clone()),
     };
     Decided { after, kind: decision.kind(), severity, words }
@@ -247,11 +249,15 @@ pub fn failed_beyond(framed: &Framed, until: Millis) -> f64 {
     let (errors, requests) =
         past.fold((0.0, 0.0), |(e, r), arm| (e + f64::from(arm.errors), r + f64::from(arm.requests)));
     let past = ratio(errors, requests).unwrap_or(0.0);
-    let after = framed.frames.iter().filter(|frame| frame.at > framed.deployed && frame.at.since(framed.deployed) <= until);
+    let after = framed
+        .frames
+        .iter()
+        .filter(|frame| frame.at > framed.deployed && frame.at.since(framed.deployed) <= until);
     let beyond = after.filter_map(|frame| {
         let arm = frame.candidate.filter(|arm| arm.quality == Quality::Fresh)?;
         let beside = frame.stable.filter(|arm| arm.quality == Quality::Fresh);
-        let usual = beside.and_then(|arm| ratio(f64::from(arm.errors), f64::from(arm.requests))).unwrap_or(past);
+        let usual =
+            beside.and_then(|arm| ratio(f64::from(arm.errors), f64::from(arm.requests))).unwrap_or(past);
         Some(f64::from(arm.errors) - f64::from(arm.requests) * usual)
     });
     // Summed before it is cut at zero, so that chance does not add up.

@@ -220,9 +220,11 @@ impl Metrics {
         let opened = Source::open(FileKind::Metrics, Path::new(named), YAML_BYTES_MAX);
         let source = opened.map_err(|mut problems| {
             let names = CONVENTIONS.map(|(name, _)| name);
-            let near = nearest(named, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            let near =
+                nearest(named, names).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
             for problem in &mut problems.list {
-                problem.hint = Some(format!("name a file, or one of the conventions `{}`{near}", names.join("`, `")));
+                problem.hint =
+                    Some(format!("name a file, or one of the conventions `{}`{near}", names.join("`, `")));
             }
             problems
         })?;
@@ -237,12 +239,11 @@ impl Metrics {
         let document = document::read::<MetricsFile>(source).map_err(|list| source.fail(list))?;
         let mut problems = Vec::new();
         let failed = checked(source, &document, &mut problems);
-        if problems.is_empty() { Ok(Self { file: document.value, failed }) } else { Err(source.fail(problems)) }
-    }
-
-    /// The JSON Schema of the file, for editors.
-    pub fn schema() -> serde_json::Value {
-        schemars::schema_for!(MetricsFile).to_value()
+        if problems.is_empty() {
+            Ok(Self { file: document.value, failed })
+        } else {
+            Err(source.fail(problems))
+        }
     }
 
     /// Time between two scrapes.
@@ -274,11 +275,18 @@ impl Metrics {
     pub fn selector(&self, services: &[&ServiceId]) -> String {
         let names: Vec<String> = self.names().into_iter().collect();
         // A dot is the only character of a service's name that means something in a pattern.
-        let services: Vec<String> = services.iter().map(|service| service.as_str().replace('.', "\\\\.")).collect();
+        let services: Vec<String> =
+            services.iter().map(|service| service.as_str().replace('.', "\\\\.")).collect();
         // As JSON writes a text, PromQL reads it.
-        let only = |only: &OnlyEntry| format!(",{}={}", only.label, serde_json::Value::from(only.value.as_str()));
+        let only =
+            |only: &OnlyEntry| format!(",{}={}", only.label, serde_json::Value::from(only.value.as_str()));
         let only: String = self.file.only.iter().map(only).collect();
-        format!("{{__name__=~\"{}\",{}=~\"{}\"{only}}}", names.join("|"), self.file.service, services.join("|"))
+        format!(
+            "{{__name__=~\"{}\",{}=~\"{}\"{only}}}",
+            names.join("|"),
+            self.file.service,
+            services.join("|")
+        )
     }
 
     /// What a series says.
@@ -320,8 +328,13 @@ impl Metrics {
                 Unit::Milliseconds => 1.0,
             };
             if part == "_bucket" {
-                let bound = series.label("le").and_then(|le| le.parse::<f64>().ok()).filter(|le| !le.is_nan());
-                return Some(bound.map(|bound| What::Within { bound_ms: bound * times }).ok_or_else(|| "le".to_owned()));
+                let bound =
+                    series.label("le").and_then(|le| le.parse::<f64>().ok()).filter(|le| !le.is_nan());
+                return Some(
+                    bound
+                        .map(|bound| What::Within { bound_ms: bound * times })
+                        .ok_or_else(|| "le".to_owned()),
+                );
             }
             if part == "_sum" {
                 return Some(Ok(What::TimeTimes(times)));
@@ -362,13 +375,18 @@ fn checked(source: &Source, document: &Document<MetricsFile>, problems: &mut Vec
     if let Some(latency) = &file.latency {
         metrics.push((vec!["latency", "histogram"], &latency.histogram));
     }
-    for (field, metric) in [("conversions", &file.conversions), ("cpu", &file.cpu), ("memory", &file.memory)] {
+    for (field, metric) in [("conversions", &file.conversions), ("cpu", &file.cpu), ("memory", &file.memory)]
+    {
         metrics.extend(metric.iter().map(|metric| (vec![field], metric.as_str())));
     }
     metrics.extend(file.also.iter().map(|metric| (vec!["also"], metric.as_str())));
     for (path, metric) in metrics {
         if !is_name(metric, |b| b == b':') {
-            report(&path, BAD_METRIC, format!("`{metric}` is no name of a metric: letters, digits, `_` and `:`, no digit first"));
+            report(
+                &path,
+                BAD_METRIC,
+                format!("`{metric}` is no name of a metric: letters, digits, `_` and `:`, no digit first"),
+            );
         }
     }
     let mut labels: Vec<(Vec<&str>, &str)> = vec![(vec!["service"], &file.service)];
@@ -383,14 +401,26 @@ fn checked(source: &Source, document: &Document<MetricsFile>, problems: &mut Vec
     }
     for (path, label) in labels {
         if !is_name(label, |_| false) {
-            report(&path, BAD_METRIC, format!("`{label}` is no name of a label: letters, digits and `_`, no digit first"));
+            report(
+                &path,
+                BAD_METRIC,
+                format!("`{label}` is no name of a label: letters, digits and `_`, no digit first"),
+            );
         }
     }
     let scrape = file.scrape.0.0;
     if !(100..=300_000).contains(&scrape) {
-        report(&["scrape"], BAD_LENGTH, format!("`scrape` must be between 100ms and 5m, got {}", file.scrape.0));
+        report(
+            &["scrape"],
+            BAD_LENGTH,
+            format!("`scrape` must be between 100ms and 5m, got {}", file.scrape.0),
+        );
     } else if 3_600_000 % scrape != 0 {
-        report(&["scrape"], BAD_LENGTH, format!("`scrape` must go into an hour without a rest, got {}", file.scrape.0));
+        report(
+            &["scrape"],
+            BAD_LENGTH,
+            format!("`scrape` must go into an hour without a rest, got {}", file.scrape.0),
+        );
     }
     let ErrorsEntry::Code(code) = &file.requests.errors else { return None };
     match Regex::new(&format!("^(?s:{})$", code.failed)) {

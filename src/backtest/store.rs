@@ -121,9 +121,13 @@ impl Store {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Kept::Nothing),
             Err(source) => return Err(StoreError::Io { path, source }),
         };
-        let Some(line) = bytes.iter().position(|b| *b == b'\n') else { return Ok(Kept::Damaged("it has no head")) };
+        let Some(line) = bytes.iter().position(|b| *b == b'\n') else {
+            return Ok(Kept::Damaged("it has no head"));
+        };
         let (head, body) = (&bytes[..line], &bytes[line + 1..]);
-        let Ok(head) = serde_json::from_slice::<Head>(head) else { return Ok(Kept::Damaged("its head is broken")) };
+        let Ok(head) = serde_json::from_slice::<Head>(head) else {
+            return Ok(Kept::Damaged("its head is broken"));
+        };
         if head.sha256 != sum(&head, body) {
             return Ok(Kept::Damaged("its checksum is wrong"));
         }

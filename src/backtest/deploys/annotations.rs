@@ -23,7 +23,10 @@ pub(super) fn read(source: &Source, list: &[Node]) -> Result<Deploys, Vec<Proble
         }
     }
     if others > 0 {
-        found.notes.push(format!("{}: {others} annotations have no tag `service` and were passed over", source.name));
+        found.notes.push(format!(
+            "{}: {others} annotations have no tag `service` and were passed over",
+            source.name
+        ));
     }
     if problems.is_empty() { Ok(found) } else { Err(problems) }
 }
@@ -35,11 +38,17 @@ fn annotation(source: &Source, node: &Node) -> Result<Option<PastDeploy>, Proble
                 let (known, value) = text.split_once([':', '='])?;
                 (known.trim() == name).then(|| value.trim())
             }
-            Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::List(_) | Value::Map(_) => None,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Float(_)
+            | Value::List(_)
+            | Value::Map(_) => None,
         })
     };
     let Some(service) = tag("service") else { return Ok(None) };
-    let service = ServiceId::new(service).map_err(|error| wrong(source, node, BAD_NAME, error.to_string()))?;
+    let service =
+        ServiceId::new(service).map_err(|error| wrong(source, node, BAD_NAME, error.to_string()))?;
     let version = tag("version").filter(|version| !version.is_empty()).ok_or_else(|| {
         wrong(source, node, INCOMPLETE, format!("the annotation of `{service}` has no tag `version`"))
             .with_hint("tag deploys as `service:checkout` and `version:v42`")
@@ -70,11 +79,18 @@ fn time(source: &Source, node: &Node, name: &str) -> Result<Option<WallTime>, Pr
     let Some(found) = get(node, &[name]) else { return Ok(None) };
     let at = match &found.value {
         // Always milliseconds, as Grafana's API has them.
-        Value::Int(ms) => i64::try_from(*ms).ok().filter(|ms| (0..100_000_000_000_000).contains(ms)).map(WallTime),
+        Value::Int(ms) => {
+            i64::try_from(*ms).ok().filter(|ms| (0..100_000_000_000_000).contains(ms)).map(WallTime)
+        }
         Value::Text(text) => moment(text),
         Value::Null | Value::Bool(_) | Value::Float(_) | Value::List(_) | Value::Map(_) => None,
     };
     at.map(Some).ok_or_else(|| {
-        wrong(source, found, BAD_MOMENT, format!("`{name}` must be milliseconds since 1970, got {}", found.describe()))
+        wrong(
+            source,
+            found,
+            BAD_MOMENT,
+            format!("`{name}` must be milliseconds since 1970, got {}", found.describe()),
+        )
     })
 }

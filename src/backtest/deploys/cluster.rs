@@ -45,7 +45,9 @@ pub(super) fn read(source: &Source, root: &Node) -> Result<Deploys, Vec<Problem>
     }
     for (service, mut sets) in sets {
         sets.sort();
-        found.notes.push(format!("`{service}`: the oldest ReplicaSet is what later ones replaced, and is not judged"));
+        found.notes.push(format!(
+            "`{service}`: the oldest ReplicaSet is what later ones replaced, and is not judged"
+        ));
         found.list.extend(sets.into_iter().skip(1));
     }
     if problems.is_empty() { Ok(found) } else { Err(problems) }
@@ -57,7 +59,12 @@ fn replica_set(source: &Source, object: &Node) -> Result<PastDeploy, Problem> {
         .find(|owner| matches!(text(owner, &["kind"]), Some("Deployment" | "Rollout")))
         .and_then(|owner| text(owner, &["name"]));
     let owner = owner.ok_or_else(|| {
-        wrong(source, object, INCOMPLETE, "this ReplicaSet has no Deployment or Rollout in `metadata.ownerReferences`".to_owned())
+        wrong(
+            source,
+            object,
+            INCOMPLETE,
+            "this ReplicaSet has no Deployment or Rollout in `metadata.ownerReferences`".to_owned(),
+        )
     })?;
     let created = &["metadata", "creationTimestamp"];
     let at = time(source, object, created)?.ok_or_else(|| missing(source, object, created))?;
@@ -67,7 +74,12 @@ fn replica_set(source: &Source, object: &Node) -> Result<PastDeploy, Problem> {
         .first()
         .and_then(|container| text(container, &["image"]));
     let version = image.and_then(tag).or(hash).ok_or_else(|| {
-        wrong(source, object, INCOMPLETE, "neither an image's tag nor `pod-template-hash` tells the version".to_owned())
+        wrong(
+            source,
+            object,
+            INCOMPLETE,
+            "neither an image's tag nor `pod-template-hash` tells the version".to_owned(),
+        )
     })?;
     Ok(PastDeploy {
         at,
@@ -84,13 +96,19 @@ fn replica_set(source: &Source, object: &Node) -> Result<PastDeploy, Problem> {
 
 /// An Argo Rollout tells of the deploy that it is in, or was aborted in.
 fn rollout(source: &Source, object: &Node) -> Result<PastDeploy, Problem> {
-    let name = text(object, &["metadata", "name"]).ok_or_else(|| missing(source, object, &["metadata", "name"]))?;
+    let name =
+        text(object, &["metadata", "name"]).ok_or_else(|| missing(source, object, &["metadata", "name"]))?;
     let hash = text(object, &["status", "currentPodHash"])
         .ok_or_else(|| missing(source, object, &["status", "currentPodHash"]))?;
     // `Completed` turns false when a rollout begins.
     let at = condition(source, object, "Completed", "False")?.ok_or_else(|| {
-        wrong(source, object, INCOMPLETE, format!("the status of Rollout `{name}` does not tell when its deploy began"))
-            .with_hint("give the ReplicaSets that it owns: `kubectl get replicasets -o json`")
+        wrong(
+            source,
+            object,
+            INCOMPLETE,
+            format!("the status of Rollout `{name}` does not tell when its deploy began"),
+        )
+        .with_hint("give the ReplicaSets that it owns: `kubectl get replicasets -o json`")
     })?;
     let ended = time(source, object, &["status", "abortedAt"])?;
     Ok(PastDeploy {
@@ -111,14 +129,17 @@ fn canary(source: &Source, object: &Node) -> Result<PastDeploy, Problem> {
     let name = text(object, &["spec", "targetRef", "name"])
         .or_else(|| text(object, &["metadata", "name"]))
         .ok_or_else(|| missing(source, object, &["spec", "targetRef", "name"]))?;
-    let phase = text(object, &["status", "phase"]).ok_or_else(|| missing(source, object, &["status", "phase"]))?;
+    let phase =
+        text(object, &["status", "phase"]).ok_or_else(|| missing(source, object, &["status", "phase"]))?;
     let began = condition(source, object, "Promoted", "Unknown")?;
     let at = began.ok_or_else(|| {
         wrong(
             source,
             object,
             INCOMPLETE,
-            format!("Canary `{name}` is `{phase}`: its status tells when that was, and not when the deploy began"),
+            format!(
+                "Canary `{name}` is `{phase}`: its status tells when that was, and not when the deploy began"
+            ),
         )
         .with_hint("write the deploy as a row of CSV: service,time,version,outcome,ended")
     })?;

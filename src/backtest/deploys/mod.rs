@@ -166,7 +166,8 @@ fn read(source: &Source) -> Result<Deploys, Vec<Problem>> {
     let beginning = source.text.trim_start();
     let ending = Path::new(&source.name).extension().and_then(|ending| ending.to_str());
     let is_tree = matches!(ending, Some("json" | "yaml" | "yml")) || beginning.starts_with(['{', '[']);
-    if ending == Some("csv") || (!is_tree && beginning.lines().next().is_some_and(|line| line.contains(','))) {
+    if ending == Some("csv") || (!is_tree && beginning.lines().next().is_some_and(|line| line.contains(',')))
+    {
         return table::read(source);
     }
     let root = node::parse(source).map_err(|problem| vec![problem])?;

@@ -57,7 +57,11 @@ fn columns(source: &Source, head: &StringRecord) -> Result<Places, Vec<Problem>>
         let at = source.text.find(name).unwrap_or(0);
         match COLUMNS.iter().position(|known| *known == name) {
             Some(known) if places[known].is_some() => {
-                problems.push(source.problem(DUPLICATE, at..at + name.len(), format!("column `{name}` is there twice")));
+                problems.push(source.problem(
+                    DUPLICATE,
+                    at..at + name.len(),
+                    format!("column `{name}` is there twice"),
+                ));
             }
             Some(known) => places[known] = Some(place),
             None => {
@@ -112,14 +116,22 @@ fn deploy(
     let mut time_of = |name: &str, text: &str| {
         let at = moment(text);
         if at.is_none() {
-            wrong(BAD_MOMENT, text, format!("`{name}` is no moment: `{text}`; write `2026-11-03T14:05:00Z` or seconds since 1970"));
+            wrong(
+                BAD_MOMENT,
+                text,
+                format!(
+                    "`{name}` is no moment: `{text}`; write `2026-11-03T14:05:00Z` or seconds since 1970"
+                ),
+            );
         }
         at
     };
     let at = time_of("time", time);
     let ended = if ended.is_empty() { None } else { time_of("ended", ended) };
     let onset = if onset.is_empty() { None } else { time_of("onset", onset) };
-    let order = |name: &str, other: Option<WallTime>| at.zip(other).filter(|(at, other)| other < at).map(|_| name.to_owned());
+    let order = |name: &str, other: Option<WallTime>| {
+        at.zip(other).filter(|(at, other)| other < at).map(|_| name.to_owned())
+    };
     for name in [order("ended", ended), order("onset", onset)].into_iter().flatten() {
         wrong(BAD_MOMENT, "", format!("`{name}` is before `time`"));
     }
@@ -146,7 +158,8 @@ fn deploy(
 fn line(source: &Source, start: usize) -> Range<usize> {
     let rest = source.text.get(start..).unwrap_or_default();
     let start = start + rest.len() - rest.trim_start().len();
-    let end = source.text.get(start..).and_then(|rest| rest.find('\n')).map_or(source.text.len(), |n| start + n);
+    let end =
+        source.text.get(start..).and_then(|rest| rest.find('\n')).map_or(source.text.len(), |n| start + n);
     start.min(end)..end
 }
 

@@ -47,7 +47,10 @@ fn a_table_that_is_wrong_is_told_where() {
         ("service,time,version\na,2026-11-03T14:00:00Z\n", "2 fields where the head has 3"),
         ("service,time,version,outcome\na,1793714400,v2,terrible\n", "got `terrible`"),
         ("service,time,version,ended\na,1793714400,v2,1793714399\n", "`ended` is before `time`"),
-        ("service,time,version,outcome,onset\na,1793714400,v2,good,1793714500\n", "a good deploy has no `onset`"),
+        (
+            "service,time,version,outcome,onset\na,1793714400,v2,good,1793714500\n",
+            "a good deploy has no `onset`",
+        ),
     ] {
         let told = wrong("deploys.csv", text);
         assert!(told.contains(expected), "{text}: {told}");
@@ -89,9 +92,15 @@ fn controllers_tell_of_the_deploy_that_they_are_in() {
                    conditions: [{ type: Completed, status: 'False', lastTransitionTime: 2026-11-03T14:00:00Z }]\n";
     let found = read_one("rollout.yaml", rollout);
     let one = &found.list[0];
-    assert_eq!((one.at, one.ended, one.outcome), (WallTime(T0), Some(WallTime(T0 + 600_000)), Outcome::Unknown));
+    assert_eq!(
+        (one.at, one.ended, one.outcome),
+        (WallTime(T0), Some(WallTime(T0 + 600_000)), Outcome::Unknown)
+    );
     assert_eq!(one.note, "aborted by its controller");
-    assert!(wrong("rollout.yaml", &rollout.replace("'False'", "'True'")).contains("does not tell when its deploy began"));
+    assert!(
+        wrong("rollout.yaml", &rollout.replace("'False'", "'True'"))
+            .contains("does not tell when its deploy began")
+    );
     let canary = "kind: Canary\nspec: { targetRef: { name: shop } }\nstatus:\n  phase: Progressing\n  lastAppliedSpec: 5f6b\n  \
                   conditions: [{ type: Promoted, status: Unknown, lastTransitionTime: 2026-11-03T14:00:00Z }]\n";
     assert_eq!(read_one("canary.yaml", canary).list[0].at, WallTime(T0));
@@ -108,15 +117,29 @@ fn annotations_have_what_is_known_in_their_tags() {
     );
     let found = read_one("annotations.json", &text);
     assert_eq!(found.list.len(), 1);
-    assert_eq!((found.list[0].at, found.list[0].outcome, found.list[0].ended), (WallTime(T0), Outcome::Good, None));
+    assert_eq!(
+        (found.list[0].at, found.list[0].outcome, found.list[0].ended),
+        (WallTime(T0), Outcome::Good, None)
+    );
     assert!(found.notes[0].contains("1 annotations have no tag `service`"));
-    assert!(wrong("annotations.json", r#"[{"time":1,"tags":["service:shop"]}]"#).contains("no tag `version`"));
-    assert!(wrong("annotations.json", r#"[{"time":"x","tags":["service:shop","version:v2"]}]"#).contains("must be milliseconds"));
+    assert!(
+        wrong("annotations.json", r#"[{"time":1,"tags":["service:shop"]}]"#).contains("no tag `version`")
+    );
+    assert!(
+        wrong("annotations.json", r#"[{"time":"x","tags":["service:shop","version:v2"]}]"#)
+            .contains("must be milliseconds")
+    );
 }
 
 #[test]
 fn a_file_of_no_known_form_is_refused() {
-    for (name, text) in [("a.txt", "hello"), ("a.json", "{}"), ("a.json", "3"), ("a.yaml", ""), ("a.json", r#"{"annotations":3}"#)] {
+    for (name, text) in [
+        ("a.txt", "hello"),
+        ("a.json", "{}"),
+        ("a.json", "3"),
+        ("a.yaml", ""),
+        ("a.json", r#"{"annotations":3}"#),
+    ] {
         assert!(wrong(name, text).contains("this is no list of deploys"), "{name}: {text}");
     }
     assert!(wrong("a.json", "{").contains("D004"));

@@ -12,7 +12,9 @@ pub(super) fn field<'a>(node: &'a Node, name: &str) -> &'a Node {
 pub(super) fn get<'a>(node: &'a Node, path: &[&str]) -> Option<&'a Node> {
     path.iter().try_fold(node, |node, name| match &node.value {
         Value::Map(fields) => fields.iter().find(|(key, _)| key.name == **name).map(|(_, value)| value),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::List(_) => None,
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::List(_) => {
+            None
+        }
     })
 }
 
@@ -20,7 +22,9 @@ pub(super) fn get<'a>(node: &'a Node, path: &[&str]) -> Option<&'a Node> {
 pub(super) fn text<'a>(node: &'a Node, path: &[&str]) -> Option<&'a str> {
     match &get(node, path)?.value {
         Value::Text(text) => Some(text),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::List(_) | Value::Map(_) => None,
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::List(_) | Value::Map(_) => {
+            None
+        }
     }
 }
 

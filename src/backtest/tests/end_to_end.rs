@@ -42,7 +42,8 @@ fn judged(name: &str, seed: u64) -> Judged {
         history.series(&metrics(), &deploy.service, window).expect("they are whole")
     });
     let framed = frames(&metrics(), &deploy, window, &series);
-    let courses = courses(&policies(), &metrics(), &deploy, window, &series, &framed).expect("the queries fit");
+    let courses =
+        courses(&policies(), &metrics(), &deploy, window, &series, &framed).expect("the queries fit");
     Judged { deploy, window, framed, courses, shown }
 }
 
@@ -93,7 +94,8 @@ fn the_shipped_queries_answer_over_what_was_fetched() {
         history.series(&metrics(), &deploy.service, window).expect("they are whole")
     });
     let mut filled = bad.framed.frames.clone();
-    crate::queries::fill(&policies()[0], &metrics(), &deploy, window, &series, &mut filled).expect("they fit");
+    crate::queries::fill(&policies()[0], &metrics(), &deploy, window, &series, &mut filled)
+        .expect("they fit");
     for kind in [SignalKind::ErrorRatio, SignalKind::LatencyP99, SignalKind::Throughput, SignalKind::Cpu] {
         let answered = filled.iter().filter(|frame| frame.signals.get(kind).usable().is_some()).count();
         assert!(answered * 10 > filled.len() * 9, "{kind}: {answered} of {}", filled.len());

@@ -17,7 +17,8 @@ use backspin_domain::time::Millis;
 const SERVICES: [&str; 4] = ["a", "b", "c.d", "e"];
 
 fn pieces() -> BTreeSet<Piece> {
-    let deploys: Vec<_> = SERVICES.iter().zip([70, 75, 200, 430]).map(|(service, at)| deploy(service, at)).collect();
+    let deploys: Vec<_> =
+        SERVICES.iter().zip([70, 75, 200, 430]).map(|(service, at)| deploy(service, at)).collect();
     span().all_pieces(&deploys, metrics().scrape())
 }
 
@@ -70,7 +71,11 @@ fn an_interruption_at_every_request_is_gone_on_from() {
         for interrupted in 0..=8 {
             let folder = tempfile::tempdir().expect("a folder");
             let path = if interrupted == 0 { reference.path() } else { folder.path() };
-            let rules = if interrupted == 0 { Vec::new() } else { vec![call(Fault::Refused, interrupted, interrupted)] };
+            let rules = if interrupted == 0 {
+                Vec::new()
+            } else {
+                vec![call(Fault::Refused, interrupted, interrupted)]
+            };
             let server = serve(&store, rules).await;
             let kept = Store::open(path, &address(&server)).expect("a folder");
             let (first, _) = fetched(&server, &kept, &pieces(), manner(1)).await;
@@ -170,7 +175,10 @@ fn an_answer_that_is_too_large_is_asked_for_in_halves() {
 
         // 100 samples, where a piece of one service has 240: services first, then time.
         let settings = prometheus::Settings {
-            options: Options { bounds: Bounds { samples_max: 100, ..Bounds::default() }, ..Options::default() },
+            options: Options {
+                bounds: Bounds { samples_max: 100, ..Bounds::default() },
+                ..Options::default()
+            },
             ..prometheus::Settings::default()
         };
         let small = Server::start(Arc::clone(&store), settings, || 0);
@@ -213,7 +221,11 @@ fn one_answer(status: &'static str, body: &'static str) -> String {
         let (mut stream, _) = listener.accept().expect("somebody comes");
         let mut seen = [0; 8192];
         let _ = stream.read(&mut seen);
-        let _ = write!(stream, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        let _ = write!(
+            stream,
+            "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+            body.len()
+        );
     });
     base
 }
@@ -228,10 +240,17 @@ fn an_answer_that_does_not_come_in_time_is_an_error_of_the_environment() {
         let folder = tempfile::tempdir().expect("a folder");
         let kept = Store::open(folder.path(), &base).expect("a folder");
         // The shortest piece that there is cannot be halved for ever.
-        let one: BTreeSet<Piece> = pieces().into_iter().take(1).map(|piece| Piece { to: piece.from.ahead(15_000), ..piece }).collect();
+        let one: BTreeSet<Piece> = pieces()
+            .into_iter()
+            .take(1)
+            .map(|piece| Piece { to: piece.from.ahead(15_000), ..piece })
+            .collect();
         let manner = Manner { group_max: 1, ..manner(1) };
         let clock = Counted::default();
         let done = fetch(&client, &metrics(), &kept, &one, manner, clock, &mut |_| {}).await;
-        assert!(matches!(done, Err(FetchError::NoAnswer { error: QueryError::Timeout { .. }, .. })), "{done:?}");
+        assert!(
+            matches!(done, Err(FetchError::NoAnswer { error: QueryError::Timeout { .. }, .. })),
+            "{done:?}"
+        );
     });
 }

@@ -16,13 +16,26 @@ fn window() -> Window {
 }
 
 /// Requests of a version: one counter, with samples at these scrapes, counted from [`START`], and their values.
-fn requests(version: &str, code: &str, pod: &str, samples: impl IntoIterator<Item = (i64, f64)>) -> RawSeries {
-    let labels =
-        [("__name__", "http_requests_total"), ("code", code), ("pod", pod), ("service", "a"), ("version", version)];
+fn requests(
+    version: &str,
+    code: &str,
+    pod: &str,
+    samples: impl IntoIterator<Item = (i64, f64)>,
+) -> RawSeries {
+    let labels = [
+        ("__name__", "http_requests_total"),
+        ("code", code),
+        ("pod", pod),
+        ("service", "a"),
+        ("version", version),
+    ];
     RawSeries {
         labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         // A target is scraped some time within the interval.
-        samples: samples.into_iter().map(|(n, value)| Sample { at_ms: START.0 + n * STEP_MS - 4_000, value }).collect(),
+        samples: samples
+            .into_iter()
+            .map(|(n, value)| Sample { at_ms: START.0 + n * STEP_MS - 4_000, value })
+            .collect(),
     }
 }
 
@@ -37,7 +50,10 @@ fn steady(from: i64, to: i64) -> impl Iterator<Item = (i64, f64)> {
 
 #[test]
 fn counts_are_increments_and_the_first_sample_is_where_counting_begins() {
-    let framed = framed(&[requests("v1", "200", "a-1", steady(1, 480)), requests("v2", "500", "b-1", steady(244, 480))]);
+    let framed = framed(&[
+        requests("v1", "200", "a-1", steady(1, 480)),
+        requests("v2", "500", "b-1", steady(244, 480)),
+    ]);
     assert_eq!(framed.frames.len(), 480);
     let stable = |n: usize| framed.frames[n].stable.expect("it is there");
     assert_eq!((stable(0).quality, stable(0).requests), (Quality::Fresh, 0));
@@ -50,7 +66,10 @@ fn counts_are_increments_and_the_first_sample_is_where_counting_begins() {
     assert_eq!((framed.coverage.before, framed.coverage.after), ((240, 240), (237, 240)));
     assert_eq!(framed.frames[300].rollout.candidate_share, 0.5);
     assert_eq!(framed.frames[300].pods.len(), 2);
-    assert!(framed.frames[239].rollout.since_deploy.is_none() && framed.frames[240].rollout.since_deploy.is_some());
+    assert!(
+        framed.frames[239].rollout.since_deploy.is_none()
+            && framed.frames[240].rollout.since_deploy.is_some()
+    );
 }
 
 #[test]
@@ -64,7 +83,10 @@ fn a_gap_is_missing_and_what_it_hid_comes_after_it() {
     assert_eq!(arms(105).1.quality, Quality::Missing);
     assert_eq!((arms(110).1.quality, arms(110).1.requests), (Quality::Fresh, 110));
     let (candidate, stable) = arms(305);
-    assert_eq!((candidate.expect("it was seen").quality, stable.quality), (Quality::Missing, Quality::Missing));
+    assert_eq!(
+        (candidate.expect("it was seen").quality, stable.quality),
+        (Quality::Missing, Quality::Missing)
+    );
     assert_eq!((candidate.expect("it was seen").requests, stable.requests), (0, 0));
     assert_eq!(framed.coverage.before, (230, 240));
 }
@@ -82,13 +104,16 @@ fn after_a_long_silence_nobody_knows_when_a_new_series_began() {
 
 #[test]
 fn an_old_version_that_ends_is_missing_first_and_then_gone() {
-    let framed =
-        framed(&[requests("v1", "200", "a-1", steady(1, 260)), requests("v2", "200", "b-1", steady(241, 480))]);
+    let framed = framed(&[
+        requests("v1", "200", "a-1", steady(1, 260)),
+        requests("v2", "200", "b-1", steady(241, 480)),
+    ]);
     let last = 260 + (GONE_AFTER.0.cast_signed() / STEP_MS) as usize;
     assert_eq!(framed.frames[last - 1].stable.expect("it may come back").quality, Quality::Missing);
     assert!(framed.frames[last].stable.is_none());
     // Without the candidate nobody can tell that from a scrape that failed.
-    let alone = frames(&metrics(), &deploy("a", 60), window(), &[requests("v1", "200", "a-1", steady(1, 260))]);
+    let alone =
+        frames(&metrics(), &deploy("a", 60), window(), &[requests("v1", "200", "a-1", steady(1, 260))]);
     assert_eq!(alone.frames[479].stable.expect("nobody knows").quality, Quality::Missing);
 }
 

@@ -124,7 +124,8 @@ fn judge(deploys: &[PastDeploy], history: &History, span: Span) {
         let window = span.window(deploy).expect("it is in the range");
         let series = history.series(&metrics(), &deploy.service, window).expect("they are whole");
         let framed = frames(&metrics(), deploy, window, &series);
-        let courses = courses(&policies, &metrics(), deploy, window, &series, &framed).expect("the queries fit");
+        let courses =
+            courses(&policies, &metrics(), deploy, window, &series, &framed).expect("the queries fit");
         for (counts, course) in rolled_back.iter_mut().zip(courses) {
             let is_bad = usize::from(deploy.outcome == Outcome::Bad);
             counts[is_bad] += usize::from(course.first(DecisionKind::RollBack).is_some());

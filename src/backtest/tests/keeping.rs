@@ -29,7 +29,8 @@ fn what_is_kept_is_what_was_fetched_and_nothing_partial_stays() {
     store.put(&metrics(), &piece("a"), &answer()).expect("written");
     assert_eq!(store.get(&metrics(), &piece("a")).expect("readable"), Kept::Whole(answer()));
     assert_eq!(store.get(&metrics(), &piece("b")).expect("readable"), Kept::Nothing);
-    let names: Vec<_> = fs::read_dir(folder.path()).expect("listed").flatten().map(|it| it.file_name()).collect();
+    let names: Vec<_> =
+        fs::read_dir(folder.path()).expect("listed").flatten().map(|it| it.file_name()).collect();
     assert_eq!(names.len(), 1, "{names:?}");
     assert!(Store::is_one(folder.path()));
 }
@@ -63,10 +64,16 @@ fn a_piece_of_something_else_is_none() {
     store.put(&metrics(), &piece("a"), &answer()).expect("written");
     let (from, to) = (store.path(&metrics(), &piece("a")), store.path(&metrics(), &piece("b")));
     fs::copy(&from, &to).expect("copied");
-    assert_eq!(store.get(&metrics(), &piece("b")).expect("readable"), Kept::Damaged("it is of something else"));
+    assert_eq!(
+        store.get(&metrics(), &piece("b")).expect("readable"),
+        Kept::Damaged("it is of something else")
+    );
     let other = Store::open(folder.path(), "http://two:9090").expect("a folder");
     let told = other.get(&metrics(), &piece("a")).expect_err("it is another server's");
-    assert!(matches!(told, StoreError::OtherServer { ref found, .. } if found == "http://one:9090"), "{told}");
+    assert!(
+        matches!(told, StoreError::OtherServer { ref found, .. } if found == "http://one:9090"),
+        "{told}"
+    );
     // Who only reads takes what is there.
     let reader = Store::read_only(folder.path());
     assert_eq!(reader.get(&metrics(), &piece("a")).expect("readable"), Kept::Whole(answer()));

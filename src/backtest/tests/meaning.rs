@@ -1,7 +1,7 @@
 //! Mapping files: what they say, and how they are refused.
 
-use backspin_policy::document::{FileKind, Source};
 use backspin_plane::http::metrics::RawSeries;
+use backspin_policy::document::{FileKind, Source};
 use proptest::prelude::*;
 
 use super::served::metrics;
@@ -9,7 +9,8 @@ use crate::metrics::{Meaning, Metrics, What};
 use backspin_domain::id::ServiceId;
 
 fn parse(text: &str) -> Result<Metrics, String> {
-    Metrics::parse(&Source::new(FileKind::Metrics, "metrics.yaml", text)).map_err(|problems| problems.to_string())
+    Metrics::parse(&Source::new(FileKind::Metrics, "metrics.yaml", text))
+        .map_err(|problems| problems.to_string())
 }
 
 fn series(labels: &[(&str, &str)]) -> RawSeries {
@@ -38,8 +39,11 @@ fn conventions_are_files_like_any_other() {
     let bound = [("__name__", "http_request_duration_seconds_bucket"), ("le", "0.25"), ("version", "v2")];
     assert_eq!(says(&http, &bound), Some(("v2".into(), None, What::Within { bound_ms: 250.0 })));
     let istio = Metrics::load("istio").expect("it is one");
-    let bound =
-        [("__name__", "istio_request_duration_milliseconds_bucket"), ("destination_version", "v2"), ("le", "250")];
+    let bound = [
+        ("__name__", "istio_request_duration_milliseconds_bucket"),
+        ("destination_version", "v2"),
+        ("le", "250"),
+    ];
     assert_eq!(says(&istio, &bound), Some(("v2".into(), None, What::Within { bound_ms: 250.0 })));
     let (a, b) = (ServiceId::new("a").expect("a name"), ServiceId::new("b.c").expect("a name"));
     let selector = istio.selector(&[&a, &b]);
@@ -64,7 +68,8 @@ fn a_series_without_a_label_that_it_needs_says_nothing_and_which_is_told() {
 #[test]
 fn versions_may_be_told_by_the_names_of_pods() {
     let metrics = parse(LEAST).expect("it is one");
-    let of_pod = |pod| says(&metrics, &[("__name__", "hits_total"), ("pod", pod)]).map(|(version, ..)| version);
+    let of_pod =
+        |pod| says(&metrics, &[("__name__", "hits_total"), ("pod", pod)]).map(|(version, ..)| version);
     assert_eq!(of_pod("checkout-api-6d5f7c9b8-x7k2p"), Some("6d5f7c9b8".into()));
     assert_eq!([of_pod("x7k2p"), of_pod("a-b"), of_pod("a--b")], [None, None, None]);
     let failed = [("__name__", "failures_total"), ("pod", "a-b2-c")];
@@ -78,7 +83,11 @@ fn what_is_wrong_with_a_file_is_told_with_its_place() {
         ("hits_total", "'hits total'", "is no name of a metric"),
         ("pod: pod\n", "pods: pod\n", "did you mean `pod`?"),
         ("version: 1", "version: 2", "M014"),
-        ("counter: failures_total", "code: { label: code, failed: '(' }", "M030]: `(` is no regular expression"),
+        (
+            "counter: failures_total",
+            "code: { label: code, failed: '(' }",
+            "M030]: `(` is no regular expression",
+        ),
         ("version: 1\n", "version: 1\nscrape: 7s\n", "`scrape` must go into an hour without a rest, got 7s"),
         ("version: 1\n", "version: 1\nscrape: 10ms\n", "`scrape` must be between 100ms and 5m"),
         ("{ pod_name: pod }", "{ podname: pod }", "did you mean `pod_name`?"),

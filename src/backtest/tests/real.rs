@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use backspin_plane::http::metrics::{Prometheus, Settings};
 
-use super::served::{Counted, START, address, count, deploy, empty, fetched, manner, metrics, runtime, serve, span};
+use super::served::{
+    Counted, START, address, count, deploy, empty, fetched, manner, metrics, runtime, serve, span,
+};
 use crate::fetch::fetch;
 use crate::store::Store;
 
@@ -40,7 +42,11 @@ impl Real {
         let mut server = Command::new("prometheus")
             .arg(format!("--config.file={}", at("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", at("data").display()))
-            .args(["--storage.tsdb.retention.time=100y", "--web.listen-address=127.0.0.1:0", "--log.level=info"])
+            .args([
+                "--storage.tsdb.retention.time=100y",
+                "--web.listen-address=127.0.0.1:0",
+                "--log.level=info",
+            ])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -36,7 +36,12 @@ pub(super) fn empty() -> Arc<RwLock<Store>> {
 }
 
 /// Plays a shipped scenario into the store, `minutes` after [`START`]; its deploy, and the frames that its world showed.
-pub(super) fn play(store: &Arc<RwLock<Store>>, name: &str, minutes: i64, seed: u64) -> (PastDeploy, Vec<Frame>) {
+pub(super) fn play(
+    store: &Arc<RwLock<Store>>,
+    name: &str,
+    minutes: i64,
+    seed: u64,
+) -> (PastDeploy, Vec<Frame>) {
     let all = shipped().expect("they load");
     let scenario = all.iter().find(|scenario| scenario.name == name).expect("it is shipped");
     let id = RunId { campaign_seed: seed, seed_index: 0 };
@@ -71,7 +76,8 @@ pub(super) fn play(store: &Arc<RwLock<Store>>, name: &str, minutes: i64, seed: u
 
 /// A counter of plain requests, one each scrape, for tests of fetching.
 pub(super) fn count(store: &Arc<RwLock<Store>>, service: &str, from_min: i64, to_min: i64) {
-    let labels = [(METRIC_NAME, "http_requests_total"), ("code", "200"), ("service", service), ("version", "v1")];
+    let labels =
+        [(METRIC_NAME, "http_requests_total"), ("code", "200"), ("service", service), ("version", "v1")];
     let labels = Labels::new(labels);
     let mut store = store.write().expect("nobody panicked");
     for scrape in from_min * 4..=to_min * 4 {
@@ -125,7 +131,8 @@ pub(super) async fn serve(store: &Arc<RwLock<Store>>, rules: Vec<Rule>) -> Serve
 }
 
 pub(super) fn client(server: &Server) -> Prometheus {
-    Prometheus::new(&Settings { timeout: Millis(30_000), ..Settings::at(&address(server)) }).expect("a client")
+    Prometheus::new(&Settings { timeout: Millis(30_000), ..Settings::at(&address(server)) })
+        .expect("a client")
 }
 
 pub(super) fn address(server: &Server) -> String {

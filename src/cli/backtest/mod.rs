@@ -103,7 +103,8 @@ pub(super) fn run(args: &BacktestArgs) -> Result<Code, Failure> {
         (None, None) => return Err(fault(anyhow!("neither a server nor a folder was given"))),
     };
     let report = told::report(args, &policies, &metrics, span, &history, selected)?;
-    let written = args.out.as_ref().map(|dir| write_backtest(dir, &report)).transpose().map_err(cannot_write)?;
+    let written =
+        args.out.as_ref().map(|dir| write_backtest(dir, &report)).transpose().map_err(cannot_write)?;
     match args.format {
         Format::Text => {
             out(&report.text(width().into()));
@@ -175,13 +176,22 @@ impl BacktestArgs {
             ));
         }
         let left_out = outside.iter().map(|deploy| {
-            format!("{}: {} {} of {} is outside the range, and left out", deploy.place, deploy.service, deploy.version, written(deploy.at))
+            format!(
+                "{}: {} {} of {} is outside the range, and left out",
+                deploy.place,
+                deploy.service,
+                deploy.version,
+                written(deploy.at)
+            )
         });
         let selected = Selected { left_out: left_out.collect(), notes: found.notes, deploys };
         if let Some(wanted) = &self.verdicts
             && !selected.deploys.iter().any(|deploy| deploy.service.as_str() == wanted)
         {
-            return Err(bad_input(anyhow!("no deploy in the range is of `{wanted}`"), "give --verdicts a service that has one"));
+            return Err(bad_input(
+                anyhow!("no deploy in the range is of `{wanted}`"),
+                "give --verdicts a service that has one",
+            ));
         }
         Ok(selected)
     }
@@ -234,10 +244,14 @@ fn not_fetched(error: FetchError) -> Failure {
     let is_bad = error.is_bad_input();
     let hint = match &error {
         FetchError::BadQuery { .. } => "check what --metrics says of metrics and labels",
-        FetchError::Store(StoreError::OtherServer { .. }) => "name another folder with --keep, one for each server",
+        FetchError::Store(StoreError::OtherServer { .. }) => {
+            "name another folder with --keep, one for each server"
+        }
         FetchError::Store(StoreError::Io { .. }) => "name another folder with --keep",
         FetchError::NoAnswer { .. } => "what was fetched is kept: the same command goes on from there",
-        FetchError::TooLong { .. } => "what was fetched is kept: the same command goes on from there; ask slower with --rate",
+        FetchError::TooLong { .. } => {
+            "what was fetched is kept: the same command goes on from there; ask slower with --rate"
+        }
     };
     if is_bad { bad_input(error, hint) } else { environment(error, hint) }
 }
@@ -246,7 +260,12 @@ fn no_history(error: HistoryError) -> Failure {
     match error {
         HistoryError::NoAnswer { ref path, error } => {
             let name = path.display().to_string();
-            let problem = unplaced(FileKind::Metrics, 33, &name, format!("this is no answer of a range query: {error}"));
+            let problem = unplaced(
+                FileKind::Metrics,
+                33,
+                &name,
+                format!("this is no answer of a range query: {error}"),
+            );
             let problem = problem.with_hint("save what `/api/v1/query_range` answers, as it is");
             Failure::BadFiles(crate::policy::document::Problems::new(vec![problem], Vec::new()))
         }
@@ -254,9 +273,10 @@ fn no_history(error: HistoryError) -> Failure {
             bad_input(error, "name a folder of what was fetched, or of saved answers of range queries")
         }
         HistoryError::Store(_) => environment(error, "check the folder and its permissions"),
-        HistoryError::Lacking { .. } => {
-            environment(error, "fetch it with --prometheus, and the same --from, --to, --history and --metrics")
-        }
+        HistoryError::Lacking { .. } => environment(
+            error,
+            "fetch it with --prometheus, and the same --from, --to, --history and --metrics",
+        ),
     }
 }
 

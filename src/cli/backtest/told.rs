@@ -78,7 +78,8 @@ fn command(args: &BacktestArgs, span: Span) -> String {
             let _ = folder.as_ref().map(|folder| write!(text, " --recorded {}", folder.display()));
         }
     }
-    let _ = write!(text, " --from {} --to {} --metrics {}", written(span.from), written(span.to), args.metrics);
+    let _ =
+        write!(text, " --from {} --to {} --metrics {}", written(span.from), written(span.to), args.metrics);
     let _ = write!(text, " --history '{}' --watch '{}'", span.history, span.watch);
     for path in &args.deploys {
         let _ = write!(text, " --deploys {}", path.display());
@@ -159,7 +160,9 @@ fn notes(deploy: &PastDeploy, window: Window, coverage: &Coverage) -> Vec<String
         notes.push(deploy.note.clone());
     }
     if coverage.series == 0 {
-        notes.push("no series of it was found: check the names of metrics and labels with --metrics".to_owned());
+        notes.push(
+            "no series of it was found: check the names of metrics and labels with --metrics".to_owned(),
+        );
     } else if coverage.first_seen.is_none() {
         let versions: Vec<&str> = coverage.versions.iter().map(String::as_str).collect();
         notes.push(format!("no sample is of its version; versions that were seen: {}", versions.join(", ")));
@@ -176,7 +179,10 @@ fn notes(deploy: &PastDeploy, window: Window, coverage: &Coverage) -> Vec<String
     notes.extend(gaps("before it", coverage.before));
     notes.extend(gaps("of its version", coverage.after));
     if Millis(deploy.at.0.abs_diff(window.start.0)) < HISTORY_MIN {
-        notes.push(format!("only {} before it are in the range to learn from", Millis(deploy.at.0.abs_diff(window.start.0))));
+        notes.push(format!(
+            "only {} before it are in the range to learn from",
+            Millis(deploy.at.0.abs_diff(window.start.0))
+        ));
     }
     if window.is_cut {
         notes.push(format!("its record ends after {}", Millis(window.end.0.abs_diff(deploy.at.0))));

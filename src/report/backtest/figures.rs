@@ -112,7 +112,10 @@ impl JudgeFigures {
             missed: Share::new(count(KnownOutcome::Bad, Answer::Nothing), all(KnownOutcome::Bad)),
             needless: Share::new(count(KnownOutcome::Good, Answer::RollBack), all(KnownOutcome::Good)),
             needless_calls: count(KnownOutcome::Good, Answer::Call),
-            unknown_rolled_back: Share::new(count(KnownOutcome::Unknown, Answer::RollBack), all(KnownOutcome::Unknown)),
+            unknown_rolled_back: Share::new(
+                count(KnownOutcome::Unknown, Answer::RollBack),
+                all(KnownOutcome::Unknown),
+            ),
             could_not_judge: cells.iter().filter(|(_, cell)| !cell.could_judge).count() as u64,
             delay: quantile(&delays, 0.5),
             harm_minutes: bad().filter_map(|cell| cell.harm_ms).map(|ms| ms as f64 / 60_000.0).sum(),
@@ -146,7 +149,11 @@ pub(super) fn rows(report: &BacktestReport) -> Vec<Vec<String>> {
             of_bad(figures.called.to_string()),
             share(&figures.missed),
             share(&figures.needless),
-            if figures.needless.n > 0 { figures.needless_calls.to_string() } else { words::NOTHING.to_owned() },
+            if figures.needless.n > 0 {
+                figures.needless_calls.to_string()
+            } else {
+                words::NOTHING.to_owned()
+            },
             share(&figures.unknown_rolled_back),
             figures.could_not_judge.to_string(),
             words::quantile(figures.delay, words::seconds),

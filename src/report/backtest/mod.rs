@@ -5,9 +5,9 @@
 mod figures;
 mod markdown;
 mod page;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::path::{Path, PathBuf};
 
@@ -219,7 +219,9 @@ impl BacktestReport {
 
     /// The first judge in a sentence.
     fn headline(&self) -> String {
-        let Some(figures) = self.figures().into_iter().next() else { return "No judge was asked.".to_owned() };
+        let Some(figures) = self.figures().into_iter().next() else {
+            return "No judge was asked.".to_owned();
+        };
         if !self.could_judge() {
             return "No judge could tell anything: the metrics that they need are not there.".to_owned();
         }
@@ -229,7 +231,9 @@ impl BacktestReport {
                 "{judge} would have rolled back {} of {} deploys; how they were is not known.",
                 figures.unknown_rolled_back.k, figures.unknown_rolled_back.n
             ),
-            (0, good) => format!("{judge} would have rolled back {} of {good} good deploys.", figures.needless.k),
+            (0, good) => {
+                format!("{judge} would have rolled back {} of {good} good deploys.", figures.needless.k)
+            }
             (bad, 0) => format!("{judge} would have rolled back {} of {bad} bad deploys.", figures.caught.k),
             (bad, good) => format!(
                 "{judge} would have rolled back {} of {bad} bad deploys, and {} of {good} good ones needlessly.",
@@ -244,7 +248,8 @@ impl BacktestReport {
 /// # Errors
 /// When it cannot be written, or holds something that is no report.
 pub fn write_backtest(dir: &Path, report: &BacktestReport) -> Result<WrittenBacktest, ReportError> {
-    let texts = [(FILE, report.json()?), ("backtest.md", report.markdown()), ("index.html", page::render(report)?)];
+    let texts =
+        [(FILE, report.json()?), ("backtest.md", report.markdown()), ("index.html", page::render(report)?)];
     whole(dir, &texts, |_| Ok(()))?;
     Ok(WrittenBacktest {
         html: dir.join("index.html"),

@@ -99,7 +99,10 @@ fn shown<'a>(deploy: &DeployRow, it: &'a Cell) -> Shown<'a> {
     let way = Way::of(deploy.outcome, it.answer);
     let verdicts = it.verdicts.iter().map(|row| {
         let (from, until) = (Millis(row.from_ms), Millis(row.until_ms));
-        format!("{from} to {until}: {} ({} verdicts, score {:.3} of {:.3})", row.class, row.verdicts, row.score, row.threshold)
+        format!(
+            "{from} to {until}: {} ({} verdicts, score {:.3} of {:.3})",
+            row.class, row.verdicts, row.score, row.threshold
+        )
     });
     Shown {
         tone: way.tone(),

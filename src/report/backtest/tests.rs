@@ -65,7 +65,8 @@ fn every_output_says_that_the_loop_is_open_and_what_is_missing() {
         assert!(text.contains("rolled back 1 of 3 bad deploys, and 1 of 2 good ones"), "{text}");
     }
     assert!(page.contains("&lt;b&gt;") && !page.contains("<b>"), "what others wrote is no markup");
-    let again: BacktestReport = serde_json::from_str(&report.json().expect("it can be written")).expect("it reads");
+    let again: BacktestReport =
+        serde_json::from_str(&report.json().expect("it can be written")).expect("it reads");
     assert_eq!(again, report);
 }
 

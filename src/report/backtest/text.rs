@@ -43,8 +43,12 @@ impl BacktestReport {
         let head = ["deployed", "service", "version", "was"].map(str::to_owned);
         let head: Vec<String> = head.into_iter().chain(self.judges.iter().cloned()).collect();
         let row = |deploy: &DeployRow| {
-            let first =
-                [deploy.at.clone(), deploy.service.clone(), deploy.version.clone(), outcome(deploy.outcome).to_owned()];
+            let first = [
+                deploy.at.clone(),
+                deploy.service.clone(),
+                deploy.version.clone(),
+                outcome(deploy.outcome).to_owned(),
+            ];
             let cells = deploy.cells.iter().map(|it| match Way::of(deploy.outcome, it.answer).word() {
                 "" | "let be" => cell(it),
                 word => format!("{} ({word})", cell(it)),
@@ -65,7 +69,9 @@ impl BacktestReport {
 
     fn verdicts(&self, text: &mut String) {
         for deploy in &self.deploys {
-            for (judge, cell) in self.judges.iter().zip(&deploy.cells).filter(|(_, cell)| !cell.verdicts.is_empty()) {
+            for (judge, cell) in
+                self.judges.iter().zip(&deploy.cells).filter(|(_, cell)| !cell.verdicts.is_empty())
+            {
                 let _ = writeln!(text, "\n{} {} under {judge}:", deploy.service, deploy.version);
                 for row in &cell.verdicts {
                     let (from, until) = (Millis(row.from_ms).to_string(), Millis(row.until_ms).to_string());
@@ -106,7 +112,8 @@ fn table(text: &mut String, rows: &[Vec<String>], indent: usize) {
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in rows {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let cells: Vec<String> =
+            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         let _ = writeln!(text, "{:indent$}{}", "", cells.join("  ").trim_end());
     }
 }
