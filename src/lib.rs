@@ -7,6 +7,7 @@
 
 pub mod cli;
 
+pub use backspin_backtest as backtest;
 pub use backspin_campaign as campaign;
 pub use backspin_chaos as chaos;
 pub use backspin_domain as domain;

@@ -18,13 +18,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("score", &["domain", "record"]),
     ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "plane", "score"]),
     ("chaos", &["domain", "engine", "policy", "scenario", "world", "plane"]),
+    ("backtest", &["domain", "policy", "plane", "mocks", "scenario", "world"]),
     ("report", &["domain", "record", "score"]),
     ("suite", &["domain", "record", "policy", "score", "report"]),
     (
         "cli",
         &[
             "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
-            "campaign", "chaos", "report", "suite",
+            "campaign", "chaos", "backtest", "report", "suite",
         ],
     ),
 ];

@@ -4,6 +4,7 @@
 
 pub mod exit;
 
+mod backtest;
 mod chaos;
 mod ci;
 mod compare;
@@ -65,6 +66,8 @@ enum Verb {
     Job(job::JobArgs),
     /// Show the plan that the engine would make, without carrying it out.
     Plan(plan::PlanArgs),
+    /// Tell what judges would have decided over a history out of a Prometheus, and when.
+    Backtest(Box<backtest::BacktestArgs>),
     /// Feed a record to a fresh engine and compare the decisions, or tell what another policy would have done.
     Replay(replay::ReplayArgs),
     /// Play worlds in which things go wrong by plan, and check what must hold in them all the same.
@@ -121,6 +124,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Merge(args)) => merge::run(&args),
         Some(Verb::Job(args)) => job::run(&args),
         Some(Verb::Plan(args)) => plan::run(&args),
+        Some(Verb::Backtest(args)) => backtest::run(&args),
         Some(Verb::Replay(args)) => replay::run(&args),
         Some(Verb::Chaos(args)) => chaos::run(&args),
         Some(Verb::Compare(args)) => compare::run(&args),

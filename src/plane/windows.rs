@@ -79,7 +79,7 @@ impl SignalWindows {
 
 /// Fills a frame's signals and queries with what the policy's queries answered, in the policy's order; none: the
 /// provider failed. The frame's arms are there already.
-pub(super) fn fill(frame: &mut Frame, answers: impl Iterator<Item = (Asks, Option<Value>)>) {
+pub fn fill(frame: &mut Frame, answers: impl Iterator<Item = (Asks, Option<Value>)>) {
     let arms = [&frame.candidate, &frame.baseline, &frame.stable];
     let observed = arms.into_iter().flatten().map(|arm| arm.requests).sum();
     frame.queries.clear();

@@ -14,6 +14,10 @@ pub enum FileKind {
     Recorded,
     /// A suite of what must hold in continuous integration: `C`.
     Suite,
+    /// Which metrics of a service mean what: `M`.
+    Metrics,
+    /// A list of deploys: `D`.
+    Deploys,
 }
 
 /// A stable code, such as `P014`. Below 30 the number means the same in every kind of file.
@@ -32,6 +36,8 @@ impl fmt::Display for Code {
             FileKind::Scenario => 'S',
             FileKind::Recorded => 'R',
             FileKind::Suite => 'C',
+            FileKind::Metrics => 'M',
+            FileKind::Deploys => 'D',
         };
         write!(f, "{letter}{:03}", self.number)
     }
