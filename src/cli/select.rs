@@ -40,7 +40,7 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_name = "FILE", env = "BACKSPIN_POLICY")]
     policy: Option<PathBuf>,
     /// Judges to play, the first of which decides expectations and exit code; by default the policy's own,
-    /// and `e_detector`, `weighted` and `flagger` beside it. `backspin run --judge x` names all others.
+    /// and `e_detector`, `weighted` and `flagger` beside it. All sixteen are in the handbook, under judges.
     #[arg(long = "judge", value_name = "NAME")]
     judges: Vec<JudgeName>,
 }
