@@ -39,8 +39,8 @@ pub(super) struct PolicyArgs {
     /// The policy file; by default the shipped one (`backspin policy show`).
     #[arg(long, value_name = "FILE", env = "BACKSPIN_POLICY")]
     policy: Option<PathBuf>,
-    /// Judges to play, the first of which decides expectations and exit code; by default the policy's own and all
-    /// others beside it.
+    /// Judges to play, the first of which decides expectations and exit code; by default the policy's own,
+    /// and `e_detector`, `weighted` and `flagger` beside it. All sixteen are in the handbook, under judges.
     #[arg(long = "judge", value_name = "NAME")]
     judges: Vec<JudgeName>,
 }
@@ -67,7 +67,7 @@ impl PolicyArgs {
         let mut judges = self.judges.clone();
         if judges.is_empty() {
             judges.push(JudgeName::of(&own.judge));
-            judges.extend(JudgeName::ALL);
+            judges.extend(JudgeName::BESIDE);
         }
         let mut policies: Vec<Policy> = Vec::new();
         for judge in judges {
