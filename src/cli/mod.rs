@@ -8,6 +8,7 @@ mod chaos;
 mod diagnose;
 mod explain;
 mod explain_text;
+mod import;
 mod plan;
 mod policy;
 mod progress;

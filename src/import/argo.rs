@@ -66,8 +66,9 @@ impl<'a> Objects<'a> {
         true
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rollouts.is_empty() && self.templates.is_empty() && self.runs.is_empty()
+    /// The first object, if there is one.
+    pub(crate) fn first(&self) -> Option<At<'a>> {
+        self.rollouts.iter().chain(&self.templates).chain(&self.runs).next().copied()
     }
 
     /// All metrics that are asked for.

@@ -63,8 +63,9 @@ impl<'a> Objects<'a> {
         true
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.canaries.is_empty() && self.templates.is_empty()
+    /// The first object, if there is one.
+    pub(crate) fn first(&self) -> Option<At<'a>> {
+        self.canaries.iter().chain(&self.templates).next().copied()
     }
 
     /// The analyses of all canaries. Templates without a canary become signals that are shown and judged by nothing.

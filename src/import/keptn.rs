@@ -67,6 +67,8 @@ pub(crate) struct Definition<'a> {
     pub(crate) objectives: Vec<Objective<'a>>,
     pub(crate) pass_percent: f64,
     pub(crate) warning_percent: f64,
+    /// Whether every objective must be kept, as in an evaluation.
+    pub(crate) is_evaluation: bool,
 }
 
 /// The objects of Keptn in all files.
@@ -93,8 +95,9 @@ impl<'a> Objects<'a> {
         true
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.definitions.is_empty() && self.evaluations.is_empty() && self.values.is_empty() && self.analyses.is_empty()
+    /// The first object, if there is one.
+    pub(crate) fn first(&self) -> Option<At<'a>> {
+        self.definitions.iter().chain(&self.evaluations).chain(&self.values).chain(&self.analyses).next().copied()
     }
 
     /// All definitions. Values that no objective asks become signals that are shown and judged by nothing.
@@ -161,6 +164,7 @@ impl<'a> Objects<'a> {
             objectives,
             pass_percent: score("passPercentage").unwrap_or(100.0),
             warning_percent: score("warningPercentage").unwrap_or(0.0),
+            is_evaluation: false,
         })
     }
 
@@ -187,7 +191,14 @@ impl<'a> Objects<'a> {
             let name = wanted.to_owned();
             objectives.push(Objective { at, name, signal, query, failure, warning: None, weight: 1.0, key: true });
         }
-        Some(Definition { at: spec, name, objectives, pass_percent: 100.0, warning_percent: 100.0 })
+        Some(Definition {
+            at: spec,
+            name,
+            objectives,
+            pass_percent: 100.0,
+            warning_percent: 100.0,
+            is_evaluation: true,
+        })
     }
 
     fn asked(

@@ -20,12 +20,15 @@ mod finding;
 mod flagger;
 mod kayenta;
 mod keptn;
+mod map;
 mod policy;
 mod promql;
 mod pyrra;
 mod rules;
 mod scale;
 mod sloth;
+#[cfg(test)]
+mod survey;
 mod template;
 mod tree;
 
@@ -56,6 +59,8 @@ pub struct Import {
     pub findings: Vec<Finding>,
     /// Queries that were read, carried or not.
     pub queries: usize,
+    /// What is to be known of the whole.
+    pub notes: Vec<String>,
 }
 
 impl Import {
@@ -108,18 +113,19 @@ impl<'a> Contents<'a> {
         }
     }
 
-    /// Tools whose objects are here, by name.
-    fn tools(&self) -> Vec<&'static str> {
-        let alerts = !(self.groups.is_empty() && self.sloth.is_empty() && self.openslo.is_empty() && self.pyrra.is_empty());
+    /// Tools whose objects are here, by name, each with its first object.
+    fn tools(&self) -> Vec<(&'static str, At<'a>)> {
+        let alerts = [&self.groups, &self.sloth, &self.openslo, &self.pyrra];
+        let alerts = alerts.into_iter().find_map(|list| list.first().copied());
         [
-            (!self.argo.is_empty(), "Argo Rollouts"),
-            (!self.flagger.is_empty(), "Flagger"),
-            (!self.kayenta.is_empty(), "Kayenta"),
-            (!self.keptn.is_empty(), "Keptn"),
-            (alerts, "alerts and objectives"),
+            (map::ARGO, self.argo.first()),
+            (map::FLAGGER, self.flagger.first()),
+            (map::KAYENTA, self.kayenta.first().copied()),
+            (map::KEPTN, self.keptn.first()),
+            (map::ALERTS, alerts),
         ]
         .into_iter()
-        .filter_map(|(is_here, name)| is_here.then_some(name))
+        .filter_map(|(name, first)| Some((name, first?)))
         .collect()
     }
 }
@@ -137,11 +143,50 @@ pub fn import(sources: &[Source], options: &Options) -> Import {
             contents.take(&mut building, At { file, node }, 0);
         }
     }
-    let judge = policy::judge(&mut building, &contents);
-    let policy = policy::written(&mut building, judge);
+    let judge = map::judge(&mut building, &contents);
+    let policy = policy::written(&building, judge.as_ref()).unwrap_or_else(|problems| {
+        // What the policy's loader refuses was not seen above. Said of the first file, since the policy has no place in it.
+        for (problem, file) in problems.list.iter().zip(files.iter().cycle()) {
+            building.findings.at_byte(Fate::Lost, file, 0, "the policy", problem.message.as_str());
+        }
+        None
+    });
+    let notes = notes(&building);
     let mut findings = building.findings.0;
     let order = |name: &str| sources.iter().position(|source| source.name == name);
     findings.sort_by(|a, b| (order(&a.file), a.line, a.column, a).cmp(&(order(&b.file), b.line, b.column, b)));
     findings.dedup();
-    Import { policy, findings, queries: building.queries }
+    Import { policy, findings, queries: building.queries, notes }
+}
+
+/// Signals that are named in a note at most.
+const NAMED_MAX: usize = 3;
+
+fn notes(building: &Building<'_>) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    let unanswered = &building.unanswered;
+    if !unanswered.is_empty() {
+        let mut reasons: Vec<&str> = unanswered.iter().map(|(_, why)| why.as_str()).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        let more = reasons.len().saturating_sub(NAMED_MAX);
+        let more = if more > 0 { format!("; and {more} more reasons") } else { String::new() };
+        notes.push(format!(
+            "of {} signals, {} find nothing in a simulated world, only in a Prometheus that has these series: {}{more}",
+            building.custom.len(),
+            unanswered.len(),
+            reasons[..reasons.len().min(NAMED_MAX)].join("; "),
+        ));
+    }
+    for (label, value) in building.maps_unused() {
+        notes.push(format!("`--map {label}={value}` fits no condition of any query"));
+    }
+    notes
+}
+
+/// Whether a text is a policy of ours rather than a file of another tool.
+pub fn is_ours(source: &Source) -> bool {
+    let file = File::read(source);
+    let version = |node| At { file: &file, node }.get("version");
+    file.documents.len() <= 1 && file.documents.iter().all(|node| version(node).is_none_or(|v| v.text().is_none()) && At { file: &file, node }.get("apiVersion").is_none() && At { file: &file, node }.get("groups").is_none() && !kayenta::is_config(At { file: &file, node }))
 }

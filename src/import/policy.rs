@@ -3,53 +3,38 @@
 use serde::Serialize;
 
 use super::building::Building;
-use super::{Contents, alarms, kayenta, pyrra, rules, sloth};
-use backspin_policy::file::{CustomEntry, JudgeEntry};
+use backspin_engine::settings::MissingAction;
+use backspin_policy::document::{FileKind, Problems, Source};
+use backspin_policy::file::{AttributionEntry, CustomEntry, JudgeEntry, MissingDataEntry};
 
 /// What is written of a policy: what differs from the defaults.
 #[derive(Serialize)]
 struct Written<'a> {
     version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    judge: Option<JudgeEntry>,
+    judge: Option<&'a JudgeEntry>,
+    /// No other tool tells a cause outside the deploy, or knows a rule for missing data beside its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attribution: Option<AttributionEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing_data: Option<MissingDataEntry>,
     #[serde(skip_serializing_if = "<[CustomEntry]>::is_empty")]
     custom: &'a [CustomEntry],
 }
 
-/// The judge that the files come to.
-pub(super) fn judge(building: &mut Building<'_>, contents: &Contents<'_>) -> Option<JudgeEntry> {
-    let _ = contents.tools();
-    let _ = contents.argo.metrics(building);
-    let _ = contents.flagger.analyses(building);
-    let _ = contents.keptn.read(building);
-    for root in &contents.kayenta {
-        let _ = kayenta::read(building, *root);
-    }
-    let mut found = rules::Rules::default();
-    for spec in &contents.groups {
-        rules::read(building, *spec, &mut found);
-    }
-    rules::link(building, &mut found);
-    for spec in &contents.sloth {
-        sloth::read(building, *spec, &mut found.alerts);
-    }
-    for root in &contents.openslo {
-        sloth::read_openslo(building, *root, &mut found.alerts);
-    }
-    for root in &contents.pyrra {
-        pyrra::read(building, *root, &mut found.alerts);
-    }
-    for alert in found.alerts {
-        let _ = alarms::asked(building, alert);
-    }
-    None
-}
-
-/// The policy's file.
-pub(super) fn written(building: &mut Building<'_>, judge: Option<JudgeEntry>) -> Option<String> {
+/// The policy's file, which its own loader takes; nothing if there is nothing to judge or to show.
+pub(super) fn written(building: &Building<'_>, judge: Option<&JudgeEntry>) -> Result<Option<String>, Problems> {
     if judge.is_none() && building.custom.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let file = Written { version: 1, judge, custom: &building.custom };
-    Some(serde_saphyr::to_string(&file).expect("a policy file has nothing that YAML cannot say"))
+    let file = Written {
+        version: 1,
+        judge,
+        attribution: judge.map(|_| AttributionEntry::Off),
+        missing_data: judge.map(|_| MissingDataEntry { then: MissingAction::Ignore, ..Default::default() }),
+        custom: &building.custom,
+    };
+    let text = serde_saphyr::to_string(&file).expect("a policy file has nothing that YAML cannot say");
+    backspin_policy::parse(&Source::new(FileKind::Policy, "the imported policy", text.as_str()))?;
+    Ok(Some(text))
 }
