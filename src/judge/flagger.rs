@@ -30,6 +30,7 @@ use backspin_domain::time::{Millis, MonoTime};
 use backspin_domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
 
 use super::inputs::{InputsSeen, fresh};
+use super::metric::{Reads, check_each, check_names};
 use super::{Judge, Need, Needs, ParamError, check_range, words};
 
 /// A canary's analysis as in its manifest.
@@ -46,6 +47,36 @@ pub struct Params {
     pub latency_p99_max_ms: f64,
     /// How far back metrics look, milliseconds, `1000..=900000`; default 60000 (`1m`). At least the last frame.
     pub window_ms: u64,
+    /// The checks of a tick, in this order, instead of the two built-in ones above. Default none: the built-in ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+}
+
+/// One check of a canary's analysis: a range that a metric must be in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// Its name.
+    pub name: String,
+    /// What it measures.
+    pub reads: Reads,
+    /// A value below it fails. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// A value above it fails. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+impl Metric {
+    fn check(&self) -> Result<(), ParamError> {
+        self.reads.check().map_err(|error| error.within("reads"))?;
+        match (self.min, self.max) {
+            (None, None) => Err(ParamError::Lacks { name: "min", why: "a check needs `min`, `max` or both" }),
+            (Some(min), Some(max)) => check_range("max", max, min, f64::MAX),
+            (Some(_), None) | (None, Some(_)) => Ok(()),
+        }
+    }
 }
 
 impl Default for Params {
@@ -56,6 +87,7 @@ impl Default for Params {
             success_ratio_min: 0.99,
             latency_p99_max_ms: 500.0,
             window_ms: 60_000,
+            metrics: Vec::new(),
         }
     }
 }
@@ -67,7 +99,11 @@ impl Params {
         check_range("failed_checks_max", f64::from(self.failed_checks_max), 1.0, 1000.0)?;
         check_range("success_ratio_min", self.success_ratio_min, 0.0, 1.0)?;
         check_range("latency_p99_max_ms", self.latency_p99_max_ms, 0.0, 600_000.0)?;
-        check_range("window_ms", self.window_ms as f64, 1000.0, 900_000.0)
+        check_range("window_ms", self.window_ms as f64, 1000.0, 900_000.0)?;
+        if !self.metrics.is_empty() {
+            check_names("metrics", self.metrics.iter().map(|metric| metric.name.as_str()))?;
+        }
+        check_each("metrics", &self.metrics, Metric::check)
     }
 }
 

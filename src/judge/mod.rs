@@ -4,9 +4,16 @@
 //! inconclusive without them; it never takes a missing value for a healthy one unless, as the reference judge,
 //! it is defined to. It allocates when it is built and when evidence is asked for, never per frame.
 
+pub mod alarm;
+pub mod argo;
+pub mod burnrate;
 pub mod e_detector;
+pub mod expr;
 pub mod flagger;
 mod inputs;
+pub mod kayenta;
+pub mod keptn;
+pub mod metric;
 pub mod weighted;
 mod words;
 
@@ -79,9 +86,62 @@ impl JudgeParams {
     }
 }
 
+/// A step on the way to a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A field of this name.
+    Field(&'static str),
+    /// An item of a list.
+    Item(usize),
+}
+
+impl From<&'static str> for Place {
+    fn from(field: &'static str) -> Self {
+        Self::Field(field)
+    }
+}
+
 /// Why a judge's parameters are refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum ParamError {
+    /// Something inside a field or a list.
+    #[error("{error}")]
+    Within {
+        /// Where.
+        place: Place,
+        /// What.
+        error: Box<ParamError>,
+    },
+    /// A condition that is none.
+    #[error("condition: {error}")]
+    Condition {
+        /// The field.
+        name: &'static str,
+        /// What, and where in the text.
+        error: expr::ExprError,
+    },
+    /// A query that the policy has no signal for.
+    #[error("the policy has no signal `{query}` of its own; {}", known_words(.known))]
+    UnknownQuery {
+        /// The name that was found.
+        query: String,
+        /// Those it has.
+        known: Vec<String>,
+    },
+    /// A name that something before it has.
+    #[error("there is already a `{name}`")]
+    SameName {
+        /// The name.
+        name: String,
+    },
+    /// A field without which another has no meaning.
+    #[error("`{name}` must be given: {why}")]
+    Lacks {
+        /// The field.
+        name: &'static str,
+        /// What for.
+        why: &'static str,
+    },
     /// A number outside its range, or not a number.
     #[error("`{name}` must be between {min} and {max}, got {got}")]
     OutOfRange {
@@ -94,6 +154,48 @@ pub enum ParamError {
         /// Greatest allowed.
         max: f64,
     },
+}
+
+impl ParamError {
+    /// The same, inside a field or an item.
+    pub(crate) fn within(self, place: impl Into<Place>) -> Self {
+        Self::Within { place: place.into(), error: Box::new(self) }
+    }
+
+    /// The way from the judge's parameters to what is refused.
+    pub fn path(&self) -> Vec<Place> {
+        let mut path = Vec::new();
+        let mut error = self;
+        while let Self::Within { place, error: inner } = error {
+            path.push(*place);
+            error = inner;
+        }
+        match error {
+            Self::OutOfRange { name, .. } | Self::Condition { name, .. } => path.push(Place::Field(name)),
+            // What lacks a field is pointed at as a whole.
+            Self::Within { .. } | Self::UnknownQuery { .. } | Self::SameName { .. } | Self::Lacks { .. } => {}
+        }
+        path
+    }
+
+    /// What is refused, without the way to it.
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Within { error, .. } => error.cause(),
+            Self::OutOfRange { .. }
+            | Self::Condition { .. }
+            | Self::UnknownQuery { .. }
+            | Self::SameName { .. }
+            | Self::Lacks { .. } => self,
+        }
+    }
+}
+
+fn known_words(known: &[String]) -> String {
+    if known.is_empty() {
+        return "it has none (`custom`)".to_owned();
+    }
+    format!("it has `{}`", known.join("`, `"))
 }
 
 /// Refuses `got` outside `min..=max`; NaN is outside.

@@ -1,0 +1,4 @@
+//! `alarm`.
+mod params;
+
+pub use params::{Alarm, AtStart, Comparison, Missing, Params};

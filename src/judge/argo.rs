@@ -1,0 +1,4 @@
+//! `argo`.
+mod params;
+
+pub use params::{Metric, Params, ResultKind};

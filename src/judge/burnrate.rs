@@ -1,0 +1,4 @@
+//! `burnrate`.
+mod params;
+
+pub use params::{Params, Rule, Severity, Windows};

@@ -1,0 +1,4 @@
+//! `kayenta`.
+mod params;
+
+pub use params::{Direction, EffectSize, GroupWeight, Metric, NanStrategy, Outliers, Params};

@@ -1,0 +1,4 @@
+//! `keptn`.
+mod params;
+
+pub use params::{Criterion, Objective, Params, Range};
