@@ -16,6 +16,8 @@
 mod alarms;
 mod argo;
 mod building;
+#[cfg(test)]
+mod cases;
 mod finding;
 mod flagger;
 mod kayenta;
@@ -30,6 +32,8 @@ mod sloth;
 #[cfg(test)]
 mod survey;
 mod template;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::BTreeMap;
