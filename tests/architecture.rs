@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["domain", "judge"]),
     ("record", &["domain"]),
     ("policy", &["domain", "judge", "engine", "mocks"]),
+    ("import", &["domain", "judge", "engine", "policy", "mocks"]),
     ("scenario", &["domain", "policy"]),
     ("platform", &["domain"]),
     ("world", &["domain", "platform", "scenario", "mocks"]),
@@ -22,8 +23,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
-            "campaign", "chaos", "report",
+            "domain", "judge", "engine", "record", "policy", "import", "scenario", "world", "plane",
+            "score", "campaign", "chaos", "report",
         ],
     ),
 ];
