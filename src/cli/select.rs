@@ -40,8 +40,8 @@ pub(super) struct PolicyArgs {
     /// The policy file; by default the shipped one (`backspin policy show`).
     #[arg(long, value_name = "FILE", env = "BACKSPIN_POLICY")]
     policy: Option<PathBuf>,
-    /// Judges to play, the first of which decides expectations and exit code; by default the policy's own and all
-    /// others beside it. A file, of another policy or of another tool, plays its judge with its queries; if only files are
+    /// Judges to play, the first of which decides expectations and exit code; by default the policy's own,
+    /// and `e_detector`, `weighted` and `flagger` beside it. `backspin run --judge x` names all others. A file, of another policy or of another tool, plays its judge with its queries; if only files are
     /// named, the policy's own judge plays first and theirs beside it.
     #[arg(long = "judge", value_name = "NAME|FILE")]
     judges: Vec<JudgeChoice>,
@@ -101,7 +101,7 @@ impl PolicyArgs {
             judges.insert(0, JudgeChoice::Named(own_name));
         }
         if self.judges.is_empty() {
-            judges.extend(JudgeName::ALL.map(JudgeChoice::Named));
+            judges.extend(JudgeName::BESIDE.map(JudgeChoice::Named));
         }
         let mut policies: Vec<Policy> = Vec::new();
         for judge in &judges {

@@ -5,15 +5,14 @@ use serde::Serialize;
 use super::building::Building;
 use backspin_engine::settings::MissingAction;
 use backspin_policy::document::{FileKind, Problems, Source};
-use backspin_judge::{alarm, argo, flagger, kayenta, keptn};
-use backspin_policy::file::{AttributionEntry, CustomEntry, MissingDataEntry};
+use backspin_policy::file::{AttributionEntry, CustomEntry, JudgeEntry, MissingDataEntry};
 
 /// What is written of a policy: what differs from the defaults.
 #[derive(Serialize)]
 struct Written<'a> {
     version: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    judge: Option<&'a Judge>,
+    judge: Option<&'a JudgeEntry>,
     /// No other tool tells a cause outside the deploy, or knows a rule for missing data beside its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     attribution: Option<AttributionEntry>,
@@ -23,19 +22,8 @@ struct Written<'a> {
     custom: &'a [CustomEntry],
 }
 
-/// A judge of a tool, as a policy's file names it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Judge {
-    Argo(argo::Params),
-    Flagger(flagger::Params),
-    Kayenta(kayenta::Params),
-    Keptn(keptn::Params),
-    Alarm(alarm::Params),
-}
-
 /// The policy's file, which its own loader takes; nothing if there is nothing to judge or to show.
-pub(super) fn written(building: &Building<'_>, judge: Option<&Judge>) -> Result<Option<String>, Problems> {
+pub(super) fn written(building: &Building<'_>, judge: Option<&JudgeEntry>) -> Result<Option<String>, Problems> {
     if judge.is_none() && building.custom.is_empty() {
         return Ok(None);
     }
@@ -47,8 +35,6 @@ pub(super) fn written(building: &Building<'_>, judge: Option<&Judge>) -> Result<
         custom: &building.custom,
     };
     let text = serde_saphyr::to_string(&file).expect("a policy file has nothing that YAML cannot say");
-    let without = Written { judge: None, ..file };
-    let without = serde_saphyr::to_string(&without).expect("a policy file has nothing that YAML cannot say");
-    backspin_policy::parse(&Source::new(FileKind::Policy, "the imported policy", without.as_str()))?;
+    backspin_policy::parse(&Source::new(FileKind::Policy, "the imported policy", text.as_str()))?;
     Ok(Some(text))
 }

@@ -6,20 +6,33 @@
 
 pub mod alarm;
 pub mod argo;
+pub mod bocpd;
+pub mod breaker;
 pub mod burnrate;
+pub mod cusum;
 pub mod e_detector;
 pub mod expr;
 pub mod flagger;
+pub mod glr;
 mod inputs;
 pub mod kayenta;
 pub mod keptn;
+pub mod mann_whitney;
 pub mod metric;
+pub mod n_of_m;
+mod normal;
+mod params;
+pub mod robust_z;
+pub mod sequential;
+mod standard;
 pub mod weighted;
 mod words;
 
 use backspin_domain::frame::Frame;
-use backspin_domain::signal::{CustomSignal, SignalKind};
+use backspin_domain::signal::SignalKind;
 use backspin_domain::verdict::{Evidence, Verdict};
+
+pub use params::JudgeParams;
 
 /// One input that a judge may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +43,10 @@ pub enum Need {
     ErrorCounts,
     /// Response times counted per arm, in buckets.
     LatencyBuckets,
+    /// The candidate's pods, how many there are and should be.
+    Pods,
+    /// What its own metrics read, which its parameters say; what to do without is its own rule.
+    Own,
 }
 
 /// What a judge needs: it is inconclusive unless, for at least one row, every input of that row is there.
@@ -52,38 +69,6 @@ pub trait Judge: Send {
 
     /// Why it answered the last observed frame so. Called rarely; may allocate.
     fn evidence(&self, frame: &Frame) -> Evidence;
-}
-
-/// Which judge, with its parameters.
-#[derive(Clone, Debug, PartialEq)]
-pub enum JudgeParams {
-    /// The reference judge, as poor as it was specified: see [`weighted`].
-    Weighted(weighted::Params),
-    /// Flagger's cumulative failed checks: see [`flagger`].
-    Flagger(flagger::Params),
-    /// The default, anytime-valid comparison with the control: see [`e_detector`].
-    EDetector(e_detector::Params),
-}
-
-impl JudgeParams {
-    /// Refuses parameters outside their ranges.
-    pub fn check(&self) -> Result<(), ParamError> {
-        match self {
-            Self::Weighted(params) => params.check(),
-            Self::Flagger(params) => params.check(),
-            Self::EDetector(params) => params.check(),
-        }
-    }
-
-    /// Builds the judge. `custom` are the policy's own signals, in the order of `Frame::queries`; only the
-    /// weighted judge takes them. The parameters must have passed [`JudgeParams::check`].
-    pub fn build(&self, custom: &[CustomSignal]) -> Box<dyn Judge> {
-        match self {
-            Self::Weighted(params) => Box::new(weighted::Weighted::new(params, custom)),
-            Self::Flagger(params) => Box::new(flagger::Flagger::new(params)),
-            Self::EDetector(params) => Box::new(e_detector::EDetector::new(params)),
-        }
-    }
 }
 
 /// A step on the way to a parameter.
@@ -210,17 +195,19 @@ mod tests {
 
     #[test]
     fn every_judge_has_valid_defaults_and_is_inconclusive_about_nothing() {
-        for (params, name) in [
-            (JudgeParams::Weighted(weighted::Params::default()), "weighted"),
-            (JudgeParams::Flagger(flagger::Params::default()), "flagger"),
-            (JudgeParams::EDetector(e_detector::Params::default()), "e_detector"),
-        ] {
+        let mut names = Vec::new();
+        for params in JudgeParams::defaults() {
             assert_eq!(params.check(), Ok(()));
+            assert_eq!(params.check_queries(&[]), Ok(()));
             let mut judge = params.build(&[]);
-            assert_eq!(judge.name(), name);
+            assert_eq!(judge.name(), params.name());
             assert!(!judge.needs().is_empty());
-            assert_eq!(judge.observe(&Frame::default()).class, VerdictClass::Inconclusive, "{name}");
+            assert_eq!(judge.observe(&Frame::default()).class, VerdictClass::Inconclusive, "{}", params.name());
+            names.push(params.name());
         }
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), JudgeParams::defaults().len());
     }
 
     #[test]

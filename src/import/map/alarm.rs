@@ -6,13 +6,13 @@ use crate::promql::{bare, split};
 use crate::scale::{Limit, doubt, scale};
 use backspin_judge::alarm::{Alarm, Comparison, Missing, Params};
 use backspin_judge::metric::{METRICS_MAX, Reads};
-use crate::policy::Judge;
+use backspin_policy::file::JudgeEntry;
 
 /// Most datapoints that an alarm looks at.
 const DATAPOINTS_MAX: u64 = 1000;
 
 /// The alerts that page; if none does, all.
-pub(super) fn judge(building: &mut Building<'_>, asked: &[Asked<'_>]) -> Option<Judge> {
+pub(super) fn judge(building: &mut Building<'_>, asked: &[Asked<'_>]) -> Option<JudgeEntry> {
     let some_page = asked.iter().any(|asked| asked.alert.calls == Calls::Page);
     let mut alarms: Vec<Alarm> = Vec::new();
     for Asked { alert, signal } in asked {
@@ -55,7 +55,7 @@ pub(super) fn judge(building: &mut Building<'_>, asked: &[Asked<'_>]) -> Option<
     let shortest = alarms.iter().map(|alarm| alarm.period_ms).min()?;
     let poll_ms = shortest.min(3_600_000);
     // A rule that cannot be evaluated does not fire.
-    Some(Judge::Alarm(Params { alarms, poll_ms, ignore_poll_failure: true, ..Params::default() }))
+    Some(JudgeEntry::Alarm(Params { alarms, poll_ms, ignore_poll_failure: true, ..Params::default() }))
 }
 
 /// Looks at a comparison of a query with a number.

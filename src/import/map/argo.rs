@@ -7,12 +7,12 @@ use crate::tree::At;
 use backspin_judge::argo::{Metric as Judged, Params};
 use backspin_judge::expr::{Expr, Value};
 use backspin_judge::metric::Reads;
-use crate::policy::Judge;
+use backspin_policy::file::JudgeEntry;
 
 /// The judge of all metrics; none if there are none.
-pub(super) fn judge(building: &mut Building<'_>, metrics: Vec<Metric<'_>>) -> Option<Judge> {
+pub(super) fn judge(building: &mut Building<'_>, metrics: Vec<Metric<'_>>) -> Option<JudgeEntry> {
     let metrics: Vec<Judged> = metrics.into_iter().filter_map(|metric| judged(building, metric)).collect();
-    (!metrics.is_empty()).then(|| Judge::Argo(Params { metrics }))
+    (!metrics.is_empty()).then(|| JudgeEntry::Argo(Params { metrics }))
 }
 
 fn judged(building: &mut Building<'_>, metric: Metric<'_>) -> Option<Judged> {

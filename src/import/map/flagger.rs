@@ -5,13 +5,13 @@ use crate::flagger::{Analysis, Metric, Source};
 use crate::scale::{Limit, Scale, doubt, scale};
 use backspin_judge::flagger::{Metric as Judged, Params};
 use backspin_judge::metric::{Arm, LatencyOver, Over, Reads};
-use crate::policy::Judge;
+use backspin_policy::file::JudgeEntry;
 
 /// Flagger asks no more often, milliseconds.
 const FLOOR_MS: u64 = 10_000;
 
 /// The judge of the first canary; none if it checks nothing.
-pub(super) fn judge(building: &mut Building<'_>, analyses: Vec<Analysis<'_>>) -> Option<Judge> {
+pub(super) fn judge(building: &mut Building<'_>, analyses: Vec<Analysis<'_>>) -> Option<JudgeEntry> {
     let mut analyses = analyses.into_iter();
     let analysis = analyses.next()?;
     let label = format!("canary `{}`", analysis.name);
@@ -49,7 +49,7 @@ pub(super) fn judge(building: &mut Building<'_>, analyses: Vec<Analysis<'_>>) ->
         building.findings.doubtful(analysis.at, &label, why);
     }
     building.findings.carried(analysis.at, &label, format!("every {} s, {} failed checks roll back", analysis.interval_ms / 1000, analysis.threshold));
-    Some(Judge::Flagger(Params {
+    Some(JudgeEntry::Flagger(Params {
         interval_ms: analysis.interval_ms.max(FLOOR_MS),
         failed_checks_max: analysis.threshold.clamp(1, 1000),
         metrics,

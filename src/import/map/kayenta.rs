@@ -4,10 +4,10 @@ use crate::building::Building;
 use crate::kayenta::{Config, Metric};
 use backspin_judge::kayenta::{Direction, EffectSize, GroupWeight, Metric as Judged, NanStrategy, Outliers, Params};
 use backspin_judge::metric::Reads;
-use crate::policy::Judge;
+use backspin_policy::file::JudgeEntry;
 
 /// The judge of the first configuration; none if nothing of it is compared.
-pub(super) fn judge(building: &mut Building<'_>, configs: Vec<Config<'_>>) -> Option<Judge> {
+pub(super) fn judge(building: &mut Building<'_>, configs: Vec<Config<'_>>) -> Option<JudgeEntry> {
     let mut configs = configs.into_iter();
     let config = configs.next()?;
     for other in configs {
@@ -39,7 +39,7 @@ pub(super) fn judge(building: &mut Building<'_>, configs: Vec<Config<'_>>) -> Op
     building.findings.changed(config.at, "stage", why);
     building.findings.carried(config.at, "score thresholds", format!("passes from {pass}, marginal from {marginal}"));
     let groups = config.weights.into_iter().map(|(name, weight)| GroupWeight { name, weight }).collect();
-    Some(Judge::Kayenta(Params { metrics, groups, pass, marginal, ..defaults }))
+    Some(JudgeEntry::Kayenta(Params { metrics, groups, pass, marginal, ..defaults }))
 }
 
 fn judged(building: &mut Building<'_>, metric: &Metric<'_>) -> Judged {

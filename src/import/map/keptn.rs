@@ -5,10 +5,10 @@ use crate::keptn::{Criterion, Definition, Objective};
 use crate::scale::{Limit, doubt, scale};
 use backspin_judge::keptn::{Criterion as Judged, Objective as JudgedObjective, Params, Range};
 use backspin_judge::metric::Reads;
-use crate::policy::Judge;
+use backspin_policy::file::JudgeEntry;
 
 /// The judge of the first definition; evaluations are one together, as each must pass.
-pub(super) fn judge(building: &mut Building<'_>, definitions: Vec<Definition<'_>>) -> Option<Judge> {
+pub(super) fn judge(building: &mut Building<'_>, definitions: Vec<Definition<'_>>) -> Option<JudgeEntry> {
     let mut definitions = definitions.into_iter().filter(|definition| !definition.objectives.is_empty());
     let mut first = definitions.next()?;
     for other in definitions {
@@ -42,7 +42,7 @@ pub(super) fn judge(building: &mut Building<'_>, definitions: Vec<Definition<'_>
         building.findings.doubtful(first.at, &label, "all weights are 0: it never passes");
     }
     building.findings.carried(first.at, &label, format!("passes from {pass} %, warns from {warning} %"));
-    Some(Judge::Keptn(Params { objectives, pass_percentage: pass, warning_percentage: warning, ..Params::default() }))
+    Some(JudgeEntry::Keptn(Params { objectives, pass_percentage: pass, warning_percentage: warning, ..Params::default() }))
 }
 
 fn judged(building: &mut Building<'_>, objective: &Objective<'_>) -> Option<JudgedObjective> {

@@ -8,10 +8,10 @@ mod keptn;
 
 use super::building::Building;
 use super::{Contents, alarms, kayenta as canary, pyrra, rules, sloth};
-use crate::policy::Judge;
+use backspin_policy::file::JudgeEntry;
 
 /// The judge that files come to. A policy has one: of several tools the first is carried.
-pub(super) fn judge(building: &mut Building<'_>, contents: &Contents<'_>) -> Option<Judge> {
+pub(super) fn judge(building: &mut Building<'_>, contents: &Contents<'_>) -> Option<JudgeEntry> {
     let tools = contents.tools();
     if let [first, others @ ..] = &tools[..]
         && !others.is_empty()
@@ -50,7 +50,7 @@ pub(super) const KEPTN: &str = "Keptn";
 /// Prometheus rules, Sloth, OpenSLO and Pyrra.
 pub(super) const ALERTS: &str = "alerts and objectives";
 
-fn alerts(building: &mut Building<'_>, contents: &Contents<'_>) -> Option<Judge> {
+fn alerts(building: &mut Building<'_>, contents: &Contents<'_>) -> Option<JudgeEntry> {
     let mut found = rules::Rules::default();
     for spec in &contents.groups {
         rules::read(building, *spec, &mut found);

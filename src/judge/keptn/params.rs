@@ -17,7 +17,7 @@ pub struct Params {
     pub pass_percentage: f64,
     /// Percent from which it warns, `0..=100`; default 75.
     pub warning_percentage: f64,
-    /// Between two analyses, milliseconds, `1000..=86400000`; default 60000. Keptn runs one when it is asked to.
+    /// Between two analyses, milliseconds, `1000..=86400000`; default 300000. Keptn runs one when it is asked to.
     pub interval_ms: u64,
 }
 
@@ -109,7 +109,7 @@ impl Default for Params {
             ],
             pass_percentage: 90.0,
             warning_percentage: 75.0,
-            interval_ms: 60_000,
+            interval_ms: 300_000,
         }
     }
 }

@@ -324,7 +324,7 @@ mod tests {
     #[test]
     fn a_window_holds_the_frames_later_than_its_length_ago() {
         let frames: Vec<Frame> =
-            (0..8).map(|i| frame(i * 15, Some(arm(100, u32::try_from(i).expect("small"))))).collect();
+            (0..8).map(|i| frame((i + 1) * 15, Some(arm(100, u32::try_from(i).expect("small"))))).collect();
         let errors = Reads::error_ratio(Arm::Candidate, 60_000);
         assert_eq!(read(&errors, &frames), QueryValue::Number((4 + 5 + 6 + 7) as f64 / 400.0));
         let newest = Reads::error_ratio(Arm::Candidate, 1000);
