@@ -23,8 +23,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "import", "scenario", "world", "plane",
-            "score", "campaign", "chaos", "report",
+            "domain", "judge", "engine", "record", "policy", "import", "scenario", "world", "plane", "score",
+            "campaign", "chaos", "report",
         ],
     ),
 ];

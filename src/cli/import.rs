@@ -42,7 +42,9 @@ impl FromStr for Pair {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() => Ok(Self(name.trim().to_owned(), value.to_owned())),
+            Some((name, value)) if !name.trim().is_empty() => {
+                Ok(Self(name.trim().to_owned(), value.to_owned()))
+            }
             _ => Err(format!("must be `name=value`, got `{text}`")),
         }
     }

@@ -6,8 +6,8 @@ use clap::Subcommand;
 
 use super::diagnose::Failure;
 use super::exit::Code;
-use super::{import, out};
 use super::select::PolicyArgs;
+use super::{import, out};
 use crate::policy::{self, JudgeName, Policy};
 
 /// What to do with a policy.
@@ -46,8 +46,7 @@ fn checked(name: &str, policy: &Policy) -> String {
     let mut lines =
         vec![format!("{name}: good, judge `{}`, hash {}", JudgeName::of(&policy.judge).name(), policy.hash)];
     for query in &policy.queries {
-        let shape =
-            query.shape().map_or_else(|| "is interpreted".to_owned(), |s| format!("compiles as {s}"));
+        let shape = query.shape().map_or_else(|| "is interpreted".to_owned(), |s| format!("compiles as {s}"));
         lines.push(format!("  {:<20} {shape}", query.name(&policy.custom)));
     }
     lines.join("\n")

@@ -36,8 +36,8 @@ impl Calls {
     /// of a rollback that was too eager than not to be told.
     pub(crate) fn of(severity: Option<&str>) -> Self {
         match severity.unwrap_or_default().to_ascii_lowercase().as_str() {
-            "warning" | "warn" | "info" | "information" | "notice" | "none" | "low" | "ticket" | "task" | "minor" | "p3"
-            | "p4" | "sev3" | "sev4" => Self::Ticket,
+            "warning" | "warn" | "info" | "information" | "notice" | "none" | "low" | "ticket" | "task"
+            | "minor" | "p3" | "p4" | "sev3" | "sev4" => Self::Ticket,
             _ => Self::Page,
         }
     }

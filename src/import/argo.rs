@@ -89,7 +89,10 @@ impl<'a> Objects<'a> {
     }
 
     fn template_named(&self, name: &str) -> Option<At<'a>> {
-        self.templates.iter().copied().find(|t| t.path(&["metadata", "name"]).and_then(At::text) == Some(name))
+        self.templates
+            .iter()
+            .copied()
+            .find(|t| t.path(&["metadata", "name"]).and_then(At::text) == Some(name))
     }
 }
 
@@ -107,7 +110,11 @@ impl<'a> Reader<'_, 'a, '_> {
     fn rollout(&mut self, rollout: At<'a>) {
         let name = rollout.path(&["metadata", "name"]).and_then(At::text).unwrap_or("without a name");
         let Some(strategy) = rollout.path(&["spec", "strategy"]) else {
-            return self.building.findings.beside(rollout, &format!("rollout `{name}`"), "it has no strategy");
+            return self.building.findings.beside(
+                rollout,
+                &format!("rollout `{name}`"),
+                "it has no strategy",
+            );
         };
         if let Some(canary) = strategy.get("canary") {
             let steps: Vec<At<'a>> = canary.list("steps").collect();
@@ -123,7 +130,11 @@ impl<'a> Reader<'_, 'a, '_> {
                     self.analysis(analysis, rollout, None);
                 }
                 if let Some(plugin) = step.get("plugin") {
-                    self.building.findings.lost(plugin, "step `plugin`", "what a plugin decides is not known here");
+                    self.building.findings.lost(
+                        plugin,
+                        "step `plugin`",
+                        "what a plugin decides is not known here",
+                    );
                 }
             }
         }
@@ -238,11 +249,26 @@ impl<'a> Reader<'_, 'a, '_> {
         }
     }
 
-    fn metric(&mut self, at: At<'a>, owner: &str, arguments: &Arguments, steps_ms: Option<u64>) -> Option<Metric<'a>> {
+    fn metric(
+        &mut self,
+        at: At<'a>,
+        owner: &str,
+        arguments: &Arguments,
+        steps_ms: Option<u64>,
+    ) -> Option<Metric<'a>> {
         let own = at.word("name").unwrap_or("metric").to_owned();
         let known = [
-            "name", "interval", "initialDelay", "count", "successCondition", "failureCondition", "failureLimit",
-            "inconclusiveLimit", "consecutiveErrorLimit", "consecutiveSuccessLimit", "provider",
+            "name",
+            "interval",
+            "initialDelay",
+            "count",
+            "successCondition",
+            "failureCondition",
+            "failureLimit",
+            "inconclusiveLimit",
+            "consecutiveErrorLimit",
+            "consecutiveSuccessLimit",
+            "provider",
         ];
         let label = format!("metric `{own}`");
         self.building.findings.fields(at, &label, &known, &[]);
@@ -285,7 +311,8 @@ impl<'a> Reader<'_, 'a, '_> {
         let signal = self.building.signal(query_at, &wanted, &query, worse)?;
         let mut reads = |name: &str| self.whole(at, name, &label, arguments);
         let (count, failure_limit) = (reads("count"), reads("failureLimit"));
-        let (inconclusive_limit, consecutive_error_limit) = (reads("inconclusiveLimit"), reads("consecutiveErrorLimit"));
+        let (inconclusive_limit, consecutive_error_limit) =
+            (reads("inconclusiveLimit"), reads("consecutiveErrorLimit"));
         let consecutive_success_limit = reads("consecutiveSuccessLimit");
         let mut lasts = |name: &str| self.length(at, name, &label, arguments);
         let (interval_ms, initial_delay_ms) = (lasts("interval"), lasts("initialDelay").unwrap_or(0));
@@ -314,7 +341,11 @@ impl<'a> Reader<'_, 'a, '_> {
         match text.trim().parse::<i64>() {
             Ok(number) => Some(number),
             Err(_) => {
-                self.building.findings.lost(at, label, format!("`{name}` must be a whole number, got `{text}`"));
+                self.building.findings.lost(
+                    at,
+                    label,
+                    format!("`{name}` must be a whole number, got `{text}`"),
+                );
                 None
             }
         }
@@ -325,7 +356,11 @@ impl<'a> Reader<'_, 'a, '_> {
         let text = self.filled_text(at, &at.scalar().unwrap_or_default(), label, arguments)?;
         let ms = length_ms(&text);
         if ms.is_none() {
-            self.building.findings.lost(at, label, format!("`{name}` must be a length of time such as `30s`, got `{text}`"));
+            self.building.findings.lost(
+                at,
+                label,
+                format!("`{name}` must be a length of time such as `30s`, got `{text}`"),
+            );
         }
         ms
     }
@@ -357,7 +392,9 @@ impl<'a> Reader<'_, 'a, '_> {
                     Some(String::new())
                 }
                 None if names_the_service(name) => {
-                    let why = format!("argument `{name}` has no value in these files and stands for the service's name; or give `--arg {name}=…`");
+                    let why = format!(
+                        "argument `{name}` has no value in these files and stands for the service's name; or give `--arg {name}=…`"
+                    );
                     troubles.push((Fate::Changed, why));
                     Some(backspin_policy::queries::SERVICE.to_owned())
                 }
@@ -366,7 +403,10 @@ impl<'a> Reader<'_, 'a, '_> {
         });
         for name in missing {
             let name = name.strip_prefix("args.").unwrap_or(&name).to_owned();
-            troubles.push((Fate::Lost, format!("argument `{name}` has no value in these files: give `--arg {name}=…`")));
+            troubles.push((
+                Fate::Lost,
+                format!("argument `{name}` has no value in these files: give `--arg {name}=…`"),
+            ));
         }
         troubles.dedup();
         let is_lost = troubles.iter().any(|(fate, _)| *fate == Fate::Lost);
@@ -380,8 +420,21 @@ impl<'a> Reader<'_, 'a, '_> {
 /// Whether an argument's name says that it names the service.
 pub(crate) fn names_the_service(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    let other = ["hash", "port", "namespace", "address", "url", "version", "tag", "token", "key", "threshold", "interval"];
-    let own = ["service", "svc", "app", "workload", "deployment", "rollout", "target", "host", "ingress", "name"];
+    let other = [
+        "hash",
+        "port",
+        "namespace",
+        "address",
+        "url",
+        "version",
+        "tag",
+        "token",
+        "key",
+        "threshold",
+        "interval",
+    ];
+    let own =
+        ["service", "svc", "app", "workload", "deployment", "rollout", "target", "host", "ingress", "name"];
     !other.iter().any(|word| name.contains(word)) && own.iter().any(|word| name.contains(word))
 }
 
@@ -400,12 +453,18 @@ fn field(root: At<'_>, path: &str) -> Option<String> {
 fn steps_ms(steps: &[At<'_>]) -> Option<u64> {
     let mut total: u64 = 0;
     for step in steps {
-        let Some(pause) = step.get("pause").or_else(|| step.fields().any(|(name, ..)| name == "pause").then_some(*step))
+        let Some(pause) =
+            step.get("pause").or_else(|| step.fields().any(|(name, ..)| name == "pause").then_some(*step))
         else {
             continue;
         };
         let text = pause.get("duration").and_then(At::scalar)?;
-        let ms = text.trim().parse::<u64>().ok().map(|seconds| seconds.saturating_mul(1000)).or_else(|| length_ms(&text))?;
+        let ms = text
+            .trim()
+            .parse::<u64>()
+            .ok()
+            .map(|seconds| seconds.saturating_mul(1000))
+            .or_else(|| length_ms(&text))?;
         total = total.saturating_add(ms);
     }
     (total > 0).then_some(total)

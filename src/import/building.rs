@@ -66,7 +66,8 @@ impl<'o> Building<'o> {
             return None;
         }
         let name = self.free_name(wanted);
-        let how = shape.map_or_else(|| "read by the interpreter".to_owned(), |shape| format!("compiles as {shape}"));
+        let how = shape
+            .map_or_else(|| "read by the interpreter".to_owned(), |shape| format!("compiles as {shape}"));
         self.findings.carried(at, &label, format!("signal `{name}`, {how}"));
         if let Some(why) = unanswered(&query) {
             self.unanswered.push((name.clone(), why));
@@ -85,7 +86,10 @@ impl<'o> Building<'o> {
         if !is_taken(&base) {
             return base;
         }
-        (2..).map(|n| format!("{base}-{n}")).find(|name| !is_taken(name)).expect("there are more numbers than signals")
+        (2..)
+            .map(|n| format!("{base}-{n}"))
+            .find(|name| !is_taken(name))
+            .expect("there are more numbers than signals")
     }
 
     /// The maps that no query had a use for.
@@ -123,9 +127,10 @@ pub(crate) fn readable(query: &str) -> Result<Option<Shape>, Unreadable> {
     let plan = eval::Plan::new(query).map_err(|error| Unreadable { offset: 0, words: error.to_string() })?;
     match plan.kind() {
         eval::Kinds::Scalar | eval::Kinds::Vector => Ok(None),
-        eval::Kinds::Matrix => {
-            Err(Unreadable { offset: 0, words: "the query gives ranges of samples, a signal is one number".to_owned() })
-        }
+        eval::Kinds::Matrix => Err(Unreadable {
+            offset: 0,
+            words: "the query gives ranges of samples, a signal is one number".to_owned(),
+        }),
         eval::Kinds::Text => Err(Unreadable { offset: 0, words: "the query gives text".to_owned() }),
     }
 }
@@ -157,9 +162,14 @@ fn unanswered(query: &str) -> Option<String> {
         return Some(format!("no simulated service has `{name}`"));
     }
     let matchers = text::matchers(query);
-    let foreign = matchers.iter().find(|m| matches!(m.sign.as_str(), "=" | "=~") && !WORLD_LABELS.contains(&m.label.as_str()));
+    let foreign = matchers
+        .iter()
+        .find(|m| matches!(m.sign.as_str(), "=" | "=~") && !WORLD_LABELS.contains(&m.label.as_str()));
     foreign.map(|m| {
-        format!("no simulated series has the label `{}`; if it names the service: `--map {}={}`", m.label, m.label, m.value)
+        format!(
+            "no simulated series has the label `{}`; if it names the service: `--map {}={}`",
+            m.label, m.label, m.value
+        )
     })
 }
 
@@ -229,8 +239,20 @@ mod tests {
     #[test]
     fn lengths_are_read_as_go_and_prometheus_write_them() {
         for (text, ms) in [
-            ("30s", Some(30_000)), ("1h30m", Some(5_400_000)), ("1.5h", Some(5_400_000)), ("7d", Some(604_800_000)), ("2w", Some(1_209_600_000)),
-            ("500ms", Some(500)), ("0", Some(0)), ("0s", Some(0)), ("5", None), ("", None), ("5x", None), ("-5m", None), ("m", None), ("9e99d", None),
+            ("30s", Some(30_000)),
+            ("1h30m", Some(5_400_000)),
+            ("1.5h", Some(5_400_000)),
+            ("7d", Some(604_800_000)),
+            ("2w", Some(1_209_600_000)),
+            ("500ms", Some(500)),
+            ("0", Some(0)),
+            ("0s", Some(0)),
+            ("5", None),
+            ("", None),
+            ("5x", None),
+            ("-5m", None),
+            ("m", None),
+            ("9e99d", None),
         ] {
             assert_eq!(length_ms(text), ms, "{text}");
         }

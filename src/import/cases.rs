@@ -62,9 +62,11 @@ fn case(section: &str) -> Case<'_> {
 fn values(text: &str) -> Vec<QueryValue> {
     let mut found = Vec::new();
     for word in text.split(' ') {
-        let (value, times) = word.rsplit_once('x').map_or((word, 1), |(value, n)| (value, n.parse().expect("a count")));
+        let (value, times) =
+            word.rsplit_once('x').map_or((word, 1), |(value, n)| (value, n.parse().expect("a count")));
         if let Some((start, step)) = value.split_once('+') {
-            let (start, step): (f64, f64) = (start.parse().expect("a number"), step.parse().expect("a number"));
+            let (start, step): (f64, f64) =
+                (start.parse().expect("a number"), step.parse().expect("a number"));
             found.extend((0..=times).map(|n| QueryValue::Number(start + step * f64::from(n))));
             continue;
         }
@@ -134,7 +136,8 @@ fn frames(case: &Case<'_>, policy: &Policy) -> Vec<Frame> {
         let queries = if case.series.is_empty() {
             let answer = |signal: &backspin_domain::signal::CustomSignal| {
                 let values = case.signals.get(signal.name.as_str());
-                let values = values.unwrap_or_else(|| panic!("{}: no values of `{}`", case.name, signal.name));
+                let values =
+                    values.unwrap_or_else(|| panic!("{}: no values of `{}`", case.name, signal.name));
                 values.get(n).copied().unwrap_or(QueryValue::Empty)
             };
             policy.custom.iter().map(answer).collect()
@@ -162,7 +165,8 @@ fn check(text: &str, least: usize) {
     let mut wrong = Vec::new();
     for section in sections {
         let case = case(section);
-        let found = import(&[Source::new(FileKind::Policy, "case.yaml", case.file.as_str())], &Options::default());
+        let found =
+            import(&[Source::new(FileKind::Policy, "case.yaml", case.file.as_str())], &Options::default());
         let lost: Vec<_> = found.findings.iter().filter(|finding| finding.fate == Fate::Lost).collect();
         let Some(text) = &found.policy else {
             wrong.push(format!("{}: no policy: {lost:?}", case.name));

@@ -101,7 +101,8 @@ impl<'a> Objects<'a> {
             ("revertOnDeletion", "about removing the canary"),
             ("suspend", "about pausing Flagger itself"),
         ];
-        let known = ["analysis", "canaryAnalysis", "skipAnalysis", "progressDeadlineSeconds", "metricsServer"];
+        let known =
+            ["analysis", "canaryAnalysis", "skipAnalysis", "progressDeadlineSeconds", "metricsServer"];
         building.findings.fields(spec, &label, &known, &beside);
         if let Some(deadline) = spec.get("progressDeadlineSeconds") {
             let why = "pods that do not get ready: the engine and the scenario have their own time-outs";
@@ -109,7 +110,11 @@ impl<'a> Objects<'a> {
         }
         if spec.says("skipAnalysis") {
             let at = spec.get("skipAnalysis").unwrap_or(spec);
-            building.findings.doubtful(at, &label, "the analysis is skipped: Flagger promotes whatever the metrics say");
+            building.findings.doubtful(
+                at,
+                &label,
+                "the analysis is skipped: Flagger promotes whatever the metrics say",
+            );
         }
         let Some(analysis) = spec.either(&["analysis", "canaryAnalysis"]) else {
             building.findings.beside(spec, &label, "it has no analysis: nothing to judge");
@@ -125,7 +130,16 @@ impl<'a> Objects<'a> {
             ("alerts", "who is told is the policy's `notify`"),
             ("stepWeightPromotion", "how traffic goes forward is the scenario's"),
         ];
-        let known = ["interval", "threshold", "metrics", "webhooks", "maxWeight", "stepWeight", "stepWeights", "iterations"];
+        let known = [
+            "interval",
+            "threshold",
+            "metrics",
+            "webhooks",
+            "maxWeight",
+            "stepWeight",
+            "stepWeights",
+            "iterations",
+        ];
         building.findings.fields(analysis, &label, &known, &beside);
         for name in ["maxWeight", "stepWeight", "stepWeights", "iterations"] {
             if let Some(at) = analysis.get(name) {
@@ -139,14 +153,16 @@ impl<'a> Objects<'a> {
         let interval_ms = length(building, analysis, "interval", &label).unwrap_or(INTERVAL_MS);
         let values = Values::of(canary, interval_ms);
         let threshold = analysis.figure("threshold").map_or(1.0, |t| t.clamp(0.0, 1e6)) as u32;
-        let metrics = analysis.list("metrics").filter_map(|metric| self.metric(building, metric, &values)).collect();
+        let metrics =
+            analysis.list("metrics").filter_map(|metric| self.metric(building, metric, &values)).collect();
         Some(Analysis { at: analysis, name, interval_ms, threshold, ticks: ticks(analysis), metrics })
     }
 
     fn metric(&self, building: &mut Building<'_>, at: At<'a>, values: &Values) -> Option<Metric<'a>> {
         let name = at.word("name").unwrap_or("metric").to_owned();
         let label = format!("metric `{name}`");
-        let known = ["name", "interval", "thresholdRange", "threshold", "templateRef", "templateVariables", "query"];
+        let known =
+            ["name", "interval", "thresholdRange", "threshold", "templateRef", "templateVariables", "query"];
         building.findings.fields(at, &label, &known, &[]);
         let window_ms = length(building, at, "interval", &label).unwrap_or(INTERVAL_MS);
         let mut values = values.clone();
@@ -167,7 +183,10 @@ impl<'a> Objects<'a> {
         }
         let source = if let Some(reference) = at.get("templateRef") {
             let wanted = reference.word("name").unwrap_or_default();
-            let found = self.templates.iter().find(|t| t.path(&["metadata", "name"]).and_then(At::text) == Some(wanted));
+            let found = self
+                .templates
+                .iter()
+                .find(|t| t.path(&["metadata", "name"]).and_then(At::text) == Some(wanted));
             let Some(template) = found else {
                 let why = format!("template `{wanted}` is not in these files: name its file too");
                 building.findings.lost(reference, &label, why);
@@ -190,7 +209,13 @@ impl<'a> Objects<'a> {
         Some(Metric { at, name, source, min, max, window_ms })
     }
 
-    fn template(&self, building: &mut Building<'_>, template: At<'a>, name: &str, values: &Values) -> Option<Source> {
+    fn template(
+        &self,
+        building: &mut Building<'_>,
+        template: At<'a>,
+        name: &str,
+        values: &Values,
+    ) -> Option<Source> {
         let label = format!("template `{name}`");
         let spec = template.get("spec")?;
         building.findings.fields(spec, &label, &["provider", "query"], &[]);
@@ -244,7 +269,13 @@ impl Values {
 
 /// A query with its placeholders filled, as a signal. The canary's own name is `$service`; without a namespace in the files
 /// it is Kubernetes' `default`.
-fn signal(building: &mut Building<'_>, at: At<'_>, name: &str, values: &Values, worse: Worse) -> Option<Source> {
+fn signal(
+    building: &mut Building<'_>,
+    at: At<'_>,
+    name: &str,
+    values: &Values,
+    worse: Worse,
+) -> Option<Source> {
     let service = backspin_policy::queries::SERVICE;
     let options = building.options;
     let (query, missing) = filled(at.text()?, BRACES, |placeholder| {
@@ -260,14 +291,21 @@ fn signal(building: &mut Building<'_>, at: At<'_>, name: &str, values: &Values, 
             "interval" => Some(values.interval.clone()),
             other => {
                 let variable = other.strip_prefix("variables.").unwrap_or(other);
-                let found = values.variables.iter().find(|(name, _)| name == variable).map(|(_, value)| value.clone());
+                let found = values
+                    .variables
+                    .iter()
+                    .find(|(name, _)| name == variable)
+                    .map(|(_, value)| value.clone());
                 // Argo's way to write it, found in templates of Flagger in the wild.
-                found.or_else(|| other.strip_prefix("args.").filter(|n| names_the_service(n)).map(|_| service.to_owned()))
+                found.or_else(|| {
+                    other.strip_prefix("args.").filter(|n| names_the_service(n)).map(|_| service.to_owned())
+                })
             }
         }
     });
     if let Some(placeholder) = missing.first() {
-        let why = format!("placeholder `{placeholder}` has no value in these files: give `--arg {placeholder}=…`");
+        let why =
+            format!("placeholder `{placeholder}` has no value in these files: give `--arg {placeholder}=…`");
         building.findings.lost(at, &format!("metric `{name}`"), why);
         return None;
     }
@@ -286,9 +324,20 @@ fn webhook(building: &mut Building<'_>, hook: At<'_>) {
         "rollout" if loads.iter().any(|tool| command.contains(tool)) => {
             building.findings.beside(hook, &label, "makes traffic; the scenario has its own");
         }
-        "post-rollout" | "event" => building.findings.beside(hook, &label, "is told when all is over, and decides nothing"),
-        "pre-rollout" | "rollout" | "confirm-rollout" | "confirm-promotion" | "confirm-traffic-increase" | "rollback" => {
-            building.findings.lost(hook, &label, format!("a `{kind}` hook decides by its answer, which nobody gives here"));
+        "post-rollout" | "event" => {
+            building.findings.beside(hook, &label, "is told when all is over, and decides nothing")
+        }
+        "pre-rollout"
+        | "rollout"
+        | "confirm-rollout"
+        | "confirm-promotion"
+        | "confirm-traffic-increase"
+        | "rollback" => {
+            building.findings.lost(
+                hook,
+                &label,
+                format!("a `{kind}` hook decides by its answer, which nobody gives here"),
+            );
         }
         other => building.findings.lost(hook, &label, format!("hooks of type `{other}` are not known")),
     }
@@ -299,7 +348,11 @@ fn length(building: &mut Building<'_>, at: At<'_>, name: &str, label: &str) -> O
     let text = at.scalar().unwrap_or_default();
     let ms = length_ms(&text).filter(|ms| *ms > 0);
     if ms.is_none() {
-        building.findings.lost(at, label, format!("`{name}` must be a length of time such as `30s`, got `{text}`"));
+        building.findings.lost(
+            at,
+            label,
+            format!("`{name}` must be a length of time such as `30s`, got `{text}`"),
+        );
     }
     ms
 }

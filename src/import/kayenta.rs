@@ -48,7 +48,10 @@ pub(crate) struct Canary {
 /// Whether a document is a canary configuration.
 pub(crate) fn is_config(root: At<'_>) -> bool {
     let queries = root.list("metrics").any(|metric| metric.get("query").is_some_and(At::is_map));
-    queries && (root.get("classifier").is_some() || root.get("judge").is_some() || root.get("configVersion").is_some())
+    queries
+        && (root.get("classifier").is_some()
+            || root.get("judge").is_some()
+            || root.get("configVersion").is_some())
 }
 
 /// Reads one.
@@ -72,7 +75,11 @@ pub(crate) fn read<'a>(building: &mut Building<'_>, root: At<'a>) -> Config<'a> 
     if let Some(judge) = root.get("judge") {
         match judge.word("name") {
             None | Some("NetflixACAJudge-v1.0" | "dredd-v1.0") => {}
-            Some(other) => building.findings.lost(judge, &label, format!("the judge `{other}` is not known; `NetflixACAJudge-v1.0` is")),
+            Some(other) => building.findings.lost(
+                judge,
+                &label,
+                format!("the judge `{other}` is not known; `NetflixACAJudge-v1.0` is"),
+            ),
         }
         let settings = judge.get("judgeConfigurations").filter(|at| at.fields().next().is_some());
         if let Some(settings) = settings {
@@ -84,7 +91,13 @@ pub(crate) fn read<'a>(building: &mut Building<'_>, root: At<'a>) -> Config<'a> 
     let weights = classifier.and_then(|c| c.get("groupWeights")).into_iter().flat_map(At::fields);
     let weights = weights.filter_map(|(name, _, at)| Some((name.to_owned(), at.number()?))).collect();
     let limit = |name: &str| classifier?.get("scoreThresholds")?.figure(name);
-    Config { at: classifier.unwrap_or(root), metrics, weights, pass: limit("pass"), marginal: limit("marginal") }
+    Config {
+        at: classifier.unwrap_or(root),
+        metrics,
+        weights,
+        pass: limit("pass"),
+        marginal: limit("marginal"),
+    }
 }
 
 fn read_metric<'a>(building: &mut Building<'_>, root: At<'a>, at: At<'a>) -> Option<Metric<'a>> {
@@ -122,14 +135,27 @@ fn read_metric<'a>(building: &mut Building<'_>, root: At<'a>, at: At<'a>) -> Opt
 /// The query of `PrometheusMetricsService`: the metric with its conditions, averaged.
 fn expression(building: &mut Building<'_>, root: At<'_>, query: At<'_>, label: &str) -> Option<String> {
     let known = [
-        "type", "metricName", "labelBindings", "groupByFields", "resourceType", "customFilter", "customInlineTemplate",
+        "type",
+        "metricName",
+        "labelBindings",
+        "groupByFields",
+        "resourceType",
+        "customFilter",
+        "customInlineTemplate",
         "customFilterTemplate",
     ];
-    building.findings.fields(query, &format!("{label} query"), &known, &[("serviceType", "the same as `type`")]);
+    building.findings.fields(
+        query,
+        &format!("{label} query"),
+        &known,
+        &[("serviceType", "the same as `type`")],
+    );
     let mut custom = None;
     if let Some(inline) = query.word("customInlineTemplate").filter(|text| !text.is_empty()) {
         custom = Some(inline.to_owned());
-    } else if let Some(name) = query.get("customFilterTemplate").filter(|at| at.text().is_some_and(|t| !t.is_empty())) {
+    } else if let Some(name) =
+        query.get("customFilterTemplate").filter(|at| at.text().is_some_and(|t| !t.is_empty()))
+    {
         let wanted = name.text().unwrap_or_default();
         match root.path(&["templates", wanted]).and_then(At::text) {
             Some(text) => custom = Some(text.to_owned()),
@@ -145,7 +171,11 @@ fn expression(building: &mut Building<'_>, root: At<'_>, query: At<'_>, label: &
         return Some(whole.trim().to_owned());
     }
     let Some(metric) = query.word("metricName").filter(|name| !name.is_empty()) else {
-        building.findings.lost(query, label, "it has neither a `metricName` nor a template that begins with `PromQL:`");
+        building.findings.lost(
+            query,
+            label,
+            "it has neither a `metricName` nor a template that begins with `PromQL:`",
+        );
         return None;
     };
     if let Some(kind) = query.get("resourceType").filter(|at| at.text().is_some_and(|t| !t.is_empty())) {
@@ -157,7 +187,8 @@ fn expression(building: &mut Building<'_>, root: At<'_>, query: At<'_>, label: &
     conditions.extend(custom.filter(|text| !text.trim().is_empty()));
     let by: Vec<String> = query.list("groupByFields").filter_map(At::scalar).collect();
     let by = if by.is_empty() { String::new() } else { format!(" by ({})", by.join(", ")) };
-    let conditions = if conditions.is_empty() { String::new() } else { format!("{{{}}}", conditions.join(",")) };
+    let conditions =
+        if conditions.is_empty() { String::new() } else { format!("{{{}}}", conditions.join(",")) };
     Some(format!("avg({metric}{conditions}){by}"))
 }
 
@@ -182,7 +213,9 @@ fn side_of(building: &mut Building<'_>, at: At<'_>, text: &str, side: &str, labe
         return None;
     }
     if assumed {
-        let why = format!("`${{scope}}` of the {side} is given when an analysis begins; it is `{arm}`, or `--arg {side}=…`");
+        let why = format!(
+            "`${{scope}}` of the {side} is given when an analysis begins; it is `{arm}`, or `--arg {side}=…`"
+        );
         building.findings.changed(at, label, why);
     }
     Some(text)

@@ -97,7 +97,13 @@ impl<'a> Objects<'a> {
 
     /// The first object, if there is one.
     pub(crate) fn first(&self) -> Option<At<'a>> {
-        self.definitions.iter().chain(&self.evaluations).chain(&self.values).chain(&self.analyses).next().copied()
+        self.definitions
+            .iter()
+            .chain(&self.evaluations)
+            .chain(&self.values)
+            .chain(&self.analyses)
+            .next()
+            .copied()
     }
 
     /// All definitions. Values that no objective asks become signals that are shown and judged by nothing.
@@ -132,15 +138,26 @@ impl<'a> Objects<'a> {
         definitions
     }
 
-    fn definition(&self, building: &mut Building<'_>, root: At<'a>, used: &mut Vec<usize>) -> Option<Definition<'a>> {
+    fn definition(
+        &self,
+        building: &mut Building<'_>,
+        root: At<'a>,
+        used: &mut Vec<usize>,
+    ) -> Option<Definition<'a>> {
         let name = root.path(&["metadata", "name"]).and_then(At::text).unwrap_or("analysis").to_owned();
         let spec = root.get("spec")?;
         building.findings.fields(spec, &format!("definition `{name}`"), &["objectives", "totalScore"], &[]);
         let mut objectives = Vec::new();
         for at in spec.list("objectives") {
-            let wanted = at.path(&["analysisValueTemplateRef", "name"]).and_then(At::text).unwrap_or_default();
+            let wanted =
+                at.path(&["analysisValueTemplateRef", "name"]).and_then(At::text).unwrap_or_default();
             let label = format!("objective `{wanted}`");
-            building.findings.fields(at, &label, &["analysisValueTemplateRef", "target", "weight", "keyObjective"], &[]);
+            building.findings.fields(
+                at,
+                &label,
+                &["analysisValueTemplateRef", "target", "weight", "keyObjective"],
+                &[],
+            );
             let target = at.get("target");
             let mut criterion = |side: &str| {
                 let given = target?.get(side)?;
@@ -148,14 +165,29 @@ impl<'a> Objects<'a> {
             };
             let (failure, warning) = (criterion("failure"), criterion("warning"));
             let worse = worse(failure.or(warning));
-            let Some((signal, query)) = self.asked(building, at, wanted, &label, worse, used) else { continue };
+            let Some((signal, query)) = self.asked(building, at, wanted, &label, worse, used) else {
+                continue;
+            };
             let weight = at.get("weight").map_or(Some(1.0), |w| w.number().filter(|w| *w >= 0.0));
             if weight.is_none() {
-                building.findings.lost(at.get("weight").unwrap_or(at), &label, "`weight` must be a number from 0 on");
+                building.findings.lost(
+                    at.get("weight").unwrap_or(at),
+                    &label,
+                    "`weight` must be a number from 0 on",
+                );
             }
             let key = at.says("keyObjective");
             let weight = weight.unwrap_or(1.0);
-            objectives.push(Objective { at, name: wanted.to_owned(), signal, query, failure, warning, weight, key });
+            objectives.push(Objective {
+                at,
+                name: wanted.to_owned(),
+                signal,
+                query,
+                failure,
+                warning,
+                weight,
+                key,
+            });
         }
         let score = |field: &str| spec.path(&["totalScore", field]).and_then(At::number);
         Some(Definition {
@@ -169,16 +201,35 @@ impl<'a> Objects<'a> {
     }
 
     /// An evaluation passes if every objective does.
-    fn evaluation(&self, building: &mut Building<'_>, root: At<'a>, used: &mut Vec<usize>) -> Option<Definition<'a>> {
+    fn evaluation(
+        &self,
+        building: &mut Building<'_>,
+        root: At<'a>,
+        used: &mut Vec<usize>,
+    ) -> Option<Definition<'a>> {
         let name = root.path(&["metadata", "name"]).and_then(At::text).unwrap_or("evaluation").to_owned();
         let spec = root.get("spec")?;
-        let beside = [("source", "which provider, as its metrics say"), ("retries", "how often it is tried before it fails"), ("retryInterval", "how often it is tried before it fails"), ("failureConditions", "a remark")];
+        let beside = [
+            ("source", "which provider, as its metrics say"),
+            ("retries", "how often it is tried before it fails"),
+            ("retryInterval", "how often it is tried before it fails"),
+            ("failureConditions", "a remark"),
+        ];
         building.findings.fields(spec, &format!("evaluation `{name}`"), &["objectives"], &beside);
         let mut objectives = Vec::new();
         for at in spec.list("objectives") {
-            let wanted = at.path(&["keptnMetricRef", "name"]).and_then(At::text).or_else(|| at.word("name")).unwrap_or_default();
+            let wanted = at
+                .path(&["keptnMetricRef", "name"])
+                .and_then(At::text)
+                .or_else(|| at.word("name"))
+                .unwrap_or_default();
             let label = format!("objective `{wanted}`");
-            building.findings.fields(at, &label, &["keptnMetricRef", "evaluationTarget", "name", "query"], &[]);
+            building.findings.fields(
+                at,
+                &label,
+                &["keptnMetricRef", "evaluationTarget", "name", "query"],
+                &[],
+            );
             let target = at.get("evaluationTarget");
             let good = target.and_then(At::scalar).and_then(|text| comparison(&text));
             let Some(good) = good else {
@@ -187,9 +238,20 @@ impl<'a> Objects<'a> {
                 continue;
             };
             let failure = good.negated();
-            let Some((signal, query)) = self.asked(building, at, wanted, &label, worse(failure), used) else { continue };
+            let Some((signal, query)) = self.asked(building, at, wanted, &label, worse(failure), used) else {
+                continue;
+            };
             let name = wanted.to_owned();
-            objectives.push(Objective { at, name, signal, query, failure, warning: None, weight: 1.0, key: true });
+            objectives.push(Objective {
+                at,
+                name,
+                signal,
+                query,
+                failure,
+                warning: None,
+                weight: 1.0,
+                key: true,
+            });
         }
         Some(Definition {
             at: spec,
@@ -210,7 +272,8 @@ impl<'a> Objects<'a> {
         worse: Worse,
         used: &mut Vec<usize>,
     ) -> Option<(String, String)> {
-        let found = self.values.iter().find(|v| v.path(&["metadata", "name"]).and_then(At::text) == Some(wanted));
+        let found =
+            self.values.iter().find(|v| v.path(&["metadata", "name"]).and_then(At::text) == Some(wanted));
         let Some(value) = found else {
             building.findings.lost(at, label, format!("`{wanted}` is not in these files: name its file too"));
             return None;
@@ -220,7 +283,13 @@ impl<'a> Objects<'a> {
     }
 
     /// The query of a value as a signal, with its text.
-    fn signal(&self, building: &mut Building<'_>, value: At<'a>, name: &str, worse: Worse) -> Option<(String, String)> {
+    fn signal(
+        &self,
+        building: &mut Building<'_>,
+        value: At<'a>,
+        name: &str,
+        worse: Worse,
+    ) -> Option<(String, String)> {
         let label = format!("value `{name}`");
         let spec = value.get("spec")?;
         let beside = [("fetchIntervalSeconds", "how often it is asked is the policy's `collect_every`")];
@@ -248,7 +317,8 @@ impl<'a> Objects<'a> {
 
     fn argument(&self, building: &Building<'_>, name: &str) -> Option<String> {
         let given = building.options.arguments.get(name).cloned();
-        let named = || self.analyses.iter().find_map(|a| a.path(&["spec", "args", name]).and_then(At::scalar));
+        let named =
+            || self.analyses.iter().find_map(|a| a.path(&["spec", "args", name]).and_then(At::scalar));
         let service = || names_the_service(name).then(|| backspin_policy::queries::SERVICE.to_owned());
         given.or_else(named).or_else(service)
     }
@@ -258,9 +328,15 @@ impl<'a> Objects<'a> {
     fn is_prometheus(&self, building: &mut Building<'_>, spec: At<'a>, query: At<'a>, label: &str) -> bool {
         let at = spec.get("provider").unwrap_or(spec);
         let name = spec.path(&["provider", "name"]).and_then(At::text).unwrap_or_default();
-        let known = self.providers.iter().find(|p| p.path(&["metadata", "name"]).and_then(At::text) == Some(name));
-        let kind = known.and_then(|p| p.path(&["spec", "type"])).and_then(At::text).unwrap_or(name).to_ascii_lowercase();
-        let other = ["dynatrace", "datadog", "dql", "elastic", "placeholder"].iter().any(|word| kind.contains(word));
+        let known =
+            self.providers.iter().find(|p| p.path(&["metadata", "name"]).and_then(At::text) == Some(name));
+        let kind = known
+            .and_then(|p| p.path(&["spec", "type"]))
+            .and_then(At::text)
+            .unwrap_or(name)
+            .to_ascii_lowercase();
+        let other =
+            ["dynatrace", "datadog", "dql", "elastic", "placeholder"].iter().any(|word| kind.contains(word));
         if other || known.is_some() && !matches!(kind.as_str(), "prometheus" | "thanos" | "cortex") {
             building.findings.lost(at, label, format!("asked of `{kind}`; only Prometheus is read"));
             return false;
@@ -315,7 +391,11 @@ fn criterion(building: &mut Building<'_>, at: At<'_>, label: &str) -> Option<Cri
     if let Some(Criterion::Within(low, high) | Criterion::Outside(low, high)) = found
         && low > high
     {
-        building.findings.doubtful(value, label, format!("its lower bound {low} is above its upper bound {high}"));
+        building.findings.doubtful(
+            value,
+            label,
+            format!("its lower bound {low} is above its upper bound {high}"),
+        );
     }
     found
 }
@@ -343,8 +423,20 @@ fn quantity(text: &str) -> Option<f64> {
         return Some(number).filter(|n| n.is_finite());
     }
     let scales: [(&str, f64); 14] = [
-        ("Ki", 1024.0), ("Mi", 1_048_576.0), ("Gi", 1_073_741_824.0), ("Ti", 1_099_511_627_776.0), ("Pi", 1_125_899_906_842_624.0),
-        ("n", 1e-9), ("u", 1e-6), ("m", 1e-3), ("k", 1e3), ("M", 1e6), ("G", 1e9), ("T", 1e12), ("P", 1e15), ("E", 1e18),
+        ("Ki", 1024.0),
+        ("Mi", 1_048_576.0),
+        ("Gi", 1_073_741_824.0),
+        ("Ti", 1_099_511_627_776.0),
+        ("Pi", 1_125_899_906_842_624.0),
+        ("n", 1e-9),
+        ("u", 1e-6),
+        ("m", 1e-3),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+        ("P", 1e15),
+        ("E", 1e18),
     ];
     let (end, scale) = scales.iter().find(|(end, _)| text.ends_with(end))?;
     let number: f64 = text.strip_suffix(end)?.parse().ok()?;
@@ -357,7 +449,15 @@ mod tests {
 
     #[test]
     fn quantities_of_kubernetes_are_read() {
-        for (text, expected) in [("500m", Some(0.5)), ("4", Some(4.0)), ("2k", Some(2000.0)), ("1Mi", Some(1_048_576.0)), ("x", None), ("", None), ("NaN", None)] {
+        for (text, expected) in [
+            ("500m", Some(0.5)),
+            ("4", Some(4.0)),
+            ("2k", Some(2000.0)),
+            ("1Mi", Some(1_048_576.0)),
+            ("x", None),
+            ("", None),
+            ("NaN", None),
+        ] {
             assert_eq!(quantity(text), expected, "{text}");
         }
     }
@@ -371,7 +471,14 @@ mod tests {
 
     #[test]
     fn a_negated_criterion_fits_where_the_other_does_not() {
-        let all = [Criterion::Less(1.0), Criterion::LessOrEqual(1.0), Criterion::Greater(1.0), Criterion::GreaterOrEqual(1.0), Criterion::Within(0.0, 1.0), Criterion::Outside(0.0, 1.0)];
+        let all = [
+            Criterion::Less(1.0),
+            Criterion::LessOrEqual(1.0),
+            Criterion::Greater(1.0),
+            Criterion::GreaterOrEqual(1.0),
+            Criterion::Within(0.0, 1.0),
+            Criterion::Outside(0.0, 1.0),
+        ];
         for criterion in all {
             let other = criterion.negated().expect("only equality has none");
             for x in [-1.0, 0.0, 0.5, 1.0, 1.5] {

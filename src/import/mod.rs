@@ -109,7 +109,9 @@ impl<'a> Contents<'a> {
             "" if root.get("groups").is_some() => self.groups.push(root),
             "" if root.word("version") == Some("prometheus/v1") => self.sloth.push(root),
             "" if kayenta::is_config(root) => self.kayenta.push(root),
-            _ if self.argo.take(kind, root) || self.flagger.take(kind, root) || self.keptn.take(kind, root) => {}
+            _ if self.argo.take(kind, root)
+                || self.flagger.take(kind, root)
+                || self.keptn.take(kind, root) => {}
             _ => {
                 let what = if kind.is_empty() { "a document".to_owned() } else { format!("`{kind}`") };
                 building.findings.beside(root, &what, "nothing that judges");
@@ -158,7 +160,8 @@ pub fn import(sources: &[Source], options: &Options) -> Import {
     let notes = notes(&building);
     let mut findings = building.findings.0;
     let order = |name: &str| sources.iter().position(|source| source.name == name);
-    findings.sort_by(|a, b| (order(&a.file), a.line, a.column, a).cmp(&(order(&b.file), b.line, b.column, b)));
+    findings
+        .sort_by(|a, b| (order(&a.file), a.line, a.column, a).cmp(&(order(&b.file), b.line, b.column, b)));
     findings.dedup();
     Import { policy, findings, queries: building.queries, notes }
 }
@@ -192,5 +195,11 @@ fn notes(building: &Building<'_>) -> Vec<String> {
 pub fn is_ours(source: &Source) -> bool {
     let file = File::read(source);
     let version = |node| At { file: &file, node }.get("version");
-    file.documents.len() <= 1 && file.documents.iter().all(|node| version(node).is_none_or(|v| v.text().is_none()) && At { file: &file, node }.get("apiVersion").is_none() && At { file: &file, node }.get("groups").is_none() && !kayenta::is_config(At { file: &file, node }))
+    file.documents.len() <= 1
+        && file.documents.iter().all(|node| {
+            version(node).is_none_or(|v| v.text().is_none())
+                && At { file: &file, node }.get("apiVersion").is_none()
+                && At { file: &file, node }.get("groups").is_none()
+                && !kayenta::is_config(At { file: &file, node })
+        })
 }

@@ -23,7 +23,10 @@ struct Written<'a> {
 }
 
 /// The policy's file, which its own loader takes; nothing if there is nothing to judge or to show.
-pub(super) fn written(building: &Building<'_>, judge: Option<&JudgeEntry>) -> Result<Option<String>, Problems> {
+pub(super) fn written(
+    building: &Building<'_>,
+    judge: Option<&JudgeEntry>,
+) -> Result<Option<String>, Problems> {
     if judge.is_none() && building.custom.is_empty() {
         return Ok(None);
     }

@@ -111,9 +111,33 @@ pub(crate) fn matchers(text: &str) -> Vec<Matcher> {
 
 /// Words that are not names of metrics where a name may stand.
 const RESERVED: [&str; 27] = [
-    "by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset", "and", "or", "unless",
-    "atan2", "start", "end", "inf", "nan", "sum", "min", "max", "avg", "group", "count", "stddev", "stdvar", "topk",
-    "bottomk", "quantile",
+    "by",
+    "without",
+    "on",
+    "ignoring",
+    "group_left",
+    "group_right",
+    "bool",
+    "offset",
+    "and",
+    "or",
+    "unless",
+    "atan2",
+    "start",
+    "end",
+    "inf",
+    "nan",
+    "sum",
+    "min",
+    "max",
+    "avg",
+    "group",
+    "count",
+    "stddev",
+    "stdvar",
+    "topk",
+    "bottomk",
+    "quantile",
 ];
 
 /// Names of metrics, each with the place of its first use.
@@ -144,7 +168,10 @@ pub(crate) fn metrics(text: &str) -> Vec<(String, Range<usize>)> {
         }
     }
     for matcher in matchers(text) {
-        if matcher.label == "__name__" && matcher.sign == "=" && !found.iter().any(|(n, _)| *n == matcher.value) {
+        if matcher.label == "__name__"
+            && matcher.sign == "="
+            && !found.iter().any(|(n, _)| *n == matcher.value)
+        {
             found.push((matcher.value.clone(), matcher.span));
         }
     }
@@ -358,7 +385,10 @@ mod tests {
 
     #[test]
     fn metrics_are_told_from_functions_labels_and_words() {
-        assert_eq!(names(r#"sum by (le) (rate(a_bucket{x="b{c}"}[5m] offset 1h)) / on (pod) group_left (d) e"#), ["a_bucket", "e"]);
+        assert_eq!(
+            names(r#"sum by (le) (rate(a_bucket{x="b{c}"}[5m] offset 1h)) / on (pod) group_left (d) e"#),
+            ["a_bucket", "e"]
+        );
         assert_eq!(names("# a remark b\nsum(c) by (d) or vector(0)"), ["c"]);
         assert_eq!(names(r#"{__name__="up"}"#), ["up"]);
         assert_eq!(names("job:err:rate5m > 0.1"), ["job:err:rate5m"]);
@@ -395,7 +425,10 @@ mod tests {
         assert_eq!(bare("((a) + (b))"), "(a) + (b)");
         assert_eq!(bare("( (a) )"), "a");
         assert_eq!(call("sum by (le) (rate(a[5m]))"), Some(("sum", "rate(a[5m])")));
-        assert_eq!(call("histogram_quantile(0.9, sum(a) by (le))"), Some(("histogram_quantile", "0.9, sum(a) by (le)")));
+        assert_eq!(
+            call("histogram_quantile(0.9, sum(a) by (le))"),
+            Some(("histogram_quantile", "0.9, sum(a) by (le)"))
+        );
         assert_eq!(call("a{b=\"c\"}"), None);
         assert_eq!(arguments("0.9, sum(a, b)"), ["0.9", "sum(a, b)"]);
     }

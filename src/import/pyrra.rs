@@ -25,14 +25,16 @@ pub(crate) fn read<'a>(building: &mut Building<'_>, root: At<'a>, alerts: &mut V
     let Some(spec) = root.get("spec") else {
         return building.findings.lost(root, &label, "it has no `spec`");
     };
-    let beside = [
-        ("description", "a remark"),
-        ("performanceOverAccuracy", "how fast Pyrra's own pages load"),
-    ];
+    let beside =
+        [("description", "a remark"), ("performanceOverAccuracy", "how fast Pyrra's own pages load")];
     building.findings.fields(spec, &label, &["target", "window", "indicator", "alerting"], &beside);
     let target = spec.get("target");
     let Some(percent) = target.and_then(At::number).filter(|t| *t > 0.0 && *t < 100.0) else {
-        return building.findings.lost(target.unwrap_or(spec), &label, "`target` must be a percentage between 0 and 100");
+        return building.findings.lost(
+            target.unwrap_or(spec),
+            &label,
+            "`target` must be a percentage between 0 and 100",
+        );
     };
     if percent <= 1.0 {
         let why = format!("`target` is a percentage, got {percent}: did you mean {}?", percent * 100.0);
@@ -40,7 +42,11 @@ pub(crate) fn read<'a>(building: &mut Building<'_>, root: At<'a>, alerts: &mut V
     }
     let window = spec.get("window");
     let Some(window_ms) = window.and_then(At::text).and_then(length_ms).filter(|ms| *ms >= 3_600_000) else {
-        return building.findings.lost(window.unwrap_or(spec), &label, "`window` must be a length of time of an hour at least");
+        return building.findings.lost(
+            window.unwrap_or(spec),
+            &label,
+            "`window` must be a length of time of an hour at least",
+        );
     };
     let Some((indicator, grouping)) = indicator(building, spec, &label) else { return };
     let at = spec.get("indicator").unwrap_or(spec);
@@ -144,8 +150,18 @@ mod tests {
 
     #[test]
     fn windows_scale_with_the_objectives() {
-        let minutes = |window_ms| windows(window_ms).map(|(short, long, lasts, factor, _)| [short / 60_000, long / 60_000, lasts / 60_000, factor.into()]);
-        assert_eq!(minutes(28 * 86_400_000), [[5, 60, 2, 14], [30, 360, 15, 7], [120, 1440, 60, 2], [360, 5760, 180, 1]]);
-        assert_eq!(minutes(14 * 86_400_000), [[3, 30, 1, 14], [15, 180, 8, 7], [60, 720, 30, 2], [180, 2880, 90, 1]]);
+        let minutes = |window_ms| {
+            windows(window_ms).map(|(short, long, lasts, factor, _)| {
+                [short / 60_000, long / 60_000, lasts / 60_000, factor.into()]
+            })
+        };
+        assert_eq!(
+            minutes(28 * 86_400_000),
+            [[5, 60, 2, 14], [30, 360, 15, 7], [120, 1440, 60, 2], [360, 5760, 180, 1]]
+        );
+        assert_eq!(
+            minutes(14 * 86_400_000),
+            [[3, 30, 1, 14], [15, 180, 8, 7], [60, 720, 30, 2], [180, 2880, 90, 1]]
+        );
     }
 }

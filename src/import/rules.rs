@@ -46,9 +46,18 @@ pub(crate) fn read<'a>(building: &mut Building<'_>, spec: At<'a>, rules: &mut Ru
             ("params", "how vmalert asks"),
         ];
         let label = format!("group `{name}`");
-        building.findings.fields(group, &label, &["name", "interval", "rules", "query_offset", "eval_offset"], &beside);
+        building.findings.fields(
+            group,
+            &label,
+            &["name", "interval", "rules", "query_offset", "eval_offset"],
+            &beside,
+        );
         if let Some(offset) = group.either(&["query_offset", "eval_offset"]) {
-            building.findings.lost(offset, &label, "evaluated as of another time; the policy's signals are as of now");
+            building.findings.lost(
+                offset,
+                &label,
+                "evaluated as of another time; the policy's signals are as of now",
+            );
         }
         let mut every_ms = EVALUATION_MS;
         if let Some(interval) = group.get("interval") {
@@ -73,10 +82,15 @@ fn read_rule<'a>(building: &mut Building<'_>, rule: At<'a>, every_ms: u64, rules
         ("debug", "vmalert's own log"),
         ("update_entries_limit", "vmalert's own history"),
     ];
-    building.findings.fields(rule, &label, &["alert", "record", "expr", "for", "labels"], match alert {
-        Some(_) => &beside,
-        None => &beside[2..],
-    });
+    building.findings.fields(
+        rule,
+        &label,
+        &["alert", "record", "expr", "for", "labels"],
+        match alert {
+            Some(_) => &beside,
+            None => &beside[2..],
+        },
+    );
     let Some(query) = rule.get("expr").and_then(At::scalar) else {
         building.findings.lost(rule, &label, "it has no `expr`");
         return;
@@ -91,7 +105,14 @@ fn read_rule<'a>(building: &mut Building<'_>, rule: At<'a>, every_ms: u64, rules
             }
             let severity = rule.path(&["labels", "severity"]).and_then(At::text);
             let calls = Calls::of(severity);
-            rules.alerts.push(Alert { at, name, query, lasts_ms: lasts_ms.flatten().unwrap_or(0), every_ms, calls });
+            rules.alerts.push(Alert {
+                at,
+                name,
+                query,
+                lasts_ms: lasts_ms.flatten().unwrap_or(0),
+                every_ms,
+                calls,
+            });
         }
         (None, Some(_)) => {
             if let Some(wrong) = rule.get("for") {
@@ -121,8 +142,12 @@ pub(crate) fn link(building: &mut Building<'_>, rules: &mut Rules<'_>) {
                 _ => break,
             }
         }
-        if let Some((name, _)) = super::promql::metrics(&alert.query).iter().find(|(name, _)| known.contains_key(name.as_str())) {
-            let why = format!("asks the recorded series `{name}` as it stands; a Prometheus with these rules has it");
+        if let Some((name, _)) =
+            super::promql::metrics(&alert.query).iter().find(|(name, _)| known.contains_key(name.as_str()))
+        {
+            let why = format!(
+                "asks the recorded series `{name}` as it stands; a Prometheus with these rules has it"
+            );
             building.findings.changed(alert.at, &format!("alert `{}`", alert.name), why);
         }
     }

@@ -142,10 +142,12 @@ pub(crate) fn doubt(limit: Limit<'_>, passes: &dyn Fn(f64) -> bool) -> Option<St
                 _ => None,
             }
         }
-        Scale::Seconds => (passes(0.0) && passes(60.0))
-            .then(|| "the query is in seconds, and a minute is still good: milliseconds were meant?".to_owned()),
-        Scale::Millis => (passes(0.0) && !passes(2.0))
-            .then(|| "the query is in milliseconds, and two of them are too many: seconds were meant?".to_owned()),
+        Scale::Seconds => (passes(0.0) && passes(60.0)).then(|| {
+            "the query is in seconds, and a minute is still good: milliseconds were meant?".to_owned()
+        }),
+        Scale::Millis => (passes(0.0) && !passes(2.0)).then(|| {
+            "the query is in milliseconds, and two of them are too many: seconds were meant?".to_owned()
+        }),
     }
 }
 
@@ -164,9 +166,15 @@ mod tests {
         check(r#"100 * (sum(rate(a_total{c="5"}[1m])) / sum(rate(a_total[1m])))"#, Some(Scale::Percent));
         check(r#"100 - sum(rate(a_total{c="5"}[1m])) / sum(rate(a_total[1m])) * 100"#, Some(Scale::Percent));
         check(r#"1 - sum(rate(a_total{c="5"}[1m])) / sum(rate(a_total[1m]))"#, Some(Scale::Ratio));
-        check(r#"(sum(rate(a_total{c="5"}[1m])) / clamp_min(sum(rate(a_total[1m])), 0.001)) * 100 or on() vector(0)"#, Some(Scale::Percent));
+        check(
+            r#"(sum(rate(a_total{c="5"}[1m])) / clamp_min(sum(rate(a_total[1m])), 0.001)) * 100 or on() vector(0)"#,
+            Some(Scale::Percent),
+        );
         check("histogram_quantile(0.99, sum(rate(a_seconds_bucket[1m])) by (le))", Some(Scale::Seconds));
-        check("histogram_quantile(0.99, sum(rate(a_seconds_bucket[1m])) by (le)) * 1000 > 0", Some(Scale::Millis));
+        check(
+            "histogram_quantile(0.99, sum(rate(a_seconds_bucket[1m])) by (le)) * 1000 > 0",
+            Some(Scale::Millis),
+        );
         check("sum(rate(a_seconds_sum[1m])) / sum(rate(a_seconds_count[1m]))", None);
         check("sum(rate(a_total[1m]))", None);
         check("sum(rate(a[1m])) / sum(rate(b[1m]))", None);

@@ -69,7 +69,9 @@ pub(crate) fn read<'a>(building: &mut Building<'_>, spec: At<'a>, alerts: &mut V
             continue;
         };
         let alerting = slo.get("alerting");
-        let off = |names: &[&str]| alerting.and_then(|a| a.either(names)).is_some_and(|alert| alert.says("disable"));
+        let off = |names: &[&str]| {
+            alerting.and_then(|a| a.either(names)).is_some_and(|alert| alert.says("disable"))
+        };
         let wants = [!off(&["page_alert", "pageAlert"]), !off(&["ticket_alert", "ticketAlert"])];
         let at = slo.get("sli").unwrap_or(slo);
         let name = format!("{service}-{name}");
@@ -155,7 +157,8 @@ fn bad_ratio(building: &mut Building<'_>, sli: At<'_>, label: &str) -> Option<St
     }
     if let Some(plugin) = sli.get("plugin") {
         let id = plugin.word("id").unwrap_or("without an id");
-        let why = format!("the plugin `{id}` makes its query when Sloth runs; import what `sloth generate` writes");
+        let why =
+            format!("the plugin `{id}` makes its query when Sloth runs; import what `sloth generate` writes");
         building.findings.lost(plugin, label, why);
         return None;
     }
@@ -183,7 +186,8 @@ fn expand<'a>(building: &mut Building<'_>, objective: &Objective<'a>, alerts: &m
             .iter()
             .filter(|windows| windows.calls == calls)
             .map(|windows| {
-                let share = windows.budget_percent / 100.0 * objective.period_ms as f64 / windows.long_ms as f64;
+                let share =
+                    windows.budget_percent / 100.0 * objective.period_ms as f64 / windows.long_ms as f64;
                 let limit = format!("({} * {})", tidy(share), tidy(budget));
                 let (short, long) = (ratio(windows.short_ms).0, ratio(windows.long_ms).0);
                 format!("((({short}) > {limit}) and (({long}) > {limit}))")

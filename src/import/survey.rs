@@ -7,7 +7,8 @@ use backspin_policy::document::{FileKind, Source};
 use super::{Fate, Import, Options, import};
 
 fn fixtures() -> PathBuf {
-    let shared = std::env::var_os("BACKSPIN_SHARED").expect("set BACKSPIN_SHARED to the folder that has `fixtures`");
+    let shared =
+        std::env::var_os("BACKSPIN_SHARED").expect("set BACKSPIN_SHARED to the folder that has `fixtures`");
     Path::new(&shared).join("fixtures/policies")
 }
 
@@ -35,7 +36,8 @@ fn real_files_import_whole_or_say_by_line_what_does_not() {
             let promql = &entry["promql"];
             let parses = promql["checked"].as_u64().unwrap_or(0) > 0 && promql["checked"] == promql["parses"];
             let is_valid = entry["upstream_says"].as_str() != Some("invalid");
-            let in_gate = (parses && is_valid) || (tool == "kayenta" && entry["providers"].get("prometheus").is_some());
+            let in_gate =
+                (parses && is_valid) || (tool == "kayenta" && entry["providers"].get("prometheus").is_some());
             let lost = found.findings.iter().filter(|f| f.fate == Fate::Lost);
             if in_gate {
                 asked_here += 1;

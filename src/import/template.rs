@@ -43,7 +43,10 @@ mod tests {
     #[test]
     fn names_are_replaced_and_unknown_ones_are_told_once() {
         let value = |name: &str| (name == "a").then(|| "1".to_owned());
-        assert_eq!(filled("{{a}}+{{ .a }}+{{ b }}{{b}}", BRACES, value), ("1+1+{{ b }}{{b}}".to_owned(), vec!["b".to_owned()]));
+        assert_eq!(
+            filled("{{a}}+{{ .a }}+{{ b }}{{b}}", BRACES, value),
+            ("1+1+{{ b }}{{b}}".to_owned(), vec!["b".to_owned()])
+        );
         assert_eq!(filled("${a} {a} ${a", DOLLAR, value), ("1 {a} ${a".to_owned(), vec![]));
     }
 

@@ -15,7 +15,11 @@ fn plain(text: &str) -> Import {
 #[track_caller]
 fn says(found: &Import, fate: Fate, line: usize, words: &str) {
     let fits = |f: &&Finding| f.fate == fate && f.line == line && f.why.contains(words);
-    assert!(found.findings.iter().any(|f| fits(&f)), "no {fate:?} in line {line} with `{words}` in {:#?}", found.findings);
+    assert!(
+        found.findings.iter().any(|f| fits(&f)),
+        "no {fate:?} in line {line} with `{words}` in {:#?}",
+        found.findings
+    );
 }
 
 const TEMPLATE: &str = "apiVersion: argoproj.io/v1alpha1
@@ -63,10 +67,17 @@ fn conditions_that_name_the_service_are_mapped_when_told() {
     let maps = vec![("app".to_owned(), "shop".to_owned()), ("team".to_owned(), "x".to_owned())];
     let found = read(TEMPLATE, &Options { maps, ..Options::default() });
     let policy = found.policy.expect("a policy");
-    assert!(policy.contains("service=\\\"$service\\\",code") || policy.contains("service=\"$service\",code"), "{policy}");
+    assert!(
+        policy.contains("service=\\\"$service\\\",code") || policy.contains("service=\"$service\",code"),
+        "{policy}"
+    );
     assert!(found.notes.iter().any(|note| note.contains("team=x")), "{:?}", found.notes);
     let kept = plain(TEMPLATE);
-    assert!(kept.notes.iter().any(|note| note.contains("no simulated service has `x_total`")), "{:?}", kept.notes);
+    assert!(
+        kept.notes.iter().any(|note| note.contains("no simulated service has `x_total`")),
+        "{:?}",
+        kept.notes
+    );
 }
 
 #[test]
@@ -129,8 +140,30 @@ fn file(n: usize) -> String {
 
 /// Pieces that files are made of, to be put where they do not belong.
 const PIECES: [&str; 24] = [
-    ": ", "- ", "{", "}", "[", "]", "\n", "\n---\n", "null", "~", "-1", "1e999", "\"", "'", "{{", "}}", "${scope}", "&a ", "*a", "|\n",
-    "99999999999999999999", "0s", "\u{e9}", "\t",
+    ": ",
+    "- ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\n",
+    "\n---\n",
+    "null",
+    "~",
+    "-1",
+    "1e999",
+    "\"",
+    "'",
+    "{{",
+    "}}",
+    "${scope}",
+    "&a ",
+    "*a",
+    "|\n",
+    "99999999999999999999",
+    "0s",
+    "\u{e9}",
+    "\t",
 ];
 
 proptest::proptest! {

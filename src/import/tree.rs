@@ -62,7 +62,9 @@ fn parts(text: &str) -> Vec<Range<usize>> {
     let mut parts = Vec::new();
     let (mut start, mut at) = (0, 0);
     for line in text.split_inclusive('\n') {
-        let is_mark = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let is_mark = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         let is_end = line.trim_end() == "...";
         let is_directive = line.starts_with('%') && text[start..at].trim().is_empty();
         if is_mark || is_end || is_directive {
@@ -129,8 +131,11 @@ impl<'a> At<'a> {
 
     /// Names, places and values of the fields.
     pub(crate) fn fields(self) -> impl Iterator<Item = (&'a str, usize, At<'a>)> + use<'a> {
-        let fields: &[(node::Key, Node)] = if let Value::Map(fields) = &self.node.value { fields } else { &[] };
-        fields.iter().map(move |(key, node)| (key.name.as_str(), key.span.start, At { file: self.file, node }))
+        let fields: &[(node::Key, Node)] =
+            if let Value::Map(fields) = &self.node.value { fields } else { &[] };
+        fields
+            .iter()
+            .map(move |(key, node)| (key.name.as_str(), key.span.start, At { file: self.file, node }))
     }
 
     /// The text, if it is one.

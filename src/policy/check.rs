@@ -2,13 +2,13 @@
 
 use backspin_mocks::promql::{self, Refusal};
 
+use super::Policy;
 use super::convert::{minute, moment, query};
 use super::document::nearest::nearest;
 use super::document::node::Value;
 use super::document::{Document, Problem, Source, Step};
 use super::file::{PolicyFile, SeverityEntry};
 use super::rule::Rule;
-use super::Policy;
 use backspin_domain::service::Environment;
 use backspin_domain::signal::SignalKind;
 use backspin_judge::expr::ExprError;

@@ -25,7 +25,8 @@ pub(super) fn judge(building: &mut Building<'_>, asked: &[Asked<'_>]) -> Option<
         }
         let periods = alert.lasts_ms.div_ceil(alert.every_ms) + 1;
         if periods > DATAPOINTS_MAX {
-            let why = format!("must hold for {periods} evaluations; an alarm looks at {DATAPOINTS_MAX} at most");
+            let why =
+                format!("must hold for {periods} evaluations; an alarm looks at {DATAPOINTS_MAX} at most");
             building.findings.lost(alert.at, &label, why);
             continue;
         }
@@ -33,7 +34,10 @@ pub(super) fn judge(building: &mut Building<'_>, asked: &[Asked<'_>]) -> Option<
             building.findings.lost(alert.at, &label, format!("a policy has at most {METRICS_MAX} alarms"));
             continue;
         }
-        let taken = alarms.iter().filter(|alarm| alarm.name == alert.name || alarm.name.starts_with(&format!("{} #", alert.name))).count();
+        let taken = alarms
+            .iter()
+            .filter(|alarm| alarm.name == alert.name || alarm.name.starts_with(&format!("{} #", alert.name)))
+            .count();
         let name = if taken == 0 { alert.name.clone() } else { format!("{} #{}", alert.name, taken + 1) };
         alarms.push(Alarm {
             comparison: Comparison::Greater,
@@ -43,14 +47,22 @@ pub(super) fn judge(building: &mut Building<'_>, asked: &[Asked<'_>]) -> Option<
             missing: Missing::NotBreaching,
             ..Alarm::new(name, Reads::Query(signal.clone()), 0.0)
         });
-        building.findings.carried(alert.at, &label, match periods {
-            1 => "fails the candidate as soon as it holds".to_owned(),
-            n => format!("fails the candidate when it holds {n} evaluations in a row"),
-        });
+        building.findings.carried(
+            alert.at,
+            &label,
+            match periods {
+                1 => "fails the candidate as soon as it holds".to_owned(),
+                n => format!("fails the candidate when it holds {n} evaluations in a row"),
+            },
+        );
     }
     if !some_page && !alarms.is_empty() {
         let at = asked.first()?.alert.at;
-        building.findings.changed(at, "severity", "no alert calls anybody at once, so all of them fail the candidate");
+        building.findings.changed(
+            at,
+            "severity",
+            "no alert calls anybody at once, so all of them fail the candidate",
+        );
     }
     let shortest = alarms.iter().map(|alarm| alarm.period_ms).min()?;
     let poll_ms = shortest.min(3_600_000);

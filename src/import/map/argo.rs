@@ -26,10 +26,16 @@ fn judged(building: &mut Building<'_>, metric: Metric<'_>) -> Option<Judged> {
         return None;
     }
     if let Some(ms) = metric.interval_ms.filter(|ms| !(1000..=86_400_000).contains(ms)) {
-        building.findings.lost(metric.at, &label, format!("an interval of {ms} ms; from 1 s to a day can be carried"));
+        building.findings.lost(
+            metric.at,
+            &label,
+            format!("an interval of {ms} ms; from 1 s to a day can be carried"),
+        );
         return None;
     }
-    let limit = |given: Option<i64>, default: i64| i32::try_from(given.unwrap_or(default)).unwrap_or(i32::MAX).clamp(-1, 1_000_000);
+    let limit = |given: Option<i64>, default: i64| {
+        i32::try_from(given.unwrap_or(default)).unwrap_or(i32::MAX).clamp(-1, 1_000_000)
+    };
     let whole = |given: Option<i64>, default: u32| given.map_or(default, |n| n.clamp(0, 1_000_000) as u32);
     building.findings.carried(metric.at, &label, "measured and judged by Argo's rules");
     Some(Judged {
@@ -48,7 +54,11 @@ fn judged(building: &mut Building<'_>, metric: Metric<'_>) -> Option<Judged> {
 }
 
 /// A condition, parsed. The outer nothing: there is one, and it cannot be carried, which is said.
-fn condition(building: &mut Building<'_>, given: Option<&(At<'_>, String)>, label: &str) -> Option<Option<Expr>> {
+fn condition(
+    building: &mut Building<'_>,
+    given: Option<&(At<'_>, String)>,
+    label: &str,
+) -> Option<Option<Expr>> {
     let Some((at, text)) = given else { return Some(None) };
     match Expr::parse(text) {
         Ok(parsed) => Some(Some(parsed)),
@@ -74,8 +84,20 @@ fn phase(success: Option<&Expr>, failure: Option<&Expr>, element: Option<f64>) -
     match (good, bad) {
         (Err(_), _) | (_, Err(_)) => Phase::Error,
         (Ok(None), Ok(None)) => Phase::Successful,
-        (Ok(Some(good)), Ok(None)) => if good { Phase::Successful } else { Phase::Failed },
-        (Ok(None), Ok(Some(bad))) => if bad { Phase::Failed } else { Phase::Successful },
+        (Ok(Some(good)), Ok(None)) => {
+            if good {
+                Phase::Successful
+            } else {
+                Phase::Failed
+            }
+        }
+        (Ok(None), Ok(Some(bad))) => {
+            if bad {
+                Phase::Failed
+            } else {
+                Phase::Successful
+            }
+        }
         (Ok(Some(_)), Ok(Some(true))) => Phase::Failed,
         (Ok(Some(true)), Ok(Some(false))) => Phase::Successful,
         (Ok(Some(false)), Ok(Some(false))) => Phase::Inconclusive,
@@ -111,13 +133,16 @@ fn check(building: &mut Building<'_>, metric: &Metric<'_>, success: Option<&Expr
     }
     let count = metric.count.filter(|n| *n > 0).or_else(|| metric.interval_ms.is_none().then_some(1));
     if let Some(count) = count.filter(|count| *count <= failures) {
-        let why = format!("it fails after {} failed measurements, and there are {count}: it never fails", failures + 1);
+        let why = format!(
+            "it fails after {} failed measurements, and there are {count}: it never fails",
+            failures + 1
+        );
         building.findings.doubtful(metric.at, &label, why);
     }
     if let Some(steps_ms) = metric.steps_ms {
-        let measured = steps_ms.checked_sub(metric.initial_delay_ms).map_or(0, |left| {
-            metric.interval_ms.map_or(1, |interval| left / interval.max(1) + 1)
-        });
+        let measured = steps_ms
+            .checked_sub(metric.initial_delay_ms)
+            .map_or(0, |left| metric.interval_ms.map_or(1, |interval| left / interval.max(1) + 1));
         if i64::try_from(measured).unwrap_or(i64::MAX) <= failures {
             let why = format!(
                 "the rollout's steps take {} s, in which it is measured {measured} times; it fails after {} failures",

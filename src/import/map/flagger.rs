@@ -16,14 +16,19 @@ pub(super) fn judge(building: &mut Building<'_>, analyses: Vec<Analysis<'_>>) ->
     let analysis = analyses.next()?;
     let label = format!("canary `{}`", analysis.name);
     for other in analyses {
-        let why = format!("a policy has one judge, and it is that of `{}`; import this by itself", analysis.name);
+        let why =
+            format!("a policy has one judge, and it is that of `{}`; import this by itself", analysis.name);
         building.findings.lost(other.at, &format!("canary `{}`", other.name), why);
     }
     let mut metrics: Vec<Judged> = Vec::new();
     for metric in &analysis.metrics {
         let Some(judged) = judged(building, metric) else { continue };
         if metrics.iter().any(|known| known.name == judged.name) {
-            building.findings.lost(metric.at, &format!("metric `{}`", metric.name), "there is already one of this name");
+            building.findings.lost(
+                metric.at,
+                &format!("metric `{}`", metric.name),
+                "there is already one of this name",
+            );
             continue;
         }
         metrics.push(judged);
@@ -33,7 +38,11 @@ pub(super) fn judge(building: &mut Building<'_>, analyses: Vec<Analysis<'_>>) ->
         return None;
     }
     if analysis.interval_ms < FLOOR_MS {
-        building.findings.changed(analysis.at, &label, "an interval below 10 s: Flagger itself takes 10 s then");
+        building.findings.changed(
+            analysis.at,
+            &label,
+            "an interval below 10 s: Flagger itself takes 10 s then",
+        );
     }
     let most = 3_600_000;
     if analysis.interval_ms > most {
@@ -45,10 +54,17 @@ pub(super) fn judge(building: &mut Building<'_>, analyses: Vec<Analysis<'_>>) ->
         building.findings.doubtful(analysis.at, &label, why);
     }
     if let Some(ticks) = analysis.ticks.filter(|ticks| *ticks < analysis.threshold) {
-        let why = format!("a rollout without a failure has {ticks} ticks, and only {} failed ones roll back", analysis.threshold);
+        let why = format!(
+            "a rollout without a failure has {ticks} ticks, and only {} failed ones roll back",
+            analysis.threshold
+        );
         building.findings.doubtful(analysis.at, &label, why);
     }
-    building.findings.carried(analysis.at, &label, format!("every {} s, {} failed checks roll back", analysis.interval_ms / 1000, analysis.threshold));
+    building.findings.carried(
+        analysis.at,
+        &label,
+        format!("every {} s, {} failed checks roll back", analysis.interval_ms / 1000, analysis.threshold),
+    );
     Some(JudgeEntry::Flagger(Params {
         interval_ms: analysis.interval_ms.max(FLOOR_MS),
         failed_checks_max: analysis.threshold.clamp(1, 1000),
@@ -67,7 +83,11 @@ fn judged(building: &mut Building<'_>, metric: &Metric<'_>) -> Option<Judged> {
     if let (Some(min), Some(max)) = (min, max)
         && min > max
     {
-        building.findings.lost(metric.at, &label, format!("`min` {min} is above `max` {max}: no value passes"));
+        building.findings.lost(
+            metric.at,
+            &label,
+            format!("`min` {min} is above `max` {max}: no value passes"),
+        );
         return None;
     }
     let passes = |x: f64| min.is_none_or(|min| x >= min) && max.is_none_or(|max| x <= max);

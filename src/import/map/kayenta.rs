@@ -2,7 +2,9 @@
 
 use crate::building::Building;
 use crate::kayenta::{Config, Metric};
-use backspin_judge::kayenta::{Direction, EffectSize, GroupWeight, Metric as Judged, NanStrategy, Outliers, Params};
+use backspin_judge::kayenta::{
+    Direction, EffectSize, GroupWeight, Metric as Judged, NanStrategy, Outliers, Params,
+};
 use backspin_judge::metric::Reads;
 use backspin_policy::file::JudgeEntry;
 
@@ -19,7 +21,11 @@ pub(super) fn judge(building: &mut Building<'_>, configs: Vec<Config<'_>>) -> Op
     }
     let total: f64 = config.weights.iter().map(|(_, weight)| weight).sum();
     if config.weights.iter().any(|(_, weight)| !(0.0..=100.0).contains(weight)) || total > 100.0 {
-        building.findings.lost(config.at, "weights of groups", format!("they must be 100 together at most, got {total}"));
+        building.findings.lost(
+            config.at,
+            "weights of groups",
+            format!("they must be 100 together at most, got {total}"),
+        );
         return None;
     }
     for (name, _) in &config.weights {
@@ -29,7 +35,8 @@ pub(super) fn judge(building: &mut Building<'_>, configs: Vec<Config<'_>>) -> Op
         }
     }
     let defaults = Params::default();
-    let (pass, marginal) = (config.pass.unwrap_or(defaults.pass), config.marginal.unwrap_or(defaults.marginal));
+    let (pass, marginal) =
+        (config.pass.unwrap_or(defaults.pass), config.marginal.unwrap_or(defaults.marginal));
     if !(0.0..=100.0).contains(&pass) || !(0.0..=pass).contains(&marginal) {
         let why = format!("0 ≤ marginal ≤ pass ≤ 100 is wanted, got {marginal} and {pass}");
         building.findings.lost(config.at, "score thresholds", why);
@@ -37,7 +44,11 @@ pub(super) fn judge(building: &mut Building<'_>, configs: Vec<Config<'_>>) -> Op
     }
     let why = "how long and how often it is analysed stands in the pipeline's stage: three hours, every ten minutes, or change `judge.kayenta`";
     building.findings.changed(config.at, "stage", why);
-    building.findings.carried(config.at, "score thresholds", format!("passes from {pass}, marginal from {marginal}"));
+    building.findings.carried(
+        config.at,
+        "score thresholds",
+        format!("passes from {pass}, marginal from {marginal}"),
+    );
     let groups = config.weights.into_iter().map(|(name, weight)| GroupWeight { name, weight }).collect();
     Some(JudgeEntry::Kayenta(Params { metrics, groups, pass, marginal, ..defaults }))
 }

@@ -15,7 +15,8 @@ pub(super) fn judge(building: &mut Building<'_>, definitions: Vec<Definition<'_>
         if first.is_evaluation && other.is_evaluation {
             first.objectives.extend(other.objectives);
         } else {
-            let why = format!("a policy has one judge, and it is that of `{}`; import this by itself", first.name);
+            let why =
+                format!("a policy has one judge, and it is that of `{}`; import this by itself", first.name);
             building.findings.lost(other.at, &format!("definition `{}`", other.name), why);
         }
     }
@@ -42,7 +43,12 @@ pub(super) fn judge(building: &mut Building<'_>, definitions: Vec<Definition<'_>
         building.findings.doubtful(first.at, &label, "all weights are 0: it never passes");
     }
     building.findings.carried(first.at, &label, format!("passes from {pass} %, warns from {warning} %"));
-    Some(JudgeEntry::Keptn(Params { objectives, pass_percentage: pass, warning_percentage: warning, ..Params::default() }))
+    Some(JudgeEntry::Keptn(Params {
+        objectives,
+        pass_percentage: pass,
+        warning_percentage: warning,
+        ..Params::default()
+    }))
 }
 
 fn judged(building: &mut Building<'_>, objective: &Objective<'_>) -> Option<JudgedObjective> {
@@ -66,7 +72,11 @@ fn judged(building: &mut Building<'_>, objective: &Objective<'_>) -> Option<Judg
         building.findings.doubtful(objective.at, &label, why);
     }
     if objective.failure.is_none() && objective.warning.is_none() {
-        building.findings.doubtful(objective.at, &label, "it has no target: it is kept while there is a value");
+        building.findings.doubtful(
+            objective.at,
+            &label,
+            "it has no target: it is kept while there is a value",
+        );
     }
     building.findings.carried(objective.at, &label, "judged by Keptn's rules");
     Some(JudgedObjective {

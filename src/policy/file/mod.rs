@@ -12,8 +12,8 @@ use super::queries;
 use backspin_domain::signal::Worse;
 use backspin_engine::settings::Channel;
 use backspin_judge::{
-    alarm, argo, bocpd, breaker, burnrate, cusum, e_detector, flagger, glr, kayenta, keptn, mann_whitney, n_of_m, robust_z,
-    sequential, weighted,
+    alarm, argo, bocpd, breaker, burnrate, cusum, e_detector, flagger, glr, kayenta, keptn, mann_whitney,
+    n_of_m, robust_z, sequential, weighted,
 };
 
 pub use people::{ApprovalsEntry, CalendarEntry, FreezeEntry, StandingEntry, WindowEntry};
