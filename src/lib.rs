@@ -12,6 +12,7 @@ pub use backspin_campaign as campaign;
 pub use backspin_chaos as chaos;
 pub use backspin_domain as domain;
 pub use backspin_engine as engine;
+pub use backspin_import as import;
 pub use backspin_judge as judge;
 pub use backspin_plane as plane;
 pub use backspin_policy as policy;

@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["domain", "judge"]),
     ("record", &["domain"]),
     ("policy", &["domain", "judge", "engine", "mocks"]),
+    ("import", &["domain", "judge", "engine", "policy", "mocks"]),
     ("scenario", &["domain", "policy"]),
     ("platform", &["domain"]),
     ("world", &["domain", "platform", "scenario", "mocks"]),
@@ -24,8 +25,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
-            "campaign", "chaos", "backtest", "report", "suite",
+            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score", "campaign", "chaos", "import", "backtest", "report", "suite",
         ],
     ),
 ];

@@ -14,6 +14,7 @@ mod explain_text;
 mod job;
 mod merge;
 mod parting;
+mod import;
 mod plan;
 mod policy;
 mod progress;

@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Format;
 use super::diagnose::{Failure, bad_input, counted};
+use super::import;
 use crate::campaign::{Campaign, RunKey, Subject};
 use crate::policy::document::nearest::nearest;
 use crate::policy::{self, JudgeName, Policy};
@@ -40,16 +41,47 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_name = "FILE", env = "BACKSPIN_POLICY")]
     policy: Option<PathBuf>,
     /// Judges to play, the first of which decides expectations and exit code; by default the policy's own,
-    /// and `e_detector`, `weighted` and `flagger` beside it. All sixteen are in the handbook, under judges.
-    #[arg(long = "judge", value_name = "NAME")]
-    judges: Vec<JudgeName>,
+    /// and `e_detector`, `weighted` and `flagger` beside it. All sixteen are in the handbook, under judges. A file, of another
+    /// policy or of another tool, plays its judge with its queries; if only files are named, the policy's own judge plays
+    /// first and theirs beside it.
+    #[arg(long = "judge", value_name = "NAME|FILE")]
+    judges: Vec<JudgeChoice>,
+}
+
+/// A judge by its name, or the one of a file.
+#[derive(Clone, Debug)]
+enum JudgeChoice {
+    Named(JudgeName),
+    File(PathBuf),
+}
+
+impl std::str::FromStr for JudgeChoice {
+    type Err = policy::UnknownJudge;
+
+    fn from_str(text: &str) -> Result<Self, policy::UnknownJudge> {
+        let unknown = match text.parse() {
+            Ok(name) => return Ok(Self::Named(name)),
+            Err(unknown) => unknown,
+        };
+        let is_file = text.contains(['/', '.']) || Path::new(text).is_file();
+        if is_file { Ok(Self::File(PathBuf::from(text))) } else { Err(unknown) }
+    }
+}
+
+impl std::fmt::Display for JudgeChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name.name()),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 impl PolicyArgs {
     /// The options as they must be given again for the judge that counts; empty if they are the defaults.
     pub(super) fn given(&self) -> String {
         let policy = self.policy.as_ref().map(|path| format!(" --policy {}", path.display()));
-        let judge = self.judges.first().map(|judge| format!(" --judge {}", judge.name()));
+        let judge = self.judges.first().map(|judge| format!(" --judge {judge}"));
         policy.into_iter().chain(judge).collect()
     }
 
@@ -65,14 +97,28 @@ impl PolicyArgs {
             None => policy::default_policy()?,
         };
         let mut judges = self.judges.clone();
-        if judges.is_empty() {
-            judges.push(JudgeName::of(&own.judge));
-            judges.extend(JudgeName::BESIDE);
+        let own_name = JudgeName::of(&own.judge);
+        if judges.iter().all(|judge| matches!(judge, JudgeChoice::File(_))) {
+            judges.insert(0, JudgeChoice::Named(own_name));
+        }
+        if self.judges.is_empty() {
+            judges.extend(JudgeName::BESIDE.map(JudgeChoice::Named));
         }
         let mut policies: Vec<Policy> = Vec::new();
-        for judge in judges {
-            if policies.iter().all(|p| JudgeName::of(&p.judge) != judge) {
-                policies.push(own.with_judge(judge));
+        for judge in &judges {
+            let policy = match judge {
+                JudgeChoice::Named(name) => own.with_judge(*name),
+                JudgeChoice::File(path) => own.with_judge_of(&import::policy_of(path)?),
+            };
+            let name = JudgeName::of(&policy.judge);
+            let is_new = policies.iter().all(|p| JudgeName::of(&p.judge) != name);
+            if is_new {
+                policies.push(policy);
+            } else if let JudgeChoice::File(path) = judge {
+                return Err(bad_input(
+                    anyhow!("`{}` would play `{}` a second time", path.display(), name.name()),
+                    "reports tell judges by their names; play it in a run of its own, with another judge first",
+                ));
             }
         }
         Ok(policies)

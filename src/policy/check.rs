@@ -89,11 +89,11 @@ impl<'a> Check<'a> {
     fn queries(&mut self) {
         for kind in SignalKind::ALL {
             let path = [Step::Field("signals"), Step::Field(kind.name())];
-            self.query(&path, query(&self.file().signals, kind));
+            self.query(&path, query(&self.file().signals, kind), Interpreted::Refused);
         }
         for (n, custom) in self.file().custom.iter().enumerate() {
             let field = |name| [Step::Field("custom"), Step::Item(n), Step::Field(name)];
-            self.query(&field("query"), &custom.query);
+            self.query(&field("query"), &custom.query, Interpreted::Taken);
             let known = SignalKind::ALL.iter().any(|kind| kind.name() == custom.name);
             if known || self.file().custom[..n].iter().any(|before| before.name == custom.name) {
                 let message = format!("there is already a signal `{}`", custom.name);
@@ -105,8 +105,11 @@ impl<'a> Check<'a> {
     }
 
     /// Parses a query and, where it fails, finds the place inside the file.
-    fn query(&mut self, path: &[Step<'_>], text: &str) {
+    fn query(&mut self, path: &[Step<'_>], text: &str, interpreted: Interpreted) {
         let Err(error) = promql::check(text) else { return };
+        if interpreted == Interpreted::Taken && super::is_interpreted(text) {
+            return;
+        }
         let span = self.document.root.at(path).span.clone();
         let raw = self.source.text.get(span.clone()).unwrap_or_default();
         let start = span.start + place_in_raw(raw, text, error.offset);
@@ -246,6 +249,15 @@ impl<'a> Check<'a> {
             }
         }
     }
+}
+
+/// Whether a query may be one that only the interpreter reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interpreted {
+    /// A signal of the policy's own.
+    Taken,
+    /// A named signal, which every run evaluates: it has to compile.
+    Refused,
 }
 
 /// Where a byte of a YAML text's value stands in its raw form. Exact for plain, quoted and literal texts; in a

@@ -74,7 +74,7 @@ impl NamedQuery {
         }
     }
 
-    /// As what the query compiles; none if it would not, which a checked policy has none of.
+    /// As what the query compiles; none if it is interpreted instead, as a signal of the policy's own may be.
     pub fn shape(&self) -> Option<Shape> {
         promql::check(&self.text).ok()
     }
@@ -85,7 +85,29 @@ impl NamedQuery {
     }
 }
 
+/// Whether a query that does not compile can be interpreted and gives numbers, at most one per series.
+pub fn is_interpreted(text: &str) -> bool {
+    use promql::eval::{Kinds, Plan};
+    Plan::new(text).is_ok_and(|plan| matches!(plan.kind(), Kinds::Scalar | Kinds::Vector))
+}
+
 impl Policy {
+    /// The same policy with the judge of another, the queries that it asks, and what that policy says of causes outside,
+    /// missing data and severity.
+    pub fn with_judge_of(&self, other: &Self) -> Self {
+        let mut policy = Self {
+            judge: other.judge.clone(),
+            queries: other.queries.clone(),
+            custom: other.custom.clone(),
+            ..self.clone()
+        };
+        policy.settings.attribution = other.settings.attribution;
+        policy.settings.missing_data = other.settings.missing_data;
+        policy.settings.severity = other.settings.severity;
+        policy.hash = policy.compute_hash();
+        policy
+    }
+
     /// The same policy with other settings, for a plane that has to state them; its hash follows.
     pub fn with_settings(&self, change: impl FnOnce(&mut Settings)) -> Self {
         let mut other = self.clone();
