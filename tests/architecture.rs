@@ -11,6 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("engine", &["domain", "judge"]),
     ("record", &["domain"]),
     ("policy", &["domain", "judge", "engine", "mocks"]),
+    ("rules", &["policy", "mocks"]),
     ("scenario", &["domain", "policy"]),
     ("platform", &["domain"]),
     ("world", &["domain", "platform", "scenario", "mocks"]),
@@ -22,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
+            "domain", "judge", "engine", "record", "policy", "rules", "scenario", "world", "plane", "score",
             "campaign", "chaos", "report",
         ],
     ),

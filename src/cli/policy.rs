@@ -7,6 +7,7 @@ use clap::Subcommand;
 use super::diagnose::Failure;
 use super::exit::Code;
 use super::out;
+use super::rule_test;
 use super::select::PolicyArgs;
 use crate::policy::{self, JudgeName, Policy};
 
@@ -23,6 +24,8 @@ pub(super) enum PolicyVerb {
     },
     /// Print the JSON Schema of the policy file.
     Schema,
+    /// Run unit tests of Prometheus rules, in the format of `promtool test rules`.
+    Test(rule_test::TestArgs),
 }
 
 pub(super) fn run(verb: &PolicyVerb) -> Result<Code, Failure> {
@@ -35,6 +38,7 @@ pub(super) fn run(verb: &PolicyVerb) -> Result<Code, Failure> {
             }
         }
         PolicyVerb::Schema => out(&format!("{:#}", policy::schema())),
+        PolicyVerb::Test(args) => return rule_test::run(args),
     }
     Ok(Code::Good)
 }
