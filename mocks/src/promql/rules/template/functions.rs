@@ -289,9 +289,9 @@ fn humanize_duration(value: f64) -> String {
 
 /// As Go prints a time in UTC.
 fn humanize_timestamp(value: f64) -> String {
-    let time = is_special(value)
-        .then_some(())
-        .map_or_else(|| jiff::Timestamp::from_nanosecond((value * 1e9) as i128).ok(), |()| None);
+    // Whole milliseconds, which is what a time is to Prometheus.
+    let nanoseconds = (value * 1e9) as i64;
+    let time = jiff::Timestamp::from_millisecond(nanoseconds / 1_000_000).ok().filter(|_| !is_special(value));
     let Some(time) = time else { return significant(value, 4) };
     let zoned = time.to_zoned(jiff::tz::TimeZone::UTC);
     let fraction = zoned.subsec_nanosecond();

@@ -235,7 +235,7 @@ impl Parser<'_> {
             match self.cursor.word()?.1 {
                 Word::Declare => return Ok((names, true)),
                 Word::Assign => {
-                    if let Some(unknown) = names.iter().find(|name| !self.variables.contains(name)) {
+                    if let Some(unknown) = names.iter().find(|name| !self.variables.contains(*name)) {
                         return refuse(offset, format!("undefined variable \"${unknown}\""));
                     }
                     return Ok((names, false));
