@@ -18,6 +18,7 @@ pub use backspin_plane as plane;
 pub use backspin_policy as policy;
 pub use backspin_record as record;
 pub use backspin_report as report;
+pub use backspin_rules as rules;
 pub use backspin_scenario as scenario;
 pub use backspin_score as score;
 pub use backspin_suite as suite;

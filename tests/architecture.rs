@@ -12,6 +12,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("record", &["domain"]),
     ("policy", &["domain", "judge", "engine", "mocks"]),
     ("import", &["domain", "judge", "engine", "policy", "mocks"]),
+    ("rules", &["policy", "mocks"]),
     ("scenario", &["domain", "policy"]),
     ("platform", &["domain"]),
     ("world", &["domain", "platform", "scenario", "mocks"]),

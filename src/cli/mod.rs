@@ -21,6 +21,7 @@ mod progress;
 mod record;
 mod replay;
 mod report;
+mod rule_test;
 mod run;
 mod scenario;
 mod schema;

@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use super::diagnose::Failure;
 use super::exit::Code;
+use super::rule_test;
 use super::select::PolicyArgs;
 use super::{import, out};
 use crate::policy::{self, JudgeName, Policy};
@@ -25,6 +26,8 @@ pub(super) enum PolicyVerb {
     Import(import::ImportArgs),
     /// Print the JSON Schema of the policy file.
     Schema,
+    /// Run unit tests of Prometheus rules, in the format of `promtool test rules`.
+    Test(rule_test::TestArgs),
 }
 
 pub(super) fn run(verb: &PolicyVerb) -> Result<Code, Failure> {
@@ -38,6 +41,7 @@ pub(super) fn run(verb: &PolicyVerb) -> Result<Code, Failure> {
         }
         PolicyVerb::Import(args) => return import::run(args),
         PolicyVerb::Schema => out(&format!("{:#}", policy::schema())),
+        PolicyVerb::Test(args) => return rule_test::run(args),
     }
     Ok(Code::Good)
 }

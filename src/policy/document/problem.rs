@@ -18,6 +18,8 @@ pub enum FileKind {
     Metrics,
     /// A list of deploys: `D`.
     Deploys,
+    /// A Prometheus rule file or a test of one: `U`.
+    Rules,
 }
 
 /// A stable code, such as `P014`. Below 30 the number means the same in every kind of file.
@@ -38,6 +40,7 @@ impl fmt::Display for Code {
             FileKind::Suite => 'C',
             FileKind::Metrics => 'M',
             FileKind::Deploys => 'D',
+            FileKind::Rules => 'U',
         };
         write!(f, "{letter}{:03}", self.number)
     }
