@@ -18,4 +18,5 @@ pub use backspin_record as record;
 pub use backspin_report as report;
 pub use backspin_scenario as scenario;
 pub use backspin_score as score;
+pub use backspin_tune as tune;
 pub use backspin_world as world;
