@@ -17,13 +17,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plane", &["domain", "engine", "platform", "record", "policy", "scenario", "world", "mocks"]),
     ("score", &["domain", "record"]),
     ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "plane", "score"]),
+    ("tune", &["domain", "judge", "engine", "policy", "scenario", "plane", "score"]),
     ("chaos", &["domain", "engine", "policy", "scenario", "world", "plane"]),
     ("report", &["domain", "record", "score"]),
     (
         "cli",
         &[
             "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
-            "campaign", "chaos", "report",
+            "campaign", "tune", "chaos", "report",
         ],
     ),
 ];

@@ -17,6 +17,7 @@ mod report;
 mod run;
 mod scenario;
 mod select;
+mod tune;
 mod what_if;
 mod what_if_text;
 mod what_if_words;
@@ -57,6 +58,8 @@ enum Verb {
     Replay(replay::ReplayArgs),
     /// Play worlds in which things go wrong by plan, and check what must hold in them all the same.
     Chaos(Box<chaos::ChaosArgs>),
+    /// Look for the best policy: numbers and choices of it, on scenarios, under constraints.
+    Tune(Box<tune::TuneArgs>),
     /// Tell of each rollback of a record, of the engine's own metrics, or of a chaos campaign.
     Report(report::ReportArgs),
     /// Make, check and describe scenario files.
@@ -99,6 +102,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Plan(args)) => plan::run(&args),
         Some(Verb::Replay(args)) => replay::run(&args),
         Some(Verb::Chaos(args)) => chaos::run(&args),
+        Some(Verb::Tune(args)) => tune::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),
         Some(Verb::Policy(verb)) => policy::run(&verb),

@@ -9,6 +9,19 @@
 //! result.
 
 pub mod course;
+pub mod field;
+pub mod front;
+pub mod journal;
+pub mod judged;
+pub mod model;
+pub mod report;
 pub mod runs;
+pub mod search;
+pub mod sensitivity;
+pub mod space;
+pub mod threshold;
 pub mod told;
 pub mod worth;
+
+#[cfg(test)]
+mod tests;

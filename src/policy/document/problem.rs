@@ -12,6 +12,8 @@ pub enum FileKind {
     Scenario,
     /// A recorded incident or its list: `R`.
     Recorded,
+    /// What is to be tuned: `T`.
+    Tune,
 }
 
 /// A stable code, such as `P014`. Below 30 the number means the same in every kind of file.
@@ -29,6 +31,7 @@ impl fmt::Display for Code {
             FileKind::Policy => 'P',
             FileKind::Scenario => 'S',
             FileKind::Recorded => 'R',
+            FileKind::Tune => 'T',
         };
         write!(f, "{letter}{:03}", self.number)
     }
