@@ -96,6 +96,7 @@ fn options_that_are_mentioned_exist() {
         help(&["plan"]),
         help(&["replay"]),
         help(&["report"]),
+        help(&["tune"]),
         help(&["chaos"]),
         help(&["chaos", "replay"]),
         help(&["chaos", "minimise"]),
@@ -195,4 +196,15 @@ fn the_incidents_example_is_good() {
         .success();
     let stdout = String::from_utf8(command.get_output().stdout.clone()).expect("UTF-8");
     assert!(stdout.contains("own-shop/errors-after-change"), "{stdout}");
+}
+
+#[test]
+fn the_tune_file_example_is_good() {
+    let text = fs::read_to_string(root().join("docs/tune.md")).expect("there");
+    let example =
+        text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("detector.yaml");
+    fs::write(&file, example).expect("written");
+    Command::cargo_bin("backspin").expect("built").args(["tune", "--check"]).arg(&file).assert().success();
 }

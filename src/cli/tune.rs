@@ -53,6 +53,9 @@ pub(super) struct TuneArgs {
     /// Print the JSON Schema of tune files, for an editor.
     #[arg(long)]
     schema: bool,
+    /// Say what the file means, and play nothing.
+    #[arg(long, conflicts_with = "open_hold_out")]
+    check: bool,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -72,6 +75,10 @@ pub(super) fn run(args: &TuneArgs) -> Result<Code, Failure> {
         None => shipped()?,
     };
     let task = space::load(file, &base, &scenarios)?;
+    if args.check {
+        out(&told(&task, selected(&scenarios, &task.train).len()));
+        return Ok(Code::Good);
+    }
     let folder = Folder::open(&args.out).map_err(cannot_use)?;
     let openings = openings(args, &task, &folder)?;
     let train = selected(&scenarios, &task.train);
@@ -105,6 +112,19 @@ pub(super) fn run(args: &TuneArgs) -> Result<Code, Failure> {
         Format::Json => out(&serde_json::to_string_pretty(&tuned).map_err(fault)?),
     }
     Ok(if tuned.chosen.broken.is_empty() { Code::Good } else { Code::Missed })
+}
+
+/// What a file means.
+fn told(task: &Task, scenarios: usize) -> String {
+    let start = task.values(&task.start());
+    let part = |(part, value): (&space::Part, &Option<serde_json::Value>)| {
+        let now = value.as_ref().map_or_else(|| "no meaning now".to_owned(), space::plain);
+        format!("  {}: {} (now {now})", part.path, part.range.words())
+    };
+    let parts: Vec<String> = task.parts.iter().zip(&start).map(part).collect();
+    let runs = scenarios as u64 * task.seeds;
+    format!("{} scenarios on {} seeds, {runs} runs; {} candidates over\n{}",
+        scenarios, task.seeds, task.budget.candidates, parts.join("\n"))
 }
 
 fn search(args: &TuneArgs, tuning: &Tuning<'_>, folder: &Folder) -> Result<(Tuned, Policy), Failure> {

@@ -108,3 +108,123 @@ fn nothing_depends_on_cores() {
     };
     assert_eq!(on(1), on(3));
 }
+
+mod whole {
+    //! Whole tunings, small ones.
+
+    use super::*;
+    use crate::journal::{Belongs, Journal};
+    use crate::judged::{Result, Tuning, digest, selected};
+    use crate::space::{Task, parse};
+    use backspin_policy::document::{FileKind, Source};
+
+    const SMALL: &str = "\
+version: 1
+space:
+  - { path: judge.e_detector.alpha, over: { log: [0.0001, 0.3] } }
+  - { path: judge.e_detector.marginal_share, over: { linear: [0.4, 0.95] } }
+  - { path: judge.e_detector.leave_one_out, over: { choices: [true, false] } }
+constraints: [false_rollbacks <= 0.05]
+scenarios: { train: [loud, healthy/plain-canary, errors/five-points], hold_out: [subtle], seeds: 2 }
+budget: { candidates: 14, rungs: [4], trajectories: 2, rows: 8 }
+";
+
+    fn task(text: &str) -> (Task, Policy, Vec<Scenario>) {
+        let base = default_policy().expect("good");
+        let scenarios = shipped().expect("good");
+        let task = parse(&Source::new(FileKind::Tune, "tune.yaml", text), &base, &scenarios).expect("good");
+        (task, base, scenarios)
+    }
+
+    fn tuned(text: &str, jobs: usize, journal: impl FnOnce(&Task, &[Scenario]) -> Journal) -> Result {
+        let (task, base, scenarios) = task(text);
+        let train = selected(&scenarios, &task.train);
+        let journal = journal(&task, &train);
+        let tuning = Tuning {
+            task: &task,
+            base: &base,
+            train: &train,
+            campaign_seed: 5,
+            jobs,
+            build: "test",
+            command: "backspin tune tune.yaml",
+        };
+        let mut result = tuning.run(journal, &|_| {}).expect("it tunes");
+        let held = selected(&scenarios, &task.hold_out);
+        result.tuned.held_out = Some(tuning.open(&held, &result.policy, Vec::new()).expect("it opens"));
+        result
+    }
+
+    #[test]
+    fn neither_cores_nor_an_interruption_can_be_seen() {
+        let one = tuned(SMALL, 1, |_, _| Journal::none());
+        let three = tuned(SMALL, 3, |_, _| Journal::none());
+        assert_eq!(one.tuned, three.tuned);
+        assert_eq!(one.policy, three.policy);
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("evaluated.jsonl");
+        let open = |task: &Task, train: &[Scenario]| {
+            let belongs = Belongs::new("test", &task.hash, "p", &digest(train));
+            Journal::open(&path, &belongs).expect("opened")
+        };
+        tuned(SMALL, 2, open);
+        let text = std::fs::read(&path).expect("kept");
+        for kept in [text.len() / 3, text.len()] {
+            std::fs::write(&path, &text[..kept]).expect("cut");
+            let again = tuned(SMALL, 2, open);
+            assert_eq!(one.tuned, again.tuned);
+            assert_eq!(std::fs::read(&path).expect("kept"), text, "what was lost is played again");
+        }
+    }
+
+    #[test]
+    fn what_comes_out_is_told_whole() {
+        let Result { tuned, policy } = tuned(SMALL, 2, |_, _| Journal::none());
+        assert_eq!(tuned.after, policy.hash);
+        assert!(tuned.best.objective <= tuned.start.objective || !tuned.start.broken.is_empty());
+        assert!(tuned.best.objective <= tuned.baseline.objective || !tuned.baseline.broken.is_empty());
+        assert_eq!(tuned.runs, 10);
+        let families: Vec<&str> = tuned.folds.iter().map(|fold| fold.family.as_str()).collect();
+        assert_eq!(families, ["errors", "healthy", "loud"]);
+        assert!(tuned.parts.iter().all(|part| part.effect.is_some()));
+        assert!(tuned.front.iter().any(|point| point.what == "chosen" || point.what == "start"));
+        let held = tuned.held_out.expect("opened");
+        assert_eq!(held.start.runs, 6);
+    }
+
+    /// The threshold against trying: one good deploy more reaches the next lower one.
+    #[test]
+    fn a_worked_out_threshold_is_the_least_that_keeps_the_share() {
+        use crate::runs::Runs;
+        use crate::space::ThresholdRule;
+        use crate::threshold::{allowed, moved, peak, shift};
+        let base = default_policy().expect("good");
+        let scenarios = scenarios(|_, scenario| scenario.family == "healthy" || scenario.family == "quiet");
+        let runs = Runs::new(&scenarios, &base, 3, 0..2).expect("they can be played");
+        let untouched: Vec<_> = (0..runs.len()).map(|n| runs.untouched(n)).collect();
+        let rule = ThresholdRule { false_alarms: 0.15, confidence: None };
+        for judge in [
+            JudgeParams::EDetector(e_detector::Params::default()),
+            JudgeParams::Weighted(weighted::Params { error_ratio: 0.001, latency_p99_ms: 150.0, ..Default::default() }),
+        ] {
+            let peaks = |judge: &JudgeParams| -> Vec<f64> {
+                untouched.iter().filter_map(|entries| peak(judge, &[], entries)).collect()
+            };
+            let found = peaks(&judge);
+            let shift = shift(&found, rule).expect("enough of them");
+            let Some(moved) = moved(&judge, shift) else {
+                assert!(matches!(judge, JudgeParams::Weighted(_)), "only a score has a greatest value");
+                continue;
+            };
+            let alarms = |judge: &JudgeParams| peaks(judge).iter().filter(|peak| **peak >= 0.0).count();
+            let most = allowed(found.len(), rule).expect("no proof is asked for");
+            assert!(alarms(&moved) <= most, "{} of {}, {most} allowed", alarms(&moved), found.len());
+            if let JudgeParams::EDetector(params) = &moved
+                && params.alpha < 0.49
+            {
+                let lower = JudgeParams::EDetector(e_detector::Params { alpha: params.alpha * 1.000_01, ..params.clone() });
+                assert!(alarms(&lower) > most, "a lower threshold would have done");
+            }
+        }
+    }
+}
