@@ -22,4 +22,5 @@ pub use backspin_rules as rules;
 pub use backspin_scenario as scenario;
 pub use backspin_score as score;
 pub use backspin_suite as suite;
+pub use backspin_tune as tune;
 pub use backspin_world as world;

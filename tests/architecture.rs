@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("plane", &["domain", "engine", "platform", "record", "policy", "scenario", "world", "mocks"]),
     ("score", &["domain", "record"]),
     ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "plane", "score"]),
+    ("tune", &["domain", "judge", "engine", "policy", "scenario", "plane", "score"]),
     ("chaos", &["domain", "engine", "policy", "scenario", "world", "plane"]),
     ("backtest", &["domain", "policy", "plane", "mocks", "scenario", "world"]),
     ("report", &["domain", "record", "score"]),
@@ -26,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score", "campaign", "chaos", "import", "backtest", "report", "suite",
+            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score", "campaign", "chaos", "import", "backtest", "tune", "report", "suite",
         ],
     ),
 ];

@@ -233,3 +233,14 @@ fn the_example_of_rule_tests_passes() {
     assert!(missed.contains("- {__name__=\"service:error_ratio\", service=\"checkout\"} 0.2"), "{missed}");
     test(&tests.replace("alertname", "alertnam"), 2);
 }
+
+#[test]
+fn the_tune_file_example_is_good() {
+    let text = fs::read_to_string(root().join("docs/tune.md")).expect("there");
+    let example =
+        text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("detector.yaml");
+    fs::write(&file, example).expect("written");
+    Command::cargo_bin("backspin").expect("built").args(["tune", "--check"]).arg(&file).assert().success();
+}

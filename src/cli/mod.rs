@@ -28,6 +28,7 @@ mod schema;
 mod select;
 mod shard;
 mod shell;
+mod tune;
 mod what_if;
 mod what_if_text;
 mod what_if_words;
@@ -78,6 +79,8 @@ enum Verb {
     Compare(Box<compare::CompareArgs>),
     /// Play a suite and check what must hold: expectations, limits, and not worse than what was accepted.
     Ci(ci::CiArgs),
+    /// Look for the best policy: numbers and choices of it, on scenarios, under constraints.
+    Tune(Box<tune::TuneArgs>),
     /// Tell of each rollback of a record, of the engine's own metrics, or of a chaos campaign.
     Report(report::ReportArgs),
     /// Make, check and describe scenario files.
@@ -131,6 +134,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Chaos(args)) => chaos::run(&args),
         Some(Verb::Compare(args)) => compare::run(&args),
         Some(Verb::Ci(args)) => ci::run(&args),
+        Some(Verb::Tune(args)) => tune::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),
         Some(Verb::Policy(verb)) => policy::run(&verb),

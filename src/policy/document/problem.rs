@@ -20,6 +20,8 @@ pub enum FileKind {
     Deploys,
     /// A Prometheus rule file or a test of one: `U`.
     Rules,
+    /// What is to be tuned: `T`.
+    Tune,
 }
 
 /// A stable code, such as `P014`. Below 30 the number means the same in every kind of file.
@@ -41,6 +43,7 @@ impl fmt::Display for Code {
             FileKind::Metrics => 'M',
             FileKind::Deploys => 'D',
             FileKind::Rules => 'U',
+            FileKind::Tune => 'T',
         };
         write!(f, "{letter}{:03}", self.number)
     }
