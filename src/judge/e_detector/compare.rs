@@ -205,6 +205,9 @@ impl EDetector {
                 if self.is_overrun(candidate) {
                     return Seen::Blind(Blind::Cold);
                 }
+                let outside = self.outside_cause(frame, Some(candidate)).is_some();
+                let (cold, noise) = (self.watch.warmth.cold, fixed.errors.against_past);
+                self.shared.take(frame, [candidate, control], &self.past, noise, cold, outside, &self.params);
                 let limit = exp(self.threshold(frame.interval));
                 let control = self.leaves.sound(control, &frame.pods, limit);
                 let interval_s = frame.interval.as_secs_f64();
@@ -218,7 +221,10 @@ impl EDetector {
                 if !self.past.is_known() {
                     return Seen::Blind(Blind::NoPast);
                 }
-                if let Some(blind) = self.is_muted(frame, Some(candidate)).filter(|_| !outage) {
+                let cold = self.watch.warmth.cold > OVERRUN_COLD;
+                // A candidate that is down entirely is at fault, unless it has just started and what it calls fails.
+                let excused = |blind: &Blind| !outage || (cold && *blind == Blind::Dependency);
+                if let Some(blind) = self.is_muted(frame, Some(candidate)).filter(excused) {
                     return Seen::Blind(blind);
                 }
                 self.compare_past(&fixed, frame, candidate);
@@ -241,26 +247,28 @@ impl EDetector {
             && candidate.error_ratio().is_none_or(|ratio| ratio < self.params.total_outage)
     }
 
-    /// Why a comparison with the past would blame the candidate for what anyone would suffer now, if it would.
-    fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
+    /// What anyone would suffer from now, if there is such a thing.
+    fn outside_cause(&self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
         let p = &self.params;
-        let sick = frame
-            .signals
-            .get(SignalKind::DependencyHealth)
-            .usable()
-            .is_some_and(|health| health < p.gate_dependency_health);
+        let health = frame.signals.get(SignalKind::DependencyHealth).usable();
+        if health.is_some_and(|health| health < p.gate_dependency_health) {
+            return Some(Blind::Dependency);
+        }
         let seconds = frame.interval.as_secs_f64();
         let loaded = match candidate.and_then(|arm| self.past.utilisation(arm, seconds)) {
             Some(utilisation) => utilisation >= p.gate_utilisation,
             None => self.surge(frame) > p.gate_surge,
         };
-        let cause = if sick {
-            Some(Blind::Dependency)
-        } else if loaded {
-            Some(Blind::Load)
-        } else {
-            candidate.filter(|arm| self.is_overrun(arm)).map(|_| Blind::Cold)
-        };
+        if loaded {
+            return Some(Blind::Load);
+        }
+        candidate.filter(|arm| self.is_overrun(arm)).map(|_| Blind::Cold)
+    }
+
+    /// Why a comparison with the past would blame the candidate for what anyone would suffer now, if it would.
+    fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
+        let cause = self.outside_cause(frame, candidate);
+        let p = &self.params;
         let gate = &mut self.watch.gate;
         if let Some(cause) = cause {
             gate.closed = Some((frame.at + Millis(p.gate_after_ms), cause));

@@ -1,0 +1,163 @@
+//! Harm that the candidate does to both arms: a version that fills what they share (replicas, a queue, a pool of connections)
+//! makes its own control as ill as itself, and a comparison of the two says that nothing is wrong.
+//!
+//! What tells it from a cause outside is *when*: it comes with the candidate's traffic. So after each step that gives the
+//! candidate more traffic there is a window of [`WINDOW`], and in it both arms are held against the service as it was before that step. The
+//! deploy is blamed if both are shown to be worse, each by an e-detector of its own, while no outside cause is to be seen.
+//!
+//! **The null** is "at least one arm is no worse than the service was before the step": a union of two, so the *least* of the two
+//! statistics is what counts (the intersection-union test, as in [`super::leave`]). One ill pod or node makes one arm ill, not
+//! both. "As it was" is the greater of what the past allows and of what the control's last minutes allow, so what was wrong before the step is
+//! not the step's. A statistic counts onsets inside windows only and is forgotten at their end, so `R` less the number of those frames is a
+//! supermartingale and a false alarm by it has at most that part of alpha which windows are of the watch: for three steps a tenth.
+//!
+//! **What it cannot tell**: a cause outside that no signal shows and that happens to begin within a window. If such causes come at any
+//! time of a watch alike, that is the same tenth of them.
+//!
+//! Only errors are held against the past: latency moves with each step by what the pods' load does.
+
+use libm::{exp, log};
+
+use backspin_domain::frame::{ArmIncrements, Frame};
+use backspin_domain::signal::SignalKind;
+use backspin_domain::time::{Millis, MonoTime};
+
+use super::history::Past;
+use super::statistics::{Detector, Trial, e_values};
+use super::{Counted, ERROR_RATIOS, Params};
+
+/// How long after a step harm that begins is the step's. Pods of the step are ready by then, and routers have followed; what has to fill
+/// up first for longer than that is not seen here.
+const WINDOW: Millis = Millis::from_secs(120);
+/// Least rise of the candidate's share that is a step.
+const STEP_MIN: f64 = 0.02;
+/// How long the service is remembered as it was just now, seconds.
+const LATELY_S: f64 = 150.0;
+/// A dependency ails when so many more of its calls fail than lately, as a share.
+const AILING_BY: f64 = 0.01;
+/// Standard errors by which a share is estimated upwards, as in [`Past::doubt`].
+const DOUBT: f64 = 1.3;
+
+/// The two detectors and the window that they are in.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shared {
+    share: f64,
+    lately: Lately,
+    /// When the last step was, while its window lasts.
+    step: Option<MonoTime>,
+    /// Share of failed requests that either arm may have had before the step.
+    usual: f64,
+    candidate: Detector,
+    control: Detector,
+    /// What both arms counted in the window since there was evidence.
+    counted: [Counted; 2],
+}
+
+/// The control's last minutes, older frames counting less.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lately {
+    frames: f64,
+    counted: Counted,
+    /// Share of calls of the dependency that went well; 0 before it was seen.
+    health: f64,
+}
+
+impl Lately {
+    fn learn(&mut self, frame: &Frame, counted: Counted) {
+        let keep = exp(-frame.interval.as_secs_f64() / LATELY_S);
+        if let Some(health) = health(frame) {
+            self.health = if self.health > 0.0 { self.health * keep + health * (1.0 - keep) } else { health };
+        }
+        self.frames = self.frames * keep + 1.0;
+        self.counted.hits = self.counted.hits * keep + counted.hits;
+        self.counted.requests = self.counted.requests * keep + counted.requests;
+    }
+
+    /// Whether a dependency fails more often than it did. Its health is the mean of a minute, so an outage shows in part only at first.
+    fn ails(&self, frame: &Frame) -> bool {
+        health(frame).is_some_and(|health| health < self.health - AILING_BY)
+    }
+
+    /// An upper estimate of the share that failed; 0 where nothing was seen.
+    fn at_most(&self, noise: f64) -> f64 {
+        let spread = libm::sqrt(1.0 / (self.counted.hits + 0.5) + noise / self.frames.max(1.0));
+        self.counted.share().map_or(0.0, |share| share * exp(DOUBT * spread))
+    }
+}
+
+impl Shared {
+    /// Forgets the deploy it watched.
+    pub(super) fn forget_deploy(&mut self) {
+        *self = Self { lately: self.lately, ..Self::default() };
+    }
+
+    /// Takes a frame of the time before the deploy.
+    pub(super) fn learn(&mut self, frame: &Frame, old: &ArmIncrements) {
+        self.lately.learn(frame, failed(old));
+    }
+
+    /// Takes a frame in which both arms were measured. `noise` is that of the service's errors against its past, and `outside` whether a cause
+    /// outside the deploy is to be seen.
+    pub(super) fn take(
+        &mut self,
+        frame: &Frame,
+        arms: [&ArmIncrements; 2],
+        past: &Past,
+        noise: f64,
+        cold: f64,
+        outside: bool,
+        params: &Params,
+    ) {
+        let counts = arms.map(failed);
+        if frame.rollout.candidate_share >= self.share + STEP_MIN {
+            *self = Self {
+                step: Some(frame.at),
+                usual: (past.error_ratio() * past.doubt(past.errors(), noise)).max(self.lately.at_most(noise)),
+                lately: self.lately,
+                ..Self::default()
+            };
+        }
+        self.share = frame.rollout.candidate_share;
+        if self.step.is_some_and(|step| frame.at.since(step) > WINDOW)
+            || outside
+            || self.lately.ails(frame)
+        {
+            *self = Self { share: self.share, lately: self.lately, ..Self::default() };
+        }
+        if self.step.is_some() {
+            let usual = self.usual;
+            let least = (usual * params.history_error_margin).max(usual + params.error_points_margin);
+            let nulls = [least + params.warmup_errors * cold, least];
+            for (arm, counted) in counts.iter().enumerate() {
+                let trial = Trial { hits: counted.hits, trials: counted.requests, null: nulls[arm], noise };
+                let e = e_values(&trial.log_e_of_ratios(&ERROR_RATIOS));
+                if arm == 0 { self.candidate.multiply(&e) } else { self.control.multiply(&e) }
+            }
+            if self.score() <= 0.0 {
+                self.counted = [Counted::default(); 2];
+            }
+            for (sum, counted) in self.counted.iter_mut().zip(counts) {
+                sum.add(counted);
+            }
+        }
+        self.lately.learn(frame, counts[1]);
+    }
+
+    /// The evidence that both arms were made worse, in nats.
+    pub(super) fn score(&self) -> f64 {
+        log(self.candidate.mean().min(self.control.mean()).max(1.0))
+    }
+
+    /// What stands behind it: both arms' counts, the share they may have had, and the step.
+    pub(super) fn behind(&self) -> Option<([Counted; 2], f64, MonoTime)> {
+        self.step.map(|step| (self.counted, self.usual, step))
+    }
+}
+
+fn health(frame: &Frame) -> Option<f64> {
+    frame.signals.get(SignalKind::DependencyHealth).usable()
+}
+
+fn failed(arm: &ArmIncrements) -> Counted {
+    Counted { hits: f64::from(arm.errors), requests: f64::from(arm.requests) }
+}
