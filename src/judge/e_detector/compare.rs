@@ -4,6 +4,7 @@ use libm::{exp, log};
 
 use super::gauges::gauge_log_e;
 use super::history::{self, BODY_SLOW, Cut, TAIL_SLOW, slow_requests, throughput};
+use super::shared::Before;
 use super::statistics::Trial;
 use super::tally::Held;
 use super::{
@@ -43,7 +44,7 @@ impl EDetector {
         let conversion =
             Margin { ratio: p.conversion_margin * exp(WARMUP_CONVERSION * cold), noise: fixed.conversion };
         let load = self.past.busier(candidate, control, interval_s).unwrap_or(0.0);
-        let shift = p.latency_margin + p.warmup_latency * cold + load;
+        let shift = p.latency_margin + p.warmup_latency * cold + self.empty_caches() + load;
         let pair = Pair {
             candidate: failed(candidate.errors, candidate.requests),
             control: failed(control.errors, control.requests),
@@ -78,6 +79,13 @@ impl EDetector {
             self.watch.tallies[stream].over_ms = Some(LATENCY_BOUNDS_MS[cut.first_slow - 1]);
             self.take_pair(stream, &pair, margin, ratios);
         }
+    }
+
+    /// How much slower the candidate may be while the caches of its pods fill, as a shift of log latency: that goes by what they served, and at little
+    /// traffic lasts far longer than pods are cold.
+    fn empty_caches(&self) -> f64 {
+        let pods = f64::from(self.watch.warmth.pods_max.max(1));
+        CACHE_LATENCY * exp(-(self.watch.candidate_requests as f64) / pods / CACHE_REQUESTS)
     }
 
     /// Compares the candidate with the service's own past.
@@ -205,11 +213,16 @@ impl EDetector {
                 if self.is_overrun(candidate) {
                     return Seen::Blind(Blind::Cold);
                 }
-                let outside = self.outside_cause(frame, Some(candidate)).is_some();
-                let (cold, noise) = (self.watch.warmth.cold, fixed.errors.against_past);
-                self.shared.take(frame, [candidate, control], &self.past, noise, cold, outside, &self.params);
-                let limit = exp(self.threshold(frame.interval));
-                let control = self.leaves.sound(control, &frame.pods, limit);
+                let limit = self.threshold(frame.interval);
+                let before = Before {
+                    past: &self.past,
+                    noise: fixed.errors.against_past,
+                    cold: self.watch.warmth.cold,
+                    outside: self.outside_cause(frame, Some(candidate)).is_some(),
+                    limit,
+                };
+                self.shared.take(frame, [candidate, control], &before, &self.params);
+                let control = self.leaves.sound(control, &frame.pods, exp(limit));
                 let interval_s = frame.interval.as_secs_f64();
                 self.compare_arms(&fixed, candidate, &control, &frame.pods, interval_s);
                 let seconds = frame.interval.as_secs_f64();
@@ -303,3 +316,10 @@ fn slow(buckets: &[u32; LATENCY_BUCKETS], requests: u32, cut: Cut) -> Counted {
 /// How much less cold pods may convert, on the log scale: slow answers convert less, a tenth per doubling as assumed in the
 /// design study's world, and cold pods may be slower by a factor of `e`.
 const WARMUP_CONVERSION: f64 = 0.25;
+
+/// Shift of log latency that empty caches may cost beyond [`super::Params::warmup_latency`]: as much again as a healthy release may. With more than
+/// that, versions that are slower by half are found later where traffic is little.
+const CACHE_LATENCY: f64 = 0.05;
+/// Requests that a pod serves until its caches hold all but `1 / e` of what they can (decision science, section 6: misses go with
+/// `exp(-n / n0)`).
+const CACHE_REQUESTS: f64 = 2000.0;

@@ -1,7 +1,7 @@
 //! Gauges of the pods: memory, and processor time. Nobody counts anything here, so the evidence rests on an assumed
 //! noise of the gauge, and is tempered for the long memory that gauges have.
 
-use libm::log;
+use libm::{log, sqrt};
 
 use super::statistics::{ALTERNATIVES, LogE, correlation};
 use super::{CPU, EDetector, MEMORY, P99_SHIFTS};
@@ -42,10 +42,12 @@ impl EDetector {
         }
         let Some(cpu) = dearer(candidate, control) else { return memory };
         let margin = log(self.params.cpu_margin) + self.params.warmup_latency * self.watch.warmth.cold;
-        self.take_whole(
-            CPU,
-            &gauge_log_e(((cpu - margin) / CPU_NOISE).min(WINSOR), self.gauge_correlation()),
-        );
+        // A pod's processor is read over another moment than its requests are counted over, so counting is noise as well.
+        let counted = [candidate, control].map(|arm| f64::from(arm.requests.max(1)));
+        let counting = if candidate.requests > 0 { 1.0 / counted[0] + 1.0 / counted[1] } else { 0.0 };
+        let noise = sqrt(CPU_NOISE * CPU_NOISE + counting);
+        let phi = self.past.cost_correlation(self.gauge_correlation());
+        self.take_whole(CPU, &gauge_log_e(((cpu - margin) / noise).min(WINSOR), phi));
         true
     }
 
@@ -80,6 +82,12 @@ pub(super) fn dearer(candidate: &ArmIncrements, control: &ArmIncrements) -> Opti
         _ => (arm.requests >= REQUESTS_MIN).then(|| f64::from(arm.requests)),
     };
     Some(log(used(candidate) / per(candidate)? / (used(control) / per(control)?)))
+}
+
+/// Processor time per request of one arm, on the log scale, where both are enough to tell.
+pub(super) fn cost(arm: &ArmIncrements) -> Option<f64> {
+    let known = f64::from(arm.cpu_ratio) >= CPU_MIN && arm.requests >= REQUESTS_MIN && arm.pods_ready > 0;
+    known.then(|| log(f64::from(arm.cpu_ratio) * f64::from(arm.pods_ready) / f64::from(arm.requests)))
 }
 
 #[cfg(test)]

@@ -38,17 +38,31 @@ const AILING_BY: f64 = 0.01;
 /// Standard errors by which a share is estimated upwards, as in [`Past::doubt`].
 const DOUBT: f64 = 1.3;
 
+/// What a frame is held against.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before<'a> {
+    pub(super) past: &'a Past,
+    /// Of the service's errors against its past: see [`Trial::noise`].
+    pub(super) noise: f64,
+    /// How cold the candidate's pods are.
+    pub(super) cold: f64,
+    /// Whether a cause outside the deploy is to be seen.
+    pub(super) outside: bool,
+    /// Nats at which the candidate fails.
+    pub(super) limit: f64,
+}
+
 /// The two detectors and the window that they are in.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shared {
     share: f64,
     lately: Lately,
-    /// When the last step was, while its window lasts.
+    /// When the last step was, while its window lasts and nothing outside explains what follows.
     step: Option<MonoTime>,
     /// Share of failed requests that either arm may have had before the step.
     usual: f64,
-    candidate: Detector,
-    control: Detector,
+    /// The candidate's and the control's.
+    arms: [Detector; 2],
     /// What both arms counted in the window since there was evidence.
     counted: [Counted; 2],
 }
@@ -96,56 +110,59 @@ impl Shared {
         self.lately.learn(frame, failed(old));
     }
 
-    /// Takes a frame in which both arms were measured. `noise` is that of the service's errors against its past, and `outside` whether a cause
-    /// outside the deploy is to be seen.
+    /// Takes a frame in which both arms were measured, the candidate's counts first. What was enough to fail the candidate stands.
     pub(super) fn take(
         &mut self,
         frame: &Frame,
         arms: [&ArmIncrements; 2],
-        past: &Past,
-        noise: f64,
-        cold: f64,
-        outside: bool,
+        before: &Before<'_>,
         params: &Params,
     ) {
         let counts = arms.map(failed);
-        if frame.rollout.candidate_share >= self.share + STEP_MIN {
-            *self = Self {
-                step: Some(frame.at),
-                usual: (past.error_ratio() * past.doubt(past.errors(), noise)).max(self.lately.at_most(noise)),
-                lately: self.lately,
-                ..Self::default()
-            };
-        }
-        self.share = frame.rollout.candidate_share;
-        if self.step.is_some_and(|step| frame.at.since(step) > WINDOW)
-            || outside
-            || self.lately.ails(frame)
-        {
-            *self = Self { share: self.share, lately: self.lately, ..Self::default() };
-        }
-        if self.step.is_some() {
-            let usual = self.usual;
-            let least = (usual * params.history_error_margin).max(usual + params.error_points_margin);
-            let nulls = [least + params.warmup_errors * cold, least];
-            for (arm, counted) in counts.iter().enumerate() {
-                let trial = Trial { hits: counted.hits, trials: counted.requests, null: nulls[arm], noise };
-                let e = e_values(&trial.log_e_of_ratios(&ERROR_RATIOS));
-                if arm == 0 { self.candidate.multiply(&e) } else { self.control.multiply(&e) }
-            }
-            if self.score() <= 0.0 {
-                self.counted = [Counted::default(); 2];
-            }
-            for (sum, counted) in self.counted.iter_mut().zip(counts) {
-                sum.add(counted);
+        if self.score() < before.limit {
+            self.follow(frame, before);
+            if self.step.is_some() {
+                self.hold(counts, before, params);
             }
         }
         self.lately.learn(frame, counts[1]);
     }
 
+    /// Opens a window with a step, and closes it.
+    fn follow(&mut self, frame: &Frame, before: &Before<'_>) {
+        let share = frame.rollout.candidate_share;
+        let stepped = share >= self.share + STEP_MIN;
+        let over = self.step.is_some_and(|step| frame.at.since(step) > WINDOW);
+        let explained = before.outside || self.lately.ails(frame);
+        if stepped || over || explained {
+            *self = Self { lately: self.lately, ..Self::default() };
+        }
+        if stepped && !explained {
+            let past = before.past.error_ratio() * before.past.doubt(before.past.errors(), before.noise);
+            self.usual = past.max(self.lately.at_most(before.noise));
+            self.step = Some(frame.at);
+        }
+        self.share = share;
+    }
+
+    /// Holds both arms against what was before the step.
+    fn hold(&mut self, counts: [Counted; 2], before: &Before<'_>, params: &Params) {
+        let least = (self.usual * params.history_error_margin).max(self.usual + params.error_points_margin);
+        let nulls = [least + params.warmup_errors * before.cold, least];
+        if self.score() <= 0.0 {
+            self.counted = [Counted::default(); 2];
+        }
+        for (arm, counted) in counts.into_iter().enumerate() {
+            let trial =
+                Trial { hits: counted.hits, trials: counted.requests, null: nulls[arm], noise: before.noise };
+            self.arms[arm].multiply(&e_values(&trial.log_e_of_ratios(&ERROR_RATIOS)));
+            self.counted[arm].add(counted);
+        }
+    }
+
     /// The evidence that both arms were made worse, in nats.
     pub(super) fn score(&self) -> f64 {
-        log(self.candidate.mean().min(self.control.mean()).max(1.0))
+        log(self.arms[0].mean().min(self.arms[1].mean()).max(1.0))
     }
 
     /// What stands behind it: both arms' counts, the share they may have had, and the step.
