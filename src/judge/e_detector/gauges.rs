@@ -125,4 +125,26 @@ mod tests {
         assert!(gauge_log_e(2.0, 0.5)[1] > 0.0);
         assert!(gauge_log_e(2.0, 0.9)[1] < gauge_log_e(2.0, 0.5)[1], "what lasts is one observation");
     }
+
+    #[test]
+    fn what_wanders_for_long_is_believed_and_a_short_history_is_not() {
+        let learned = |frames: u32, cpu: fn(u32) -> f32| {
+            let mut past = crate::e_detector::history::Past::default();
+            for i in 0..frames {
+                let arm =
+                    ArmIncrements { quality: backspin_domain::signal::Quality::Fresh, ..arm(500, 4, cpu(i)) };
+                past.learn_before_deploy(
+                    &backspin_domain::frame::Frame::default(),
+                    Some(&arm),
+                    &crate::e_detector::Params::default(),
+                );
+            }
+            past.cost_correlation(0.9)
+        };
+        let flips = |i: u32| if i.is_multiple_of(2) { 0.30 } else { 0.33 };
+        let drifts = |i: u32| if (i / 30).is_multiple_of(2) { 0.30 } else { 0.33 };
+        assert_eq!(learned(8, flips), 0.9);
+        assert!(learned(120, flips) < 0.25, "{}", learned(120, flips));
+        assert!(learned(120, drifts) > 0.8, "{}", learned(120, drifts));
+    }
 }
