@@ -27,7 +27,11 @@
 //! **Missing data**: no control or candidate scrape, no evidence, and no pass either. A candidate whose scrapes are
 //! missing while its control's are there is the engine's missing-data rule to answer.
 //!
-//! It never learns from the candidate, and leaves out complaints (which come without a version, and late) and interference between the arms (a candidate that poisons a shared database looks healthy next to a control that it made as sick).
+//! **Harm to both arms** that comes with a step of the candidate's traffic is told by the past: see [`shared`]. The verdict then says
+//! `Reference::ConcurrentArm`, since it rests on both arms at the same time, and causes outside were looked at here already.
+//!
+//! It never learns from the candidate, and leaves out complaints (which come without a version, and late) and harm to both arms that does not come
+//! with a step.
 
 mod compare;
 mod evidence;

@@ -8,11 +8,12 @@
 //! **The null** is "at least one arm is no worse than the service was before the step": a union of two, so the *least* of the two
 //! statistics is what counts (the intersection-union test, as in [`super::leave`]). One ill pod or node makes one arm ill, not
 //! both. "As it was" is the greater of what the past allows and of what the control's last minutes allow, so what was wrong before the step is
-//! not the step's. A statistic counts onsets inside windows only and is forgotten at their end, so `R` less the number of those frames is a
-//! supermartingale and a false alarm by it has at most that part of alpha which windows are of the watch: for three steps a tenth.
+//! not the step's. A window in which half of the evidence was found stays open for as long again. A statistic is forgotten at its window's end, so `R` less the
+//! number of frames in windows is a supermartingale, and a false alarm by it has at most the part of alpha that windows are of the watch: for three steps a tenth, two
+//! where all of them are doubted.
 //!
 //! **What it cannot tell**: a cause outside that no signal shows and that happens to begin within a window. If such causes come at any
-//! time of a watch alike, that is the same tenth of them.
+//! time of a watch alike, that is a tenth of them, since evidence has to have come in the first two minutes.
 //!
 //! Only errors are held against the past: latency moves with each step by what the pods' load does.
 
@@ -24,7 +25,7 @@ use backspin_domain::time::{Millis, MonoTime};
 
 use super::history::Past;
 use super::statistics::{Detector, Trial, e_values};
-use super::{Counted, ERROR_RATIOS, Params};
+use super::{Counted, ERROR_RATIOS, MATTERS, Params};
 
 /// How long after a step harm that begins is the step's. Pods of the step are ready by then, and routers have followed; what has to fill
 /// up first for longer than that is not seen here.
@@ -132,7 +133,11 @@ impl Shared {
     fn follow(&mut self, frame: &Frame, before: &Before<'_>) {
         let share = frame.rollout.candidate_share;
         let stepped = share >= self.share + STEP_MIN;
-        let over = self.step.is_some_and(|step| frame.at.since(step) > WINDOW);
+        let doubted = self.score() >= MATTERS * before.limit;
+        let over = self.step.is_some_and(|step| {
+            let since = frame.at.since(step);
+            since > WINDOW && !(doubted && since <= WINDOW + WINDOW)
+        });
         let explained = before.outside || self.lately.ails(frame);
         if stepped || over || explained {
             *self = Self { lately: self.lately, ..Self::default() };
