@@ -11,10 +11,10 @@ use backspin_domain::id::{ActorId, FlagKey, VersionId};
 use backspin_domain::service::{InfraChange, SchemaChange};
 use backspin_policy::document::{Length, OneOrMany};
 use backspin_scenario::file::{
-    BadFlag, BadInfrastructure, Capability, EnvironmentName, Event, FaultEntry, Harm, Interval, PersonEntry,
+    BadFlag, BadInfrastructure, Capability, EnvironmentName, Event, FaultEntry, Gap, Harm, Interval, PersonEntry,
     Revert, Rollout, ScenarioFile, Schema, Version,
 };
-use backspin_scenario::model::Answer;
+use backspin_scenario::model::{Answer, Arms};
 
 /// How big a world is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -62,6 +62,18 @@ pub(super) enum People {
     Silent,
 }
 
+/// What is out of the common about a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// No version can be gone back to.
+    NoTarget,
+    /// There is room for few effects a minute.
+    Tight,
+}
+
 /// What a kind of fault needs to be able to take effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Needs {
@@ -71,6 +83,8 @@ pub(super) struct Needs {
     pub(super) people: People,
     /// Replies that are lost, so that the engine has to read.
     pub(super) reads: bool,
+    /// Metrics of the candidate that are missing for so long that a person is called.
+    pub(super) calls: bool,
 }
 
 /// What a kind needs.
@@ -97,12 +111,13 @@ pub(super) const fn needs(kind: FaultKind) -> Needs {
         | FaultKind::OlderPlan
         | FaultKind::AskLost
         | FaultKind::AskDoubled => People::Agree,
-        FaultKind::PageFails | FaultKind::PageDoubled | FaultKind::PageLate | FaultKind::ReceiptLost => {
-            People::Silent
-        }
         _ => People::NotAsked,
     };
-    Needs { shape, people, reads: matches!(kind, FaultKind::StaleRead) }
+    let calls = matches!(
+        kind,
+        FaultKind::PageFails | FaultKind::PageDoubled | FaultKind::PageLate | FaultKind::ReceiptLost
+    );
+    Needs { shape, people, reads: matches!(kind, FaultKind::StaleRead), calls }
 }
 
 /// A world.
@@ -113,6 +128,9 @@ pub(super) struct WorldDraw {
     /// Who must agree.
     pub(super) people: People,
     pub(super) reads: bool,
+    pub(super) calls: bool,
+    /// What else is out of the common.
+    pub(super) odd: Odd,
     /// Extra share of requests that fail, `0..=1`; none if nothing is wrong with what is deployed.
     pub(super) error_ratio: Option<f64>,
     /// Requests per second.
@@ -133,6 +151,7 @@ impl WorldDraw {
     /// The policy that suits it.
     pub(super) const fn policy(&self) -> CasePolicy {
         match (self.size, self.freeze) {
+            (Size::Small, false) if matches!(self.odd, Odd::Tight) => CasePolicy::SwiftTight,
             (Size::Small, false) => CasePolicy::Swift,
             (Size::Small, true) => CasePolicy::SwiftFreeze,
             (Size::Full, false) => CasePolicy::Shipped,
@@ -180,6 +199,18 @@ impl WorldDraw {
                 Size::Full => (Length::mins(30), Length::mins(20)),
             };
             file.faults = vec![FaultEntry::ReplyLost(Interval { at, lasts })];
+        }
+        if self.calls {
+            let (at, lasts) = match self.size {
+                Size::Small => (Length::secs(130), Length::secs(125)),
+                Size::Full => (Length::mins(31), Length::mins(12)),
+            };
+            file.faults.push(FaultEntry::MetricsGap(Gap { at, lasts, arms: Arms::Candidate }));
+        }
+        if self.odd == Odd::NoTarget {
+            for version in file.versions.iter_mut().filter(|version| version.name != candidate()) {
+                version.marked_bad = true;
+            }
         }
         file
     }

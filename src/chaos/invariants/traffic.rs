@@ -61,7 +61,7 @@ fn was_told_of_pods(trace: &Trace, version: usize, effect: &Effect<'_>) -> bool 
     let id = &facts.scenario.service.versions[version].id;
     let told = inputs(trace).rev().filter(|(place, ..)| *place < effect.call.durable);
     let mut news = told.filter_map(|(_, _, input)| match input {
-        Input::Inventory(inventory) => {
+        Input::Inventory(inventory) | Input::Listed { inventory: Some(inventory), .. } => {
             inventory.versions.iter().find(|known| known.id == *id).map(|known| known.replicas_ready > 0)
         }
         Input::Collected { frame, .. } if version == facts.from => {
