@@ -9,6 +9,7 @@ use crate::case::CasePolicy;
 use crate::kind::FaultKind;
 use backspin_domain::id::{ActorId, FlagKey, VersionId};
 use backspin_domain::service::{InfraChange, SchemaChange};
+use backspin_domain::time::Millis;
 use backspin_policy::document::{Length, OneOrMany};
 use backspin_scenario::file::{
     BadFlag, BadInfrastructure, Capability, EnvironmentName, Event, FaultEntry, Gap, Harm, Interval, PersonEntry,
@@ -167,6 +168,14 @@ impl WorldDraw {
         }
     }
 
+    /// For how long an engine must be gone that an execution is given up for it.
+    pub(super) const fn too_long(&self) -> Millis {
+        match self.size {
+            Size::Small => Millis::from_secs(125),
+            Size::Full => Millis::from_mins(16),
+        }
+    }
+
     /// When the deploy begins, in seconds.
     pub(super) const fn deployed_s(&self) -> u64 {
         match self.size {
@@ -272,7 +281,7 @@ impl WorldDraw {
             (Size::Full, _) => Some(Length::mins(35)),
         };
         // Louder harm is not waited with until a flag is off.
-        let error_ratio = if self.shape == Shape::Flag { 0.3 * error_ratio } else { error_ratio };
+        let error_ratio = if self.shape == Shape::Flag { 0.06 + 0.09 * error_ratio } else { error_ratio };
         let harm = Harm { onset: late, error_ratio, ..Harm::default() };
         match self.shape {
             Shape::Flag => Event::BadFlag(BadFlag { flag: flag(), harm }),
