@@ -143,6 +143,8 @@ pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> Plan
     };
     let by = match kind {
         FaultKind::ClockJump | FaultKind::ClockBack => seconds(10.0, 7200.0, dice),
+        // Past the wait of whoever is asked first, not past that of the next.
+        FaultKind::LateAnswer => seconds(20.0, 65.0, dice),
         _ => seconds(2.0, 120.0, dice),
     };
     let share = libm::round((0.1 + 0.9 * dice.uniform()) * 100.0) / 100.0;

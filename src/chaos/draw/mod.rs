@@ -58,7 +58,7 @@ pub fn draw(seed: Seed, size: Size) -> Case {
         people: people(&kinds, &mut dice),
         reads: kinds.iter().any(|&kind| needs(kind).reads),
         calls: kinds.iter().any(|&kind| needs(kind).calls),
-        odd: odd(&mut dice),
+        odd: odd(&kinds, &mut dice),
         // One release in eight is good, and nothing is planned in it that waits for a rollback.
         error_ratio: (!kinds.is_empty() || dice.uniform() >= 0.5).then(|| log_uniform(&mut dice, 0.1, 0.8)),
         rps: log_uniform(&mut dice, 40.0, 200.0),
@@ -100,8 +100,11 @@ fn case(world: &WorldDraw, seed: Seed, faults: FaultPlan) -> Case {
 }
 
 /// Now and then a world is out of the common.
-fn odd(dice: &mut Draw) -> Odd {
+fn odd(kinds: &[FaultKind], dice: &mut Draw) -> Odd {
+    // Answers run out sooner there, so that a late one has.
+    let late = kinds.contains(&FaultKind::LateAnswer) && dice.uniform() < 0.3;
     match dice.uniform() {
+        _ if late => Odd::Tight,
         draw if draw < 0.002 => Odd::NoTarget,
         draw if draw < 0.02 => Odd::Tight,
         _ => Odd::Nothing,
@@ -116,6 +119,8 @@ fn people(kinds: &[FaultKind], dice: &mut Draw) -> People {
         People::Agree
     } else if ask < 0.083 {
         People::Silent
+    } else if ask < 0.085 {
+        People::Refuse
     } else {
         People::NotAsked
     };
@@ -151,10 +156,13 @@ fn kinds(seed: Seed, dice: &mut Draw) -> Vec<FaultKind> {
     kinds
 }
 
-/// What leaves a service as it is for a good reason is drawn the less often: a run that ends in an excuse shows little.
+/// What leaves a service as it is for a good reason, or mostly finds nothing to strike, is drawn the less often: a run that ends
+/// in an excuse shows little, and one that is invalid nothing.
 const fn seldom(kind: FaultKind) -> f64 {
     match kind {
         FaultKind::ScriptFails => 0.15,
+        // A plan seldom begins with a flag.
+        FaultKind::FlagsDown | FaultKind::FlagsStale => 0.25,
         _ => 1.0,
     }
 }

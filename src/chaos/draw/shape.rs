@@ -61,6 +61,8 @@ pub(super) enum People {
     Agree,
     /// Somebody, who never answers, so that others are called.
     Silent,
+    /// Somebody, who says no.
+    Refuse,
 }
 
 /// What is out of the common about a world.
@@ -199,8 +201,13 @@ impl WorldDraw {
         if self.people != People::NotAsked {
             file.environment = EnvironmentName::Production;
         }
-        if self.people == People::Agree {
-            file.people = ["on-call-engineer", "platform-lead"].map(|role| self.person(role)).to_vec();
+        let answer = match self.people {
+            People::Agree => Some(Answer::Approve),
+            People::Refuse => Some(Answer::Refuse),
+            People::NotAsked | People::Silent => None,
+        };
+        if let Some(answer) = answer {
+            file.people = ["on-call-engineer", "platform-lead"].map(|role| self.person(role, answer)).to_vec();
         }
         if self.reads {
             let (at, lasts) = match self.size {
@@ -224,13 +231,13 @@ impl WorldDraw {
         file
     }
 
-    fn person(&self, role: &str) -> PersonEntry {
+    fn person(&self, role: &str, answer: Answer) -> PersonEntry {
         let answers_after = match self.size {
             Size::Small => Length::secs(10),
             Size::Full => Length::secs(60),
         };
         let role = ActorId::new(role).expect("letters and dashes are a valid name");
-        PersonEntry { role, answers_after, answer: Answer::Approve }
+        PersonEntry { role, answers_after, answer }
     }
 
     fn deploy(&self, file: &mut ScenarioFile) {

@@ -46,8 +46,9 @@ pub(super) fn l1(trace: &Trace) -> Option<Violation> {
 
 /// Frames in a row of plain harm until something must have been done. The shipped judge takes about one nat of evidence
 /// from a frame, however plain, while the noise that it allows for is the limit, and fails a candidate at some ten of
-/// them: fifteen were seen to be needed with two pods on trial, of which it leaves one out.
-const PLAIN_FRAMES: u32 = 18;
+/// them: fifteen are needed as a rule with two pods on trial, of which it leaves one out, and 21 were seen to be after a
+/// history of a dozen frames.
+const PLAIN_FRAMES: u32 = 24;
 
 /// The variance of one arm's log error ratio beyond counting at which a frame is worth about that nat: what the judge assumes
 /// (0.01 from frame to frame, and correlated), raised as far as it believes a history for noise that lasts.
