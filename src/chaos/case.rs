@@ -70,11 +70,14 @@ pub enum CasePolicy {
     Swift,
     /// The same, with a freeze that begins in the middle.
     SwiftFreeze,
+    /// The same as [`CasePolicy::Swift`], with room for few effects a minute.
+    SwiftTight,
 }
 
 impl CasePolicy {
     /// All.
-    pub const ALL: [Self; 4] = [Self::Shipped, Self::ShippedFreeze, Self::Swift, Self::SwiftFreeze];
+    pub const ALL: [Self; 5] =
+        [Self::Shipped, Self::ShippedFreeze, Self::Swift, Self::SwiftFreeze, Self::SwiftTight];
 
     /// Reads it.
     ///
@@ -86,6 +89,7 @@ impl CasePolicy {
             Self::ShippedFreeze => include_str!("policies/freeze.yaml"),
             Self::Swift => include_str!("policies/swift.yaml"),
             Self::SwiftFreeze => include_str!("policies/swift-freeze.yaml"),
+            Self::SwiftTight => include_str!("policies/swift-tight.yaml"),
         };
         let source = Source::new(FileKind::Policy, "chaos policy", text.to_owned());
         backspin_policy::parse(&source).expect("policies of cases are good")

@@ -106,6 +106,12 @@ impl World {
         self.touch();
     }
 
+    /// Nobody will score this run by what each scrape could tell: that is worked out no more and stands as nothing in the
+    /// truth. Nothing else changes.
+    pub fn is_not_scored(&mut self) {
+        self.scored = false;
+    }
+
     /// What made a difference since the last call, in order.
     pub fn take_struck(&mut self) -> Vec<FaultKind> {
         let mut struck = std::mem::take(&mut self.disturbed.struck);

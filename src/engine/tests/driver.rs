@@ -118,6 +118,10 @@ pub(crate) struct World {
     pub(crate) requests: f64,
     /// Whether frames come at all.
     pub(crate) silent: bool,
+    /// Whether the service is listed when that is asked for.
+    pub(crate) lists: bool,
+    /// How it is listed; none: as it was told of first.
+    pub(crate) listed: Option<Inventory>,
     /// Outcome of an effect; none leaves it open.
     pub(crate) outcome: fn(&StepAction) -> Option<StepOutcome>,
     /// What is to be seen of an effect that is read; none leaves the question open.
@@ -140,6 +144,8 @@ impl Default for World {
             share: 0.0,
             requests: 3000.0,
             silent: false,
+            lists: true,
+            listed: None,
             outcome: |_| Some(StepOutcome::Succeeded),
             read: |_| Some(EffectState::NotApplied),
             effective: true,
@@ -190,6 +196,7 @@ impl Bench {
         };
         let mut known = inventory();
         change(&mut known);
+        bench.world.listed = Some(known.clone());
         bench.input(Input::Inventory(Box::new(known)));
         bench
     }
@@ -251,6 +258,10 @@ impl Bench {
                     }
                     let at = self.now + Millis::from_secs(1);
                     self.pending.push_back((at, Input::StepReported { attempt, outcome }));
+                }
+                Output::List { service } if self.world.lists => {
+                    let inventory = Some(Box::new(self.world.listed.clone().unwrap_or_else(inventory)));
+                    self.pending.push_front((self.now, Input::Listed { service, inventory }));
                 }
                 Output::ReadStep { attempt, action, .. } => {
                     if let Some(state) = (self.world.read)(&action) {

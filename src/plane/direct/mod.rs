@@ -217,9 +217,11 @@ impl SeedWorld<'_> {
     }
 }
 
-/// A world that one engine has for itself from the first moment on.
+/// A world that one engine has for itself from the first moment on, and that nobody scores.
 pub(super) fn own(scenario: &Scenario, windows: SignalWindows, seed: Seed) -> impl Simulated + use<> {
-    DirectWorld::own_from_the_start(scenario, Box::new(Measured::new(scenario, windows, seed)))
+    let mut measured = Box::new(Measured::new(scenario, windows, seed));
+    measured.world.is_not_scored();
+    DirectWorld::own_from_the_start(scenario, measured)
 }
 
 /// Plays one scenario with one policy and one seed.
