@@ -27,7 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score", "campaign", "chaos", "import", "backtest", "tune", "report", "suite",
+            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score", "campaign", "chaos", "import", "rules", "backtest", "tune", "report", "suite",
         ],
     ),
 ];
