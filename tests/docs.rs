@@ -171,6 +171,17 @@ fn the_policy_example_of_approvals_is_good() {
 }
 
 #[test]
+fn the_example_of_a_judges_metrics_is_good() {
+    let text = fs::read_to_string(root().join("docs/judges.md")).expect("there");
+    let example =
+        text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("policy.yaml");
+    fs::write(&file, example).expect("written");
+    Command::cargo_bin("backspin").expect("built").args(["policy", "check"]).arg(&file).assert().success();
+}
+
+#[test]
 fn the_incidents_example_is_good() {
     let text = fs::read_to_string(root().join("docs/incidents.md")).expect("there");
     let block = |language: &str| {

@@ -112,7 +112,8 @@ impl Judge for BurnRate {
         if frame.rollout.since_deploy.is_none() {
             return Verdict::inconclusive(1.0);
         }
-        let firing = |severity| self.alerts.iter().any(|alert| alert.firing && alert.rule.severity == severity);
+        let firing =
+            |severity| self.alerts.iter().any(|alert| alert.firing && alert.rule.severity == severity);
         let class = if firing(Severity::Page) {
             VerdictClass::Fail
         } else if firing(Severity::Ticket) {
@@ -125,8 +126,7 @@ impl Judge for BurnRate {
         let pages = self.alerts.iter().filter(|alert| alert.rule.severity == Severity::Page);
         let score = pages.map(Alert::score).fold(0.0, f64::max);
         let primary = (score > 0.0).then_some(SignalKind::ErrorRatio);
-        let reference =
-            if class == VerdictClass::Inconclusive { Reference::None } else { Reference::Limit };
+        let reference = if class == VerdictClass::Inconclusive { Reference::None } else { Reference::Limit };
         Verdict { class, score, threshold: 1.0, primary, reference }
     }
 
@@ -157,9 +157,7 @@ impl Judge for BurnRate {
                 });
             }
         }
-        factors.sort_by(|a, b| {
-            b.contribution.total_cmp(&a.contribution).then(b.impact.total_cmp(&a.impact))
-        });
+        factors.sort_by(|a, b| b.contribution.total_cmp(&a.contribution).then(b.impact.total_cmp(&a.impact)));
         Evidence { words, factors }
     }
 }

@@ -198,11 +198,7 @@ impl Flagger {
         }
         let latency = latency_p99(frame, &sum);
         let passes = passes(latency, &|v| v <= self.params.latency_p99_max_ms);
-        (!passes).then(|| Failed {
-            signal: Some(SignalKind::LatencyP99),
-            own: None,
-            value: number(latency),
-        })
+        (!passes).then(|| Failed { signal: Some(SignalKind::LatencyP99), own: None, value: number(latency) })
     }
 
     /// A failed check's name, the limit it is held against, and both in words.

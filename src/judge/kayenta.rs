@@ -394,7 +394,13 @@ impl Judge for Kayenta {
             metric.outcome.is_some_and(|outcome| !matches!(outcome.label, Label::Pass | Label::Nodata))
         });
         let primary: Option<SignalKind> = off.and_then(|metric| metric.experiment.signal());
-        Verdict { class, score: 100.0 - self.run.score, threshold, primary, reference: Reference::ConcurrentArm }
+        Verdict {
+            class,
+            score: 100.0 - self.run.score,
+            threshold,
+            primary,
+            reference: Reference::ConcurrentArm,
+        }
     }
 
     fn evidence(&self, _frame: &Frame) -> Evidence {

@@ -185,7 +185,8 @@ impl Judge for Keptn {
         }
         let Some((achieved, class)) = self.analysed else { return Verdict::inconclusive(threshold) };
         let worst = self.objectives.iter().filter(|objective| objective.outcome != Outcome::Pass);
-        let worst = worst.max_by_key(|objective| (objective.outcome == Outcome::Fail, objective.params.weight));
+        let worst =
+            worst.max_by_key(|objective| (objective.outcome == Outcome::Fail, objective.params.weight));
         let primary = worst.and_then(|objective| objective.reader.signal());
         Verdict { class, score: 100.0 - achieved, threshold, primary, reference: Reference::Limit }
     }
@@ -194,7 +195,8 @@ impl Judge for Keptn {
         let Some((achieved, _)) = self.analysed else {
             return Evidence { words: "no analysis yet".to_owned(), factors: Vec::new() };
         };
-        let mut words = format!("{achieved:.2} % of all weights (pass {}, warning {})", self.pass, self.warning);
+        let mut words =
+            format!("{achieved:.2} % of all weights (pass {}, warning {})", self.pass, self.warning);
         let mut factors = Vec::new();
         for Kept { params, value, outcome, .. } in &self.objectives {
             let stands = match outcome {

@@ -202,7 +202,12 @@ mod tests {
             let mut judge = params.build(&[]);
             assert_eq!(judge.name(), params.name());
             assert!(!judge.needs().is_empty());
-            assert_eq!(judge.observe(&Frame::default()).class, VerdictClass::Inconclusive, "{}", params.name());
+            assert_eq!(
+                judge.observe(&Frame::default()).class,
+                VerdictClass::Inconclusive,
+                "{}",
+                params.name()
+            );
             names.push(params.name());
         }
         names.sort_unstable();

@@ -169,8 +169,7 @@ impl Judge for NOfM {
         let score = if self.failed.is_some() { score.max(threshold) } else { score };
         let leading = self.failed.map(|place| &self.limits[place]).or(leading.filter(|_| score > 0.0));
         let primary = leading.and_then(|held| held.reader.signal());
-        let reference =
-            if class == VerdictClass::Inconclusive { Reference::None } else { Reference::Limit };
+        let reference = if class == VerdictClass::Inconclusive { Reference::None } else { Reference::Limit };
         Verdict { class, score, threshold, primary, reference }
     }
 
@@ -212,8 +211,7 @@ mod tests {
     /// A check a minute from the first minute on: `X` beyond, `0` on the limit, `-` without a value.
     #[track_caller]
     fn check(checks: &str, expected: &str) {
-        let limit =
-            Limit { name: "q".to_owned(), reads: Reads::Query("q".to_owned()), above: 0.5 };
+        let limit = Limit { name: "q".to_owned(), reads: Reads::Query("q".to_owned()), above: 0.5 };
         let params = Params { limits: vec![limit], ..Params::default() };
         assert_eq!(params.check(), Ok(()));
         let signal = CustomSignal { name: "q".to_owned(), worse: None, threshold: None, weight: 0.0 };

@@ -21,7 +21,9 @@ mod tests {
 
     #[test]
     fn known_quantiles() {
-        for (probability, z) in [(0.5, 0.0), (0.01, 2.326_347_874), (0.025, 1.959_963_985), (0.99, -2.326_347_874)] {
+        for (probability, z) in
+            [(0.5, 0.0), (0.01, 2.326_347_874), (0.025, 1.959_963_985), (0.99, -2.326_347_874)]
+        {
             assert!((quantile_above(probability) - z).abs() < 1e-8, "{probability}");
         }
     }

@@ -4,8 +4,8 @@ use backspin_domain::signal::CustomSignal;
 
 use super::metric::{Reads, check_each};
 use super::{
-    Judge, ParamError, Place, alarm, argo, bocpd, breaker, burnrate, cusum, e_detector, flagger, glr, kayenta, keptn,
-    mann_whitney, n_of_m, robust_z, sequential, weighted,
+    Judge, ParamError, Place, alarm, argo, bocpd, breaker, burnrate, cusum, e_detector, flagger, glr,
+    kayenta, keptn, mann_whitney, n_of_m, robust_z, sequential, weighted,
 };
 
 /// Which judge, with its parameters.

@@ -203,7 +203,8 @@ impl Judge for Sequential {
             return Verdict::inconclusive(1.0);
         };
         let arms = frame.candidate.as_ref().and_then(fresh).zip(control);
-        let compared = arms.is_some_and(|(candidate, control)| candidate.requests > 0 && control.requests > 0);
+        let compared =
+            arms.is_some_and(|(candidate, control)| candidate.requests > 0 && control.requests > 0);
         if let Some((candidate, control)) = arms {
             self.take(candidate, control);
             if self.watch.failed.is_none() && self.watch.sums[0].weight > 0.0 && age >= self.watch.next {
@@ -221,8 +222,7 @@ impl Judge for Sequential {
         };
         let score = if class == VerdictClass::Fail { score.max(1.0) } else { score };
         let primary = (score > 0.0).then(|| SIGNALS[self.watch.failed.unwrap_or(leading)]);
-        let reference =
-            if self.watch.lowers.is_some() { Reference::ConcurrentArm } else { Reference::None };
+        let reference = if self.watch.lowers.is_some() { Reference::ConcurrentArm } else { Reference::None };
         Verdict { class, score, threshold: 1.0, primary, reference }
     }
 
@@ -303,7 +303,8 @@ mod tests {
         let mut sum = Sum::default();
         sum.take([12.0, 3.0], [100.0, 300.0]);
         let share: f64 = 15.5 / 401.0;
-        let (variance, rho) = (75.0 * share * (1.0 - share), 5000.0 * share * (1.0 - share) / 10.376_228_829_751);
+        let (variance, rho) =
+            (75.0 * share * (1.0 - share), 5000.0 * share * (1.0 - share) / 10.376_228_829_751);
         let expected = ((variance + rho) * ((variance + rho) / (rho * 0.000_625)).ln()).sqrt() / 75.0;
         assert!((sum.radius(10_000.0, 0.025) - expected).abs() < 1e-6, "{expected}");
         assert!((sum.estimate() - 0.11).abs() < 1e-12);
@@ -352,7 +353,8 @@ mod tests {
     fn equals_are_called_no_more_often_than_alpha() {
         // 300 pairs of equals, looked at 240 times each: at most α of them may be called, with room for chance.
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-        let mut failed = |rate: f64, n: u32| (0..n).filter(|_| (rng.next_u64() as f64) < rate * 2_f64.powi(64)).count();
+        let mut failed =
+            |rate: f64, n: u32| (0..n).filter(|_| (rng.next_u64() as f64) < rate * 2_f64.powi(64)).count();
         let mut called = 0;
         for _ in 0..300 {
             let mut judge = judge(&Params::default());

@@ -98,8 +98,7 @@ fn the_fifth_error_in_a_row_aborts_and_errors_are_no_measurements() {
 fn an_error_is_tried_again_after_ten_seconds_whatever_the_interval() {
     let hourly = Metric { interval_ms: Some(3_600_000), ..metric(AT_LEAST, None) };
     let mut judge = Argo::new(&Params { metrics: vec![hourly] }, &signal());
-    let letters: String =
-        (0..6).map(|i| letter(&judge.observe(&frame(i * 10_000, 0.1, AWAY)))).collect();
+    let letters: String = (0..6).map(|i| letter(&judge.observe(&frame(i * 10_000, 0.1, AWAY)))).collect();
     assert_eq!(letters, "iiiiff");
 }
 
@@ -177,7 +176,8 @@ fn a_new_deploy_starts_from_nothing() {
 #[test]
 fn defaults_read_the_candidate_and_say_why() {
     let mut judge = Argo::new(&Params::default(), &[]);
-    let mut arm = ArmIncrements { quality: Quality::Fresh, requests: 100, errors: 10, ..ArmIncrements::default() };
+    let mut arm =
+        ArmIncrements { quality: Quality::Fresh, requests: 100, errors: 10, ..ArmIncrements::default() };
     arm.latency_buckets[4] = 100;
     let mut last = Frame::default();
     let mut verdict = Verdict::inconclusive(1.0);

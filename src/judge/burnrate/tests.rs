@@ -23,9 +23,7 @@ fn delay(params: &Params, ratio: f64, class: VerdictClass) -> Option<u64> {
         judge.observe(&frame(n, 0, false));
     }
     let errors = (ratio * 100_000.0) as u32;
-    (0..4000)
-        .find(|n| judge.observe(&frame(clean + n, errors, true)).class == class)
-        .map(|n| (n + 1) * 15)
+    (0..4000).find(|n| judge.observe(&frame(clean + n, errors, true)).class == class).map(|n| (n + 1) * 15)
 }
 
 #[test]
@@ -52,13 +50,8 @@ fn slow_burns_are_tickets() {
 
 #[test]
 fn an_alert_resolves_when_its_short_window_has_forgotten() {
-    let page = Rule {
-        severity: Severity::Page,
-        short_ms: 300_000,
-        long_ms: 3_600_000,
-        factor: 14.4,
-        for_ms: 0,
-    };
+    let page =
+        Rule { severity: Severity::Page, short_ms: 300_000, long_ms: 3_600_000, factor: 14.4, for_ms: 0 };
     let params = Params { windows: Windows::Rules(vec![page]), ..Params::default() };
     let mut judge = BurnRate::new(&params);
     for n in 0..240 {
@@ -81,7 +74,9 @@ fn an_alert_resolves_when_its_short_window_has_forgotten() {
 fn one_failed_call_in_few_is_a_page() {
     // At 99.9 % an hour of fewer than 1 / 0.0144 = 69.4 requests.
     for (requests, expected) in [(69, VerdictClass::Fail), (70, VerdictClass::Pass)] {
-        let mut judge = BurnRate::new(&Params::default());
+        let page =
+            Params { windows: Windows::Rules(vec![Params::default().rules()[0]]), ..Params::default() };
+        let mut judge = BurnRate::new(&page);
         let mut quiet = frame(0, 0, true);
         if let Some(arm) = &mut quiet.stable {
             (arm.requests, arm.errors) = (requests, 1);
@@ -115,7 +110,9 @@ fn evidence_names_the_burn_rates() {
     judge.observe(&frame(0, 2000, true));
     let evidence = judge.evidence(&frame(0, 2000, true));
     assert!(
-        evidence.words.starts_with("budget 0.10 %; page above 14.4 over 5m and 1h: fires at 20.00 and 20.00;"),
+        evidence
+            .words
+            .starts_with("budget 0.10 %; page above 14.4 over 5m and 1h: fires at 20.00 and 20.00;"),
         "{}",
         evidence.words
     );

@@ -94,12 +94,22 @@ impl<'a> Parser<'a> {
             let value: Option<f64> = rest[..len].replace('_', "").parse().ok();
             let value = value.filter(|value| value.is_finite());
             let value = value.ok_or_else(|| {
-                self.error(self.start, len.max(1), format!("`{}`", &rest[..len.max(1)]), "a number such as `0.95`")
+                self.error(
+                    self.start,
+                    len.max(1),
+                    format!("`{}`", &rest[..len.max(1)]),
+                    "a number such as `0.95`",
+                )
             })?;
             (Token::Number(value), len)
         } else if first == '"' || first == '\'' {
             let Some(len) = rest[1..].find(first) else {
-                return Err(self.error(self.start, rest.len(), "a text without an end".to_owned(), "a closing quote"));
+                return Err(self.error(
+                    self.start,
+                    rest.len(),
+                    "a text without an end".to_owned(),
+                    "a closing quote",
+                ));
             };
             (Token::Text(&rest[1..=len]), len + 2)
         } else if first.is_ascii_alphabetic() || first == '_' {
@@ -188,7 +198,9 @@ impl<'a> Parser<'a> {
                 self.advance()?;
                 self.expression(90)
             }
-            Token::Number(_) | Token::Text(_) | Token::Word(_) | Token::Sign(_) | Token::End => self.indexed(),
+            Token::Number(_) | Token::Text(_) | Token::Word(_) | Token::Sign(_) | Token::End => {
+                self.indexed()
+            }
         }
     }
 

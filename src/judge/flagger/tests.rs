@@ -210,11 +210,17 @@ fn parameters_outside_their_ranges_are_refused() {
 
 #[test]
 fn listed_metrics_are_checked_in_their_order_and_ranges() {
-    let metric = |name: &str, min, max| Metric { name: name.to_owned(), reads: Reads::Query(name.to_owned()), min, max };
+    let metric = |name: &str, min, max| Metric {
+        name: name.to_owned(),
+        reads: Reads::Query(name.to_owned()),
+        min,
+        max,
+    };
     let metrics = vec![metric("low", Some(1.0), None), metric("both", Some(-1.0), Some(1.0))];
     let params = Params { metrics, ..Params::default() };
     assert_eq!(params.check(), Ok(()));
-    let signal = |name: &str| CustomSignal { name: name.to_owned(), worse: None, threshold: None, weight: 0.0 };
+    let signal =
+        |name: &str| CustomSignal { name: name.to_owned(), worse: None, threshold: None, weight: 0.0 };
     let custom = [signal("low"), signal("both")];
     let number = QueryValue::Number;
     for (values, expected) in [
@@ -223,9 +229,18 @@ fn listed_metrics_are_checked_in_their_order_and_ranges() {
         ([number(0.9), number(2.0)], "1 of 1 checks failed (5 roll back); last: low 0.9 < 1"),
         ([number(1.0), number(1.5)], "1 of 1 checks failed (5 roll back); last: both 1.5 > 1"),
         ([number(1.0), number(-1.5)], "1 of 1 checks failed (5 roll back); last: both -1.5 < -1"),
-        ([QueryValue::Nan, number(0.0)], "1 of 1 checks failed (5 roll back); last: low without a value, limit 1"),
-        ([QueryValue::Empty, number(0.0)], "1 of 1 checks failed (5 roll back); last: low without a value, limit 1"),
-        ([QueryValue::Failed, number(0.0)], "1 of 1 checks failed (5 roll back); last: low without a value, limit 1"),
+        (
+            [QueryValue::Nan, number(0.0)],
+            "1 of 1 checks failed (5 roll back); last: low without a value, limit 1",
+        ),
+        (
+            [QueryValue::Empty, number(0.0)],
+            "1 of 1 checks failed (5 roll back); last: low without a value, limit 1",
+        ),
+        (
+            [QueryValue::Failed, number(0.0)],
+            "1 of 1 checks failed (5 roll back); last: low without a value, limit 1",
+        ),
     ] {
         let mut judge = Flagger::new(&params, &custom);
         judge.observe(&Frame { queries: values.to_vec(), ..frame(0, GOOD) });

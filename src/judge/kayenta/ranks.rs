@@ -63,6 +63,7 @@ fn root(x: &[f64], y: &[f64], z: f64) -> f64 {
     if deviation(x, y, high, z) >= 0.0 {
         return high;
     }
+    let near_none = NEAR_NONE * (high - low);
     // A step function's place of change, to the last bits.
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
@@ -71,8 +72,13 @@ fn root(x: &[f64], y: &[f64], z: f64) -> f64 {
         }
         if deviation(x, y, middle, z) > 0.0 { low = middle } else { high = middle }
     }
-    0.5 * (low + high)
+    let place = 0.5 * (low + high);
+    if place.abs() <= near_none { 0.0 } else { place }
 }
+
+/// A change this near to none, as a share of all shifts there are, is at none: many ties break at a shift of exactly zero, which
+/// halving only comes near to.
+const NEAR_NONE: f64 = 1e-9;
 
 /// The test. Both sides sorted and not empty; `z` is the normal quantile of the interval's sides.
 pub(super) fn shift(x: &[f64], y: &[f64], z: f64) -> Shift {

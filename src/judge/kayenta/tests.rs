@@ -24,8 +24,7 @@ fn check(x: &[f64], y: &[f64], expected: Label) {
 #[test]
 fn published_cases_come_out_as_published() {
     // spinnaker/spinnaker#6278: seven of ten a hundredfold pass, eight do not.
-    let hundreds =
-        |n: usize| -> Vec<f64> { (0..10).map(|i| if i < n { 100.0 } else { 1.0 }).collect() };
+    let hundreds = |n: usize| -> Vec<f64> { (0..10).map(|i| if i < n { 100.0 } else { 1.0 }).collect() };
     check(&hundreds(7), &[1.0; 10], Label::Pass);
     check(&hundreds(8), &[1.0; 10], Label::High);
     // spinnaker/kayenta#426: errors where there were none, and it passes.
@@ -167,12 +166,8 @@ fn a_group_without_data_scores_100_until_half_have_none() {
 
 #[test]
 fn every_analysis_must_be_marginal_and_the_last_must_pass() {
-    let params = Params {
-        marginal: 50.0,
-        interval_ms: 600_000,
-        lifetime_ms: 1_800_000,
-        ..grouped(&["a", "b"])
-    };
+    let params =
+        Params { marginal: 50.0, interval_ms: 600_000, lifetime_ms: 1_800_000, ..grouped(&["a", "b"]) };
     for (second, expected) in [(GOOD, "ipppp"), (WORSE, "immff")] {
         let mut judge = Kayenta::new(&params, &signals(&params));
         let mut letters = String::new();
@@ -190,9 +185,8 @@ fn every_analysis_must_be_marginal_and_the_last_must_pass() {
         assert_eq!(letters, expected);
     }
     let mut judge = Kayenta::new(&params, &signals(&params));
-    let fails_at = (0..60).find(|&minute| {
-        judge.observe(&frame(minute, &[WORSE, WORSE])).class == VerdictClass::Fail
-    });
+    let fails_at =
+        (0..60).find(|&minute| judge.observe(&frame(minute, &[WORSE, WORSE])).class == VerdictClass::Fail);
     assert_eq!(fails_at, Some(10), "at the first analysis");
     let words = judge.evidence(&frame(11, &[WORSE, WORSE])).words;
     assert!(words.starts_with("score 0.00 in analysis 1 (pass 95, marginal 50); 0: high by 9"), "{words}");

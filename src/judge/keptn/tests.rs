@@ -60,7 +60,11 @@ fn a_key_objective_that_is_missed_fails_all() {
     let key = [objective("a", 19), Objective { key: true, ..objective("b", 1) }];
     check(&key, &[GOOD, BAD], (95.0, VerdictClass::Fail));
     check(&key, &[GOOD, WARNS], (97.5, VerdictClass::Pass));
-    check(&[Objective { key: true, ..objective("a", 0) }, objective("b", 1)], &[GOOD, GOOD], (100.0, VerdictClass::Fail));
+    check(
+        &[Objective { key: true, ..objective("a", 0) }, objective("b", 1)],
+        &[GOOD, GOOD],
+        (100.0, VerdictClass::Fail),
+    );
 }
 
 #[test]

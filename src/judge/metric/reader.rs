@@ -16,9 +16,17 @@ pub(crate) struct Reader {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    Errors { of: Arm, success: bool },
-    Latency { of: Arm, quantile: f64 },
-    Requests { of: Arm },
+    Errors {
+        of: Arm,
+        success: bool,
+    },
+    Latency {
+        of: Arm,
+        quantile: f64,
+    },
+    Requests {
+        of: Arm,
+    },
     /// The place in `Frame::queries`; none if there is no such query.
     Query(Option<usize>),
 }
@@ -31,9 +39,7 @@ impl Reader {
             Reads::SuccessRatio(over) => (What::Errors { of: over.of, success: true }, over.window_ms),
             Reads::Latency(over) => (What::Latency { of: over.of, quantile: over.quantile }, over.window_ms),
             Reads::Requests(over) => (What::Requests { of: over.of }, over.window_ms),
-            Reads::Query(name) => {
-                (What::Query(custom.iter().position(|signal| signal.name == *name)), 0)
-            }
+            Reads::Query(name) => (What::Query(custom.iter().position(|signal| signal.name == *name)), 0),
         };
         Self { what, ring: Ring::new(Millis(window), matches!(what, What::Latency { .. })) }
     }
@@ -82,7 +88,8 @@ impl Reader {
                 let ratio = if let Some(sample) = instead(frame, SignalKind::ErrorRatio) {
                     of_sample(&sample)
                 } else {
-                    self.count(frame, of).unwrap_or_else(|sum| of_number(sum.errors as f64 / sum.requests as f64))
+                    self.count(frame, of)
+                        .unwrap_or_else(|sum| of_number(sum.errors as f64 / sum.requests as f64))
                 };
                 match ratio {
                     QueryValue::Number(ratio) if success => QueryValue::Number(1.0 - ratio),
@@ -297,8 +304,7 @@ mod tests {
     use super::*;
 
     fn arm(requests: u32, errors: u32) -> ArmIncrements {
-        let mut arm =
-            ArmIncrements { quality: Quality::Fresh, requests, errors, ..ArmIncrements::default() };
+        let mut arm = ArmIncrements { quality: Quality::Fresh, requests, errors, ..ArmIncrements::default() };
         arm.latency_buckets[2] = requests;
         arm
     }
@@ -363,10 +369,7 @@ mod tests {
         assert_eq!(read(&reads, &[bare.clone()]), QueryValue::Empty);
         bare.signals.set(SignalKind::ErrorRatio, SignalSample::fresh(0.25, 1));
         assert_eq!(read(&reads, &[bare.clone()]), QueryValue::Number(0.25));
-        assert_eq!(
-            read(&Reads::SuccessRatio(Over::default()), &[bare.clone()]),
-            QueryValue::Number(0.75)
-        );
+        assert_eq!(read(&Reads::SuccessRatio(Over::default()), &[bare.clone()]), QueryValue::Number(0.75));
         bare.signals.set(SignalKind::LatencyP99, SignalSample::fresh(f64::NAN, 1));
         assert_eq!(read(&Reads::Latency(LatencyOver::default()), &[bare]), QueryValue::Nan);
     }
@@ -376,8 +379,7 @@ mod tests {
         let signal =
             |name: &str| CustomSignal { name: name.to_owned(), worse: None, threshold: None, weight: 0.0 };
         let custom = [signal("a"), signal("b")];
-        let frame =
-            Frame { queries: vec![QueryValue::Nan, QueryValue::Number(7.0)], ..Frame::default() };
+        let frame = Frame { queries: vec![QueryValue::Nan, QueryValue::Number(7.0)], ..Frame::default() };
         let read = |name: &str| Reader::new(&Reads::Query(name.to_owned()), &custom).read(&frame);
         assert_eq!(read("b"), QueryValue::Number(7.0));
         assert_eq!(read("a"), QueryValue::Nan);
