@@ -41,9 +41,9 @@ pub(super) struct PolicyArgs {
     #[arg(long, value_name = "FILE", env = "BACKSPIN_POLICY")]
     policy: Option<PathBuf>,
     /// Judges to play, the first of which decides expectations and exit code; by default the policy's own,
-    /// and `e_detector`, `weighted` and `flagger` beside it. All sixteen are in the handbook, under judges. A file, of another
-    /// policy or of another tool, plays its judge with its queries; if only files are named, the policy's own judge plays
-    /// first and theirs beside it.
+    /// and `e_detector`, `weighted` and `flagger` beside it. All sixteen are in the handbook, under judges. A file, of
+    /// another policy or of another tool, plays its judge with its queries; if only files are named, the policy's own judge
+    /// plays first and theirs beside it.
     #[arg(long = "judge", value_name = "NAME|FILE")]
     judges: Vec<JudgeChoice>,
 }

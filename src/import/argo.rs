@@ -197,6 +197,9 @@ impl<'a> Reader<'_, 'a, '_> {
         if spec.get("metrics").is_some() {
             self.spec(spec, name, &arguments, None);
         }
+        if spec.get("metrics").is_none() && spec.get("analyses").is_none() {
+            self.building.findings.beside(run, &format!("run `{name}`"), "it asks no metric");
+        }
         for analysis in spec.list("analyses") {
             self.analysis(analysis, run, None);
         }

@@ -157,6 +157,11 @@ pub fn import(sources: &[Source], options: &Options) -> Import {
         }
         None
     });
+    if building.findings.0.is_empty()
+        && let Some(file) = files.first()
+    {
+        building.findings.at_byte(Fate::Beside, file, 0, "the file", "nothing in it asks for a metric");
+    }
     let notes = notes(&building);
     let mut findings = building.findings.0;
     let order = |name: &str| sources.iter().position(|source| source.name == name);

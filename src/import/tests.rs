@@ -83,10 +83,10 @@ fn conditions_that_name_the_service_are_mapped_when_told() {
 #[test]
 fn arguments_are_given_on_the_command_line_or_stand_for_the_service() {
     let text = TEMPLATE.replace("app=\"shop\"", "app=\"{{args.app}}\",port=\"{{args.port}}\"");
-    says(&plain(&text), Fate::Lost, 11, "argument `port` has no value in these files");
+    says(&plain(&text), Fate::Lost, 12, "argument `port` has no value in these files");
     let arguments = [("port".to_owned(), "80".to_owned())].into();
     let found = read(&text, &Options { arguments, ..Options::default() });
-    says(&found, Fate::Changed, 11, "stands for the service's name");
+    says(&found, Fate::Changed, 12, "stands for the service's name");
     assert!(found.is_whole(), "{:#?}", found.findings);
 }
 

@@ -22,7 +22,7 @@ pub const fn path(judge: &JudgeParams) -> Option<&'static str> {
     match judge {
         JudgeParams::EDetector(_) => Some("judge.e_detector.alpha"),
         JudgeParams::Weighted(_) => Some("judge.weighted.rollback_score"),
-        JudgeParams::Flagger(_) => None,
+        _ => None,
     }
 }
 
@@ -95,7 +95,7 @@ pub fn moved(judge: &JudgeParams, shift: f64) -> Option<JudgeParams> {
             params.alpha = (params.alpha * libm::exp(-shift) * (1.0 - 1e-9)).min(ALPHA_MAX);
             JudgeParams::EDetector(params)
         }
-        JudgeParams::Flagger(_) => return None,
+        _ => return None,
     };
     moved.check().is_ok().then_some(moved)
 }

@@ -47,6 +47,8 @@ pub(super) fn judge(building: &mut Building<'_>, definitions: Vec<Definition<'_>
         objectives,
         pass_percentage: pass,
         warning_percentage: warning,
+        // Keptn runs an analysis when it is asked to; here it is asked every minute.
+        interval_ms: 60_000,
         ..Params::default()
     }))
 }

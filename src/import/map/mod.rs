@@ -22,7 +22,10 @@ pub(super) fn judge(building: &mut Building<'_>, contents: &Contents<'_>) -> Opt
         }
     }
     match tools.first()?.0 {
-        ARGO => argo::judge(building, contents.argo.metrics(building)),
+        ARGO => {
+            let metrics = contents.argo.metrics(building);
+            argo::judge(building, metrics)
+        }
         FLAGGER => {
             let analyses = contents.flagger.analyses(building);
             flagger::judge(building, analyses)
