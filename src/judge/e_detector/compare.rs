@@ -83,7 +83,7 @@ impl EDetector {
 
     /// How much slower the candidate may be while the caches of its pods fill, as a shift of log latency: that goes by what they served, and at little
     /// traffic lasts far longer than pods are cold.
-    fn empty_caches(&self) -> f64 {
+    pub(super) fn empty_caches(&self) -> f64 {
         let pods = f64::from(self.watch.warmth.pods_max.max(1));
         CACHE_LATENCY * exp(-(self.watch.candidate_requests as f64) / pods / CACHE_REQUESTS)
     }
@@ -171,6 +171,29 @@ impl EDetector {
         self.take_whole(BODY, &log_e);
     }
 
+    /// Compares both arms with each other, and with the past what comes with a step of the candidate's traffic.
+    fn compare_at_once(
+        &mut self,
+        fixed: &Fixed,
+        frame: &Frame,
+        candidate: &ArmIncrements,
+        control: &ArmIncrements,
+    ) {
+        let limit = self.threshold(frame.interval);
+        let control = self.leaves.sound(control, &frame.pods, exp(limit));
+        let before = Before {
+            past: &self.past,
+            noise: fixed.errors.against_past,
+            cold: self.watch.warmth.cold,
+            outside: self.outside_cause(frame, Some(candidate)).is_some(),
+            limit,
+        };
+        self.shared.take(frame, [candidate, &control], &before, &self.params);
+        let interval_s = frame.interval.as_secs_f64();
+        self.compare_arms(fixed, candidate, &control, &frame.pods, interval_s);
+        self.past.learn_from_control(&control, interval_s, &self.params);
+    }
+
     /// What this frame can be compared with, having compared it; none if it says nothing.
     pub(super) fn compare(&mut self, frame: &Frame) -> Seen {
         self.leaves.see(frame, &self.watch.streams);
@@ -213,20 +236,7 @@ impl EDetector {
                 if self.is_overrun(candidate) {
                     return Seen::Blind(Blind::Cold);
                 }
-                let limit = self.threshold(frame.interval);
-                let before = Before {
-                    past: &self.past,
-                    noise: fixed.errors.against_past,
-                    cold: self.watch.warmth.cold,
-                    outside: self.outside_cause(frame, Some(candidate)).is_some(),
-                    limit,
-                };
-                self.shared.take(frame, [candidate, control], &before, &self.params);
-                let control = self.leaves.sound(control, &frame.pods, exp(limit));
-                let interval_s = frame.interval.as_secs_f64();
-                self.compare_arms(&fixed, candidate, &control, &frame.pods, interval_s);
-                let seconds = frame.interval.as_secs_f64();
-                self.past.learn_from_control(&control, seconds, &self.params);
+                self.compare_at_once(&fixed, frame, candidate, control);
                 Seen::Compared(Reference::ConcurrentArm)
             }
             _ => {

@@ -104,10 +104,10 @@ fn what_both_arms_suffer_is_not_the_candidates() {
 fn step(bed: &mut Bed, to: f64, errors: [u32; 2], fill: impl Fn(&mut Frame)) -> Vec<VerdictClass> {
     let mut classes = Vec::new();
     for minute in 0..20 {
-        let (share, [candidate, control]) = if minute < 10 { (0.25, [2, 2]) } else { (to, errors) };
+        let (share, [candidate, control]) = if minute < 10 { (0.25, [1, 1]) } else { (to, errors) };
         let verdict = bed.frame(|frame| {
             frame.rollout.candidate_share = share;
-            (frame.candidate, frame.stable) = (Some(arm(1000, candidate)), Some(arm(1000, control)));
+            (frame.candidate, frame.stable) = (Some(arm(500, candidate)), Some(arm(500, control)));
             if minute >= 10 {
                 fill(frame);
             }
@@ -120,7 +120,7 @@ fn step(bed: &mut Bed, to: f64, errors: [u32; 2], fill: impl Fn(&mut Frame)) -> 
 #[test]
 fn what_both_arms_suffer_from_a_step_on_is_the_candidates_and_stands() {
     let mut bed = Bed::new();
-    let classes = step(&mut bed, 0.5, [80, 80], |_| {});
+    let classes = step(&mut bed, 0.5, [40, 40], |_| {});
     assert!(classes[..10].iter().all(|class| *class == Pass), "{classes:?}");
     assert!(classes[11..].iter().all(|class| *class == Fail), "{classes:?}");
     let frame = Frame { at: MonoTime(49 * MINUTE), interval: Millis(MINUTE), ..Frame::default() };
@@ -135,11 +135,11 @@ fn no_step_no_second_ill_arm_or_a_cause_outside_excuses_it() {
         let classes = step(&mut Bed::new(), to, errors, fill);
         assert!(classes.iter().all(|class| *class != Fail), "{to} {errors:?}: {classes:?}");
     };
-    excused(0.25, [80, 80], |_| {});
-    excused(0.1, [80, 80], |_| {});
-    excused(0.5, [2, 80], |_| {});
-    excused(0.5, [4, 4], |_| {});
-    excused(0.5, [80, 80], |frame| {
+    excused(0.25, [40, 40], |_| {});
+    excused(0.1, [40, 40], |_| {});
+    excused(0.5, [1, 40], |_| {});
+    excused(0.5, [2, 2], |_| {});
+    excused(0.5, [40, 40], |frame| {
         frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.7, 1));
     });
 }
@@ -148,10 +148,10 @@ fn no_step_no_second_ill_arm_or_a_cause_outside_excuses_it() {
 fn what_was_wrong_just_before_a_step_is_not_the_steps() {
     let mut bed = Bed::new();
     for minute in 0..20 {
-        let errors = if minute < 6 { 2 } else { 80 };
+        let errors = if minute < 6 { 1 } else { 40 };
         let verdict = bed.frame(|frame| {
             frame.rollout.candidate_share = if minute < 10 { 0.25 } else { 0.5 };
-            (frame.candidate, frame.stable) = (Some(arm(1000, errors)), Some(arm(1000, errors)));
+            (frame.candidate, frame.stable) = (Some(arm(500, errors)), Some(arm(500, errors)));
         });
         assert_eq!(verdict.class, Pass, "{minute}");
     }
