@@ -45,7 +45,9 @@ fn tests() -> String {
             let bad = if version == "v2" { 20 + test } else { 0 };
             series("requests_total", ",code=\"200\"", &format!("0+100x{STEPS}"));
             series("requests_total", ",code=\"500\"", &format!("0x120 0+{bad}x{STEPS}"));
-            for (le, growth) in [("0.1", 60), ("0.3", 85), ("1.0", 95), ("3.0", 98), ("10.0", 99), ("+Inf", 100)] {
+            for (le, growth) in
+                [("0.1", 60), ("0.3", 85), ("1.0", 95), ("3.0", 98), ("10.0", 99), ("+Inf", 100)]
+            {
                 series("latency_bucket", &format!(",le=\"{le}\""), &format!("0+{growth}x{STEPS}"));
             }
         }
@@ -82,7 +84,9 @@ fn bench(criterion: &mut Criterion) {
         b.iter(|| black_box(run(&load(&file).expect("a good file"), Edition::V2)));
     });
     match promtool(&file) {
-        None => eprintln!("without a comparison: `promtool` of the system's package `prometheus` is not there"),
+        None => {
+            eprintln!("without a comparison: `promtool` of the system's package `prometheus` is not there")
+        }
         Some(passes) => {
             assert!(passes, "promtool does not agree");
             group.bench_function("promtool", |b| b.iter(|| black_box(promtool(&file))));

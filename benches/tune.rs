@@ -23,11 +23,27 @@ fn main() {
     let scenarios: Vec<Scenario> = shipped()
         .expect("good")
         .into_iter()
-        .filter(|scenario| ["quiet", "errors", "latency", "rolling", "healthy"].contains(&scenario.family.as_str()))
+        .filter(|scenario| {
+            ["quiet", "errors", "latency", "rolling", "healthy"].contains(&scenario.family.as_str())
+        })
         .collect();
     judges(&scenarios, &base, if quick { 20 } else { 100 });
-    search("weighted", &scenarios, &base.with_judge(backspin::policy::JudgeName::Weighted), candidates, hours, weighted);
-    search("flagger", &scenarios, &base.with_judge(backspin::policy::JudgeName::Flagger), candidates, hours, flagger);
+    search(
+        "weighted",
+        &scenarios,
+        &base.with_judge(backspin::policy::JudgeName::Weighted),
+        candidates,
+        hours,
+        weighted,
+    );
+    search(
+        "flagger",
+        &scenarios,
+        &base.with_judge(backspin::policy::JudgeName::Flagger),
+        candidates,
+        hours,
+        flagger,
+    );
     search("e_detector", &scenarios, &base, candidates / 10, hours, detector);
 }
 
@@ -68,7 +84,8 @@ fn search(
 
 /// Judges over kept frames, on one core: with pods and without.
 fn judges(scenarios: &[Scenario], base: &Policy, runs_max: usize) {
-    let runs = Runs::new(scenarios, base, 1, 0..(runs_max.div_ceil(scenarios.len()) as u64)).expect("they can be played");
+    let runs = Runs::new(scenarios, base, 1, 0..(runs_max.div_ceil(scenarios.len()) as u64))
+        .expect("they can be played");
     let traces: Vec<Vec<Entry>> = (0..runs_max.min(runs.len())).map(|n| runs.untouched(n)).collect();
     for (name, params) in [
         ("weighted", JudgeParams::Weighted(weighted::Params::default())),

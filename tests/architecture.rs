@@ -27,7 +27,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score", "campaign", "chaos", "import", "rules", "backtest", "tune", "report", "suite",
+            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
+            "campaign", "chaos", "import", "rules", "backtest", "tune", "report", "suite",
         ],
     ),
 ];

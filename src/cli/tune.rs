@@ -103,7 +103,8 @@ pub(super) fn run(args: &TuneArgs) -> Result<Code, Failure> {
     match args.format {
         Format::Text => {
             out(&markdown(&tuned));
-            out(&format!("{}.\npolicy: {}\nreport: {}",
+            out(&format!(
+                "{}.\npolicy: {}\nreport: {}",
                 headline(&tuned),
                 folder.file("policy.yaml").display(),
                 folder.file("index.html").display()
@@ -123,15 +124,21 @@ fn told(task: &Task, scenarios: usize) -> String {
     };
     let parts: Vec<String> = task.parts.iter().zip(&start).map(part).collect();
     let runs = scenarios as u64 * task.seeds;
-    format!("{} scenarios on {} seeds, {runs} runs; {} candidates over\n{}",
-        scenarios, task.seeds, task.budget.candidates, parts.join("\n"))
+    format!(
+        "{} scenarios on {} seeds, {runs} runs; {} candidates over\n{}",
+        scenarios,
+        task.seeds,
+        task.budget.candidates,
+        parts.join("\n")
+    )
 }
 
 fn search(args: &TuneArgs, tuning: &Tuning<'_>, folder: &Folder) -> Result<(Tuned, Policy), Failure> {
     // Runs follow from the campaign's seed as well.
     let scenarios = format!("{} {}", digest(tuning.train), args.seed.seed);
     let belongs = Belongs::new(tuning.build, &tuning.task.hash, &tuning.base.hash, &scenarios);
-    let journal = Journal::open(&folder.file(JOURNAL), &belongs).map_err(|error| tune_failed(error.into()))?;
+    let journal =
+        Journal::open(&folder.file(JOURNAL), &belongs).map_err(|error| tune_failed(error.into()))?;
     if !journal.is_empty() {
         tell(&format!("going on from {} answers that are known", journal.len()));
     }
@@ -221,7 +228,8 @@ fn tell(words: &str) {
 fn day(text: &str) -> Result<String, String> {
     let parts: Vec<&str> = text.split('-').collect();
     let number = |n: usize, digits: usize| {
-        let part = parts.get(n).filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))?;
+        let part =
+            parts.get(n).filter(|part| part.len() == digits && part.bytes().all(|b| b.is_ascii_digit()))?;
         part.parse::<u32>().ok()
     };
     match (parts.len(), number(0, 4), number(1, 2), number(2, 2)) {

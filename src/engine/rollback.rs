@@ -306,7 +306,12 @@ fn event(
         return RollbackEvent { reason, at: now.mono, wall: now.wall, ..(*before).clone() };
     }
     if let Wish::Looked(look) = wish {
-        return RollbackEvent { target: target.clone(), at: now.mono, wall: now.wall, ..(*look.event).clone() };
+        return RollbackEvent {
+            target: target.clone(),
+            at: now.mono,
+            wall: now.wall,
+            ..(*look.event).clone()
+        };
     }
     let cause = wish.cause();
     let (frame, by) = match wish {
@@ -320,7 +325,9 @@ fn event(
     let evidence = evidence(service, cause, frame);
     let reason = match wish {
         Wish::Person { reason, .. } => (*reason).to_owned(),
-        Wish::Own(..) | Wish::Next(_) | Wish::Looked(_) => words(service, candidate, cause, &evidence, engine),
+        Wish::Own(..) | Wish::Next(_) | Wish::Looked(_) => {
+            words(service, candidate, cause, &evidence, engine)
+        }
     };
     RollbackEvent {
         trigger: trigger(cause, verdict.as_ref()),

@@ -136,7 +136,9 @@ impl Surroundings for Refed {
         let answered = self.now.replace(now) == Some(now);
         let due = |told: &mut Told| told.at < now || (told.at == now && (answered || !told.after_frame));
         while let Some(told) = self.told.pop_front_if(due) {
-            if let Input::Inventory(inventory) | Input::Listed { inventory: Some(inventory), .. } = &told.input {
+            if let Input::Inventory(inventory) | Input::Listed { inventory: Some(inventory), .. } =
+                &told.input
+            {
                 self.known = Some(inventory.clone());
             }
             self.inputs.push_back(told.input);

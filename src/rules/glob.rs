@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 /// any part of the path.
 pub(super) fn files(folder: &Path, pattern: &str) -> Vec<PathBuf> {
     let path = Path::new(pattern);
-    if path.is_absolute() { from(PathBuf::from("/"), path.strip_prefix("/").unwrap_or(path)) } else { from(folder.to_owned(), path) }
+    if path.is_absolute() {
+        from(PathBuf::from("/"), path.strip_prefix("/").unwrap_or(path))
+    } else {
+        from(folder.to_owned(), path)
+    }
 }
 
 fn from(folder: PathBuf, pattern: &Path) -> Vec<PathBuf> {

@@ -171,7 +171,10 @@ impl<'a> Reader<'a> {
                 self.problem(
                     BAD_NAME,
                     key.span.clone(),
-                    format!("`{}` is no name; allowed are letters, digits and `_`, not a digit first", key.name),
+                    format!(
+                        "`{}` is no name; allowed are letters, digits and `_`, not a digit first",
+                        key.name
+                    ),
                 );
             }
             if let Some(text) = self.text(value, what) {

@@ -66,8 +66,7 @@ pub fn run(loaded: &Loaded, edition: Edition) -> Report {
         .map(|rule| rule.name.as_str())
         .collect();
     for (index, test) in loaded.file.tests.iter().enumerate() {
-        let options =
-            Options { subquery_step_ms: loaded.file.step_ms, edition, ..Options::default() };
+        let options = Options { subquery_step_ms: loaded.file.step_ms, edition, ..Options::default() };
         let setting = Setting { groups: &loaded.groups, step_ms: loaded.file.step_ms, options };
         let outcome = setting.outcome(test);
         report.tests += 1;

@@ -206,8 +206,7 @@ fn at<'a>(reader: &mut Reader<'a>, node: Option<&'a Node>, step_ms: i64) -> i64 
 }
 
 fn alert<'a>(reader: &mut Reader<'a>, node: &'a Node, step_ms: i64) -> Option<Check> {
-    let fields =
-        reader.fields(node, "an alert rule test", &["eval_time", "alertname", "exp_alerts"]);
+    let fields = reader.fields(node, "an alert rule test", &["eval_time", "alertname", "exp_alerts"]);
     let at_ms = at(reader, fields.get("eval_time"), step_ms);
     let name = reader.required(&fields, "alertname");
     let name = name.and_then(|node| reader.text(node, "`alertname`"))?;
@@ -235,7 +234,11 @@ fn expr<'a>(reader: &mut Reader<'a>, node: &'a Node, step_ms: i64) -> Option<Che
     for node in reader.list(fields.get("exp_samples"), "`exp_samples`") {
         let fields = reader.fields(node, "an expected sample", &["labels", "value"]);
         let labels = fields.get("labels").map_or(Some(Labels::default()), |node| {
-            series(reader, node, |text| if text.is_empty() { Ok(Labels::default()) } else { read_labels(text) })
+            series(
+                reader,
+                node,
+                |text| if text.is_empty() { Ok(Labels::default()) } else { read_labels(text) },
+            )
         });
         let value = fields.get("value").map_or(Some(0.0), |node| reader.number(node, "`value`"));
         if let (Some(labels), Some(value)) = (labels, value) {

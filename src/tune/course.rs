@@ -136,7 +136,8 @@ impl Course {
         let (mut here, mut from) = (0, 0);
         loop {
             let known = &self.nodes[here].steps;
-            let parts = (0..known.len()).find(|&n| !steps.get(from + n).is_some_and(|step| known[n].is(step)));
+            let parts =
+                (0..known.len()).find(|&n| !steps.get(from + n).is_some_and(|step| known[n].is(step)));
             if let Some(n) = parts {
                 let Some(Step::Asked(_, told)) = steps.get(from + n).cloned() else {
                     unreachable!("what is the same in all runs parts none, and no run ends within another");

@@ -120,12 +120,18 @@ impl Field for PolicyField<'_, '_> {
         self.task.values(point)
     }
 
-    fn play(&mut self, candidates: &[Values], runs: Range<usize>) -> Result<Vec<Option<Vec<Worth>>>, TuneError> {
+    fn play(
+        &mut self,
+        candidates: &[Values],
+        runs: Range<usize>,
+    ) -> Result<Vec<Option<Vec<Worth>>>, TuneError> {
         self.asked += (candidates.len() * runs.len()) as u64;
         let mut found: Vec<Option<Option<Vec<Worth>>>> =
             candidates.iter().map(|values| self.journal.find(&key(values), &runs)).collect();
         let mut waiting: Vec<(usize, Candidate)> = Vec::new();
-        for (n, values) in candidates.iter().enumerate().filter(|(n, _)| found[*n].is_none()).collect::<Vec<_>>() {
+        for (n, values) in
+            candidates.iter().enumerate().filter(|(n, _)| found[*n].is_none()).collect::<Vec<_>>()
+        {
             match self.policy(values) {
                 Some(policy) => waiting.push((n, Candidate::new(policy))),
                 None => {

@@ -69,7 +69,13 @@ impl Belongs {
     /// To these.
     pub fn new(build: &str, task: &str, policy: &str, scenarios: &str) -> Self {
         let own = str::to_owned;
-        Self { version: VERSION, build: own(build), task: own(task), policy: own(policy), scenarios: own(scenarios) }
+        Self {
+            version: VERSION,
+            build: own(build),
+            task: own(task),
+            policy: own(policy),
+            scenarios: own(scenarios),
+        }
     }
 
     fn difference(&self, other: &Self) -> Option<&'static str> {
@@ -243,7 +249,12 @@ mod tests {
 
     fn example(harm: f64) -> Worth {
         Worth {
-            cost: CostParts { harmed: [harm, 0.1, 0.0, 7.0], rolled_back: true, needless: false, failed: true },
+            cost: CostParts {
+                harmed: [harm, 0.1, 0.0, 7.0],
+                rolled_back: true,
+                needless: false,
+                failed: true,
+            },
             class: Class::Escalated,
             bad: true,
             caught: false,

@@ -130,7 +130,8 @@ impl<'a> Runs<'a> {
             })
             .collect::<Result<Vec<_>, _>>()?;
         let order = mixed(scenarios);
-        let places = seeds.flat_map(|seed_index| order.iter().map(move |&scenario| Place { scenario, seed_index }));
+        let places =
+            seeds.flat_map(|seed_index| order.iter().map(move |&scenario| Place { scenario, seed_index }));
         let traces = places.enumerate().map(|(n, place)| Trace {
             place,
             id: RunId { campaign_seed, seed_index: place.seed_index },
@@ -173,7 +174,11 @@ impl<'a> Runs<'a> {
     }
 
     /// What each candidate is worth on each of these runs: by candidate, then run.
-    pub fn play(&mut self, candidates: &[Candidate], runs: Range<usize>) -> Result<Vec<Vec<Worth>>, RunsError> {
+    pub fn play(
+        &mut self,
+        candidates: &[Candidate],
+        runs: Range<usize>,
+    ) -> Result<Vec<Vec<Worth>>, RunsError> {
         let (scenarios, prepared) = (self.scenarios, &self.prepared);
         let by_run: Vec<Vec<Worth>> = self.traces[runs.clone()]
             .par_iter_mut()

@@ -185,7 +185,8 @@ fn pair(a: &[f64], b: &[f64], mixed: &[f64], rows: &[usize]) -> Option<(f64, f64
     }
     // Centred, which changes no expectation and makes the first one far less noisy.
     let first = rows.iter().map(|&row| (b[row] - mean) * (mixed[row] - a[row])).sum::<f64>() / n;
-    let total = rows.iter().map(|&row| (a[row] - mixed[row]) * (a[row] - mixed[row])).sum::<f64>() / (2.0 * n);
+    let total =
+        rows.iter().map(|&row| (a[row] - mixed[row]) * (a[row] - mixed[row])).sum::<f64>() / (2.0 * n);
     Some((first / variance, total / variance))
 }
 
@@ -224,8 +225,14 @@ mod tests {
         for (found, (first, total)) in found.iter().zip(known) {
             assert!((found.first - first).abs() < 0.02, "{found:?} {first}");
             assert!((found.total - total).abs() < 0.02, "{found:?} {total}");
-            assert!(found.first_interval.0 <= first + 0.01 && first - 0.01 <= found.first_interval.1, "{found:?}");
-            assert!(found.total_interval.0 <= total + 0.01 && total - 0.01 <= found.total_interval.1, "{found:?}");
+            assert!(
+                found.first_interval.0 <= first + 0.01 && first - 0.01 <= found.first_interval.1,
+                "{found:?}"
+            );
+            assert!(
+                found.total_interval.0 <= total + 0.01 && total - 0.01 <= found.total_interval.1,
+                "{found:?}"
+            );
         }
     }
 

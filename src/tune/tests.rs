@@ -13,7 +13,11 @@ use crate::worth::Worth;
 
 fn scenarios(keep: impl Fn(usize, &Scenario) -> bool) -> Vec<Scenario> {
     let all = shipped().expect("shipped scenarios are good");
-    all.into_iter().enumerate().filter(|(n, scenario)| keep(*n, scenario)).map(|(_, scenario)| scenario).collect()
+    all.into_iter()
+        .enumerate()
+        .filter(|(n, scenario)| keep(*n, scenario))
+        .map(|(_, scenario)| scenario)
+        .collect()
 }
 
 fn judged(base: &Policy, judge: JudgeParams) -> Candidate {
@@ -24,7 +28,8 @@ fn judged(base: &Policy, judge: JudgeParams) -> Candidate {
 
 /// Judges that say much the same, and some that do not; under one set of settings.
 fn candidates(base: &Policy) -> Vec<Candidate> {
-    let weighted = |rollback_score, error_ratio| weighted::Params { rollback_score, error_ratio, ..Default::default() };
+    let weighted =
+        |rollback_score, error_ratio| weighted::Params { rollback_score, error_ratio, ..Default::default() };
     let detector = |alpha, marginal_share| e_detector::Params { alpha, marginal_share, ..Default::default() };
     let all = [
         JudgeParams::EDetector(e_detector::Params::default()),
@@ -42,7 +47,12 @@ fn candidates(base: &Policy) -> Vec<Candidate> {
 
 /// Plays each run by itself and compares; gives how runs came about.
 #[track_caller]
-fn check_against_whole_runs(scenarios: &[Scenario], base: &Policy, candidates: &[Candidate], seed_index: u64) -> Work {
+fn check_against_whole_runs(
+    scenarios: &[Scenario],
+    base: &Policy,
+    candidates: &[Candidate],
+    seed_index: u64,
+) -> Work {
     let mut runs = Runs::new(scenarios, base, 11, seed_index..seed_index + 1).expect("they can be played");
     let places = runs.len();
     // In two requests, so that what the first left behind serves the second.
@@ -85,7 +95,14 @@ fn policies_that_differ_beside_the_judge_share_nothing() {
     let mut candidates = candidates(&base);
     candidates.truncate(3);
     candidates.extend([0.25, 0.3, 0.85].map(|rollback_score| {
-        judged(&graded, JudgeParams::Weighted(weighted::Params { rollback_score, error_ratio: 0.01, ..Default::default() }))
+        judged(
+            &graded,
+            JudgeParams::Weighted(weighted::Params {
+                rollback_score,
+                error_ratio: 0.01,
+                ..Default::default()
+            }),
+        )
     }));
     let slow = base.with_settings(|settings| settings.planning.stage_factors = vec![0.9]);
     candidates.push(Candidate::new(slow));
@@ -205,7 +222,11 @@ budget: { candidates: 14, rungs: [4], trajectories: 2, rows: 8 }
         let rule = ThresholdRule { false_alarms: 0.15, confidence: None };
         for judge in [
             JudgeParams::EDetector(e_detector::Params::default()),
-            JudgeParams::Weighted(weighted::Params { error_ratio: 0.001, latency_p99_ms: 150.0, ..Default::default() }),
+            JudgeParams::Weighted(weighted::Params {
+                error_ratio: 0.001,
+                latency_p99_ms: 150.0,
+                ..Default::default()
+            }),
         ] {
             let peaks = |judge: &JudgeParams| -> Vec<f64> {
                 untouched.iter().filter_map(|entries| peak(judge, &[], entries)).collect()
@@ -222,7 +243,10 @@ budget: { candidates: 14, rungs: [4], trajectories: 2, rows: 8 }
             if let JudgeParams::EDetector(params) = &moved
                 && params.alpha < 0.49
             {
-                let lower = JudgeParams::EDetector(e_detector::Params { alpha: params.alpha * 1.000_01, ..params.clone() });
+                let lower = JudgeParams::EDetector(e_detector::Params {
+                    alpha: params.alpha * 1.000_01,
+                    ..params.clone()
+                });
                 assert!(alarms(&lower) > most, "a lower threshold would have done");
             }
         }

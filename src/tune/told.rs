@@ -78,7 +78,8 @@ mod tests {
         assert_ne!(told(by(VerdictClass::Fail, errors)), told(by(VerdictClass::Fail, latency)));
         assert_eq!(told(by(VerdictClass::Pass, errors)), told(by(VerdictClass::Pass, latency)));
         assert_ne!(told(failed(1.0)), told(Verdict { reference: Reference::Limit, ..failed(1.0) }));
-        let classes = [VerdictClass::Pass, VerdictClass::Marginal, VerdictClass::Inconclusive, VerdictClass::Fail];
+        let classes =
+            [VerdictClass::Pass, VerdictClass::Marginal, VerdictClass::Inconclusive, VerdictClass::Fail];
         for left in classes {
             for right in classes {
                 assert_eq!(told(by(left, None)) == told(by(right, None)), left == right);

@@ -170,7 +170,10 @@ fn young_counters_are_stretched_as_by_the_real_server_under_its_own_edition() {
             Some(difference) => Err(TestCaseError::fail(difference)),
         }
     });
-    println!("300 windows at the beginning of the data: the newer edition differs in {}", newer_differs.borrow());
+    println!(
+        "300 windows at the beginning of the data: the newer edition differs in {}",
+        newer_differs.borrow()
+    );
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(newer_differs.into_inner() > 10);
 }

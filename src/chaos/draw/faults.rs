@@ -136,11 +136,8 @@ pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> Plan
     };
     // Now and then nobody can see any more whether a rollback helps.
     let blind = matches!(kind, FaultKind::MetricsDown | FaultKind::ScrapeGap) && dice.uniform() < 0.3;
-    let (when, lasts) = if blind {
-        (When::Once(Condition::RollingBack), Millis(180_000 + lasts.0))
-    } else {
-        (when, lasts)
-    };
+    let (when, lasts) =
+        if blind { (When::Once(Condition::RollingBack), Millis(180_000 + lasts.0)) } else { (when, lasts) };
     let by = match kind {
         FaultKind::ClockJump | FaultKind::ClockBack => seconds(10.0, 7200.0, dice),
         // Past the wait of whoever is asked first, not past that of the next.

@@ -12,8 +12,8 @@ use backspin_domain::service::{InfraChange, SchemaChange};
 use backspin_domain::time::Millis;
 use backspin_policy::document::{Length, OneOrMany};
 use backspin_scenario::file::{
-    BadFlag, BadInfrastructure, Capability, EnvironmentName, Event, FaultEntry, Gap, Harm, Interval, PersonEntry,
-    Revert, Rollout, ScenarioFile, Schema, Version,
+    BadFlag, BadInfrastructure, Capability, EnvironmentName, Event, FaultEntry, Gap, Harm, Interval,
+    PersonEntry, Revert, Rollout, ScenarioFile, Schema, Version,
 };
 use backspin_scenario::model::{Answer, Arms};
 
@@ -207,7 +207,8 @@ impl WorldDraw {
             People::NotAsked | People::Silent => None,
         };
         if let Some(answer) = answer {
-            file.people = ["on-call-engineer", "platform-lead"].map(|role| self.person(role, answer)).to_vec();
+            file.people =
+                ["on-call-engineer", "platform-lead"].map(|role| self.person(role, answer)).to_vec();
         }
         if self.reads {
             let (at, lasts) = match self.size {

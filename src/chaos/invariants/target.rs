@@ -148,7 +148,8 @@ pub(super) fn s15(trace: &Trace) -> Option<Violation> {
 /// Whether the last look at the service before an effect got no answer: then an engine goes by what it was told.
 fn could_not_look(trace: &Trace, effect: &Effect<'_>) -> bool {
     let before = trace.calls.iter().rev().skip_while(|call| call.at > effect.at());
-    let looked = before.filter(|call| matches!(call.work, Output::List { .. })).map(|call| call.answer).next();
+    let looked =
+        before.filter(|call| matches!(call.work, Output::List { .. })).map(|call| call.answer).next();
     looked.is_some_and(|answer| answer != Answered::CarriedOut)
 }
 

@@ -215,16 +215,17 @@ impl BacktestArgs {
             .build()
             .map_err(|error| environment(error, "the system gives no thread or no timer"))?;
         let mut progress = progress::Bar::default();
-        let asked = fetch(
+        let mut tell = |told| progress.tell(&told);
+        let manner = Manner::at(self.rate);
+        let done = runtime.block_on(fetch(
             &client,
             metrics,
             &store,
             &pieces,
-            Manner::at(self.rate),
+            manner,
             SystemClock::start(),
-            &mut |told| progress.tell(&told),
-        );
-        let done = runtime.block_on(asked);
+            &mut tell,
+        ));
         progress.finish();
         let fetched = done.map_err(not_fetched)?;
         note(&format!("{} pieces were fetched with {} requests", fetched.pieces, fetched.requests));

@@ -33,9 +33,10 @@ fn slips(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().collect();
     let mut copies = Vec::new();
     let mut changed = |at: usize, line: Option<String>| {
-        let kept = lines.iter().enumerate().map(|(index, known)| {
-            if index == at { line.clone() } else { Some((*known).to_owned()) }
-        });
+        let kept = lines
+            .iter()
+            .enumerate()
+            .map(|(index, known)| if index == at { line.clone() } else { Some((*known).to_owned()) });
         copies.push(kept.flatten().collect::<Vec<_>>().join("\n") + "\n");
     };
     for (at, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {

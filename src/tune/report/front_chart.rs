@@ -17,7 +17,8 @@ pub(super) fn chart(tuned: &Tuned) -> String {
     let points = &tuned.front;
     let of = |value: fn(&FrontPoint) -> f64| {
         let values = || points.iter().map(value);
-        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+        let (low, high) =
+            (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
         let pad = if high > low { (high - low) * 0.06 } else { libm::fabs(high).max(0.01) * 0.1 };
         ((low - pad).max(0.0), high + pad)
     };
@@ -73,7 +74,8 @@ pub(super) fn chart(tuned: &Tuned) -> String {
         );
         if matches!(point.what.as_str(), "chosen" | "start") {
             let words = if point.what == "start" { "what was" } else { "taken" };
-            let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{words}</text>", px + radius + 3.0, py + 4.0);
+            let _ =
+                writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\">{words}</text>", px + radius + 3.0, py + 4.0);
         }
     }
     let _ = writeln!(

@@ -8,16 +8,19 @@ use crate::model::Tuned;
 /// `tune.md`.
 pub fn markdown(tuned: &Tuned) -> String {
     let mut text = format!("# Tuned policy\n\n{}.\n\n", headline(tuned));
-    line(&mut text, &format!(
-        "Trained on {} ({} runs for each finalist, {} candidates); made small: {}; must hold: {}. Policy {} became {}.",
-        tuned.trained.join(", "),
-        tuned.runs,
-        tuned.tried,
-        tuned.objective,
-        if tuned.constraints.is_empty() { "nothing".to_owned() } else { tuned.constraints.join(", ") },
-        short(&tuned.before),
-        short(&tuned.after),
-    ));
+    line(
+        &mut text,
+        &format!(
+            "Trained on {} ({} runs for each finalist, {} candidates); made small: {}; must hold: {}. Policy {} became {}.",
+            tuned.trained.join(", "),
+            tuned.runs,
+            tuned.tried,
+            tuned.objective,
+            if tuned.constraints.is_empty() { "nothing".to_owned() } else { tuned.constraints.join(", ") },
+            short(&tuned.before),
+            short(&tuned.after),
+        ),
+    );
     line(&mut text, "Intervals are 95 %: Wilson's for shares, normal over paired runs for differences.");
     if !tuned.warnings.is_empty() {
         text.push_str("## To be careful about\n\n");
@@ -27,7 +30,11 @@ pub fn markdown(tuned: &Tuned) -> String {
         text.push('\n');
     }
     text.push_str("## What changed\n\n");
-    table(&mut text, &["part", "was", "is", "could be", "Morris μ* (σ)", "first-order", "total"], &parts(tuned));
+    table(
+        &mut text,
+        &["part", "was", "is", "could be", "Morris μ* (σ)", "first-order", "total"],
+        &parts(tuned),
+    );
     if let Some(threshold) = &tuned.threshold {
         line(&mut text, &format!("Worked out from good deploys: `{threshold}`."));
     }
@@ -38,10 +45,13 @@ pub fn markdown(tuned: &Tuned) -> String {
         .map(|(name, cells)| std::iter::once(name.to_owned()).chain(cells).collect())
         .collect();
     table(&mut text, &["figure", "what was", "taken", "best found", "best of an even spread"], &rows);
-    line(&mut text, &format!(
-        "The search is {} better than an even spread of as many candidates.",
-        with_interval(tuned.over_baseline)
-    ));
+    line(
+        &mut text,
+        &format!(
+            "The search is {} better than an even spread of as many candidates.",
+            with_interval(tuned.over_baseline)
+        ),
+    );
     if !tuned.folds.is_empty() {
         text.push_str("## Families left out\n\n");
         let rows: Vec<Vec<String>> = tuned
@@ -53,7 +63,10 @@ pub fn markdown(tuned: &Tuned) -> String {
             })
             .collect();
         table(&mut text, &["family", "runs", "what was", "chosen without it", "chosen with it"], &rows);
-        line(&mut text, "Of the finalists, the one that is best on all other families, on the one that was left out.");
+        line(
+            &mut text,
+            "Of the finalists, the one that is best on all other families, on the one that was left out.",
+        );
     }
     text.push_str("## Locked away\n\n");
     match &tuned.held_out {
@@ -76,10 +89,13 @@ pub fn markdown(tuned: &Tuned) -> String {
         })
         .collect();
     table(&mut text, &["candidate", "false rollbacks", "median delay", "cost", "unbeaten", "values"], &rows);
-    line(&mut text, &format!(
-        "Covered of what lies between the best and the worst: {:.3} by the search's finalists, {:.3} by the even spread's.",
-        tuned.hypervolume, tuned.hypervolume_baseline
-    ));
+    line(
+        &mut text,
+        &format!(
+            "Covered of what lies between the best and the worst: {:.3} by the search's finalists, {:.3} by the even spread's.",
+            tuned.hypervolume, tuned.hypervolume_baseline
+        ),
+    );
     line(&mut text, &format!("Again: `{}` (backspin {}).", tuned.command, tuned.build));
     text
 }

@@ -205,7 +205,9 @@ fn figure_rows(told: &[&Told]) -> Vec<(&'static str, Vec<String>)> {
             median.map_or_else(|| "half were missed".to_owned(), |seconds| format!("{seconds:.0} s"))
         }),
         row("mean users harmed", &|told| number(told.figures.users)),
-        row("breaks", &|told| if told.broken.is_empty() { "nothing".to_owned() } else { told.broken.join("; ") }),
+        row("breaks", &|told| {
+            if told.broken.is_empty() { "nothing".to_owned() } else { told.broken.join("; ") }
+        }),
     ]
 }
 

@@ -27,10 +27,15 @@ pub fn page(tuned: &Tuned) -> String {
     }
     section(&mut html, "What changed");
     let head = ["part", "was", "is", "could be", "Morris μ* (σ)", "first-order", "total"];
-    table(&mut html, "Parts that were tuned", &head, &markdown::parts(tuned),
+    table(
+        &mut html,
+        "Parts that were tuned",
+        &head,
+        &markdown::parts(tuned),
         "μ* is how much the objective changes over the whole range of a part, σ how much that depends on the others. The first-order \
          index is the share of the variation that the part alone is answerable for, the total one with all its interactions; with \
-         95 % bootstrap intervals, for the parts that matter most.");
+         95 % bootstrap intervals, for the parts that matter most.",
+    );
     if let Some(threshold) = &tuned.threshold {
         let _ = writeln!(html, "<p>Worked out from good deploys: <code>{}</code>.</p>", escaped(threshold));
     }
@@ -38,7 +43,11 @@ pub fn page(tuned: &Tuned) -> String {
     candidates(&mut html, tuned);
     trust(&mut html, tuned);
     section(&mut html, "What nothing beats");
-    let _ = writeln!(html, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Picture\">{}</div>", chart(tuned));
+    let _ = writeln!(
+        html,
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Picture\">{}</div>",
+        chart(tuned)
+    );
     let _ = writeln!(
         html,
         "<p class=\"small\">Orange: found by the search; blue: the even spread; violet: what was. The larger, the later it is \
@@ -60,7 +69,13 @@ pub fn page(tuned: &Tuned) -> String {
         })
         .collect();
     html.push_str("<details>\n<summary>As a table</summary>\n");
-    table(&mut html, "Candidates", &["candidate", "false rollbacks", "median delay", "cost", "values"], &rows, "");
+    table(
+        &mut html,
+        "Candidates",
+        &["candidate", "false rollbacks", "median delay", "cost", "values"],
+        &rows,
+        "",
+    );
     html.push_str("</details>\n</section>\n</main>\n</body>\n</html>\n");
     html
 }
@@ -103,8 +118,13 @@ fn candidates(html: &mut String, tuned: &Tuned) {
         .into_iter()
         .map(|(name, cells)| std::iter::once(name.to_owned()).chain(cells).collect())
         .collect();
-    table(html, "Candidates", &["figure", "what was", "taken", "best found", "best of an even spread"], &rows,
-        "Taken is, of the finalists that are as good as the best within one standard error, the one that changes least.");
+    table(
+        html,
+        "Candidates",
+        &["figure", "what was", "taken", "best found", "best of an even spread"],
+        &rows,
+        "Taken is, of the finalists that are as good as the best within one standard error, the one that changes least.",
+    );
     html.push_str("</section>\n");
 }
 
@@ -119,9 +139,14 @@ fn trust(html: &mut String, tuned: &Tuned) {
                 [fold.family.clone(), fold.runs.to_string()].into_iter().chain(cells).collect()
             })
             .collect();
-        table(html, "Families left out", &["family", "runs", "what was", "chosen without it", "chosen with it"], &rows,
+        table(
+            html,
+            "Families left out",
+            &["family", "runs", "what was", "chosen without it", "chosen with it"],
+            &rows,
             "The objective on the family that was left out, of the finalist that is best on all others. The finalists were found with \
-             all families.");
+             all families.",
+        );
         html.push_str("</section>\n");
     }
     section(html, "Locked away");

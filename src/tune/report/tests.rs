@@ -80,7 +80,8 @@ fn the_headline_has_its_interval() {
 #[test]
 fn pages_hold_everything_and_nothing_that_is_run_or_fetched() {
     let page = page(&tuned());
-    for expected in ["judge.e_detector.alpha", "&lt;the end&gt;", "<svg", "Families left out", "Not opened."] {
+    for expected in ["judge.e_detector.alpha", "&lt;the end&gt;", "<svg", "Families left out", "Not opened."]
+    {
         assert!(page.contains(expected), "{expected}");
     }
     for unwanted in ["<script", "http://", "https://", "<the end>"] {
@@ -103,7 +104,10 @@ fn a_second_opening_is_told() {
     };
     let words = |openings| held_words(&held(openings), Difference { mean: 3.0, error: 0.5 }).join(" ");
     assert!(words(vec![opening("2026-01-05")]).contains("Opened once, on 2026-01-05"));
-    assert!(words(vec![opening("2026-01-05"), opening("2026-02-01")]).contains("Opened 2 times, last on 2026-02-01"));
+    assert!(
+        words(vec![opening("2026-01-05"), opening("2026-02-01")])
+            .contains("Opened 2 times, last on 2026-02-01")
+    );
 }
 
 #[test]
@@ -120,8 +124,8 @@ fn folders_of_others_are_left_alone_and_openings_stay() {
     assert_eq!(again.openings().expect("kept"), [opening]);
     let read = backspin_policy::load(&again.file("policy.yaml")).expect("a policy");
     assert_eq!(read.hash, policy.hash);
-    let json: Tuned =
-        serde_json::from_str(&std::fs::read_to_string(again.file("tune.json")).expect("there")).expect("JSON");
+    let json: Tuned = serde_json::from_str(&std::fs::read_to_string(again.file("tune.json")).expect("there"))
+        .expect("JSON");
     assert_eq!(json, tuned());
     let other = folder.path().join("thesis");
     std::fs::create_dir(&other).expect("made");

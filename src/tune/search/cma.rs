@@ -29,9 +29,8 @@ impl Cma {
         let n = mean.len();
         let lambda = lambda.max(4);
         let mu = lambda / 2;
-        let raw: Vec<f64> = (0..mu)
-            .map(|i| libm::log((lambda as f64 + 1.0) / 2.0) - libm::log(i as f64 + 1.0))
-            .collect();
+        let raw: Vec<f64> =
+            (0..mu).map(|i| libm::log((lambda as f64 + 1.0) / 2.0) - libm::log(i as f64 + 1.0)).collect();
         let sum: f64 = raw.iter().sum();
         let weights: Vec<f64> = raw.iter().map(|w| w / sum).collect();
         let mu_eff = 1.0 / weights.iter().map(|w| w * w).sum::<f64>();
@@ -81,9 +80,8 @@ impl Cma {
         let dims = n as f64;
         let before = std::mem::take(&mut self.mean);
         let chosen = &ranked[..self.weights.len().min(ranked.len())];
-        self.mean = (0..n)
-            .map(|i| chosen.iter().zip(&self.weights).map(|(x, w)| w * x[i]).sum::<f64>())
-            .collect();
+        self.mean =
+            (0..n).map(|i| chosen.iter().zip(&self.weights).map(|(x, w)| w * x[i]).sum::<f64>()).collect();
         let step: Vec<f64> = (0..n).map(|i| (self.mean[i] - before[i]) / self.sigma).collect();
         self.generation += 1;
         let c_sigma = (self.mu_eff + 2.0) / (dims + self.mu_eff + 5.0);
@@ -108,7 +106,8 @@ impl Cma {
         let dims = n as f64;
         let c_c = (4.0 + self.mu_eff / dims) / (dims + 4.0 + 2.0 * self.mu_eff / dims);
         let c_1 = 2.0 / ((dims + 1.3) * (dims + 1.3) + self.mu_eff);
-        let c_mu = (2.0 * (self.mu_eff - 2.0 + 1.0 / self.mu_eff) / ((dims + 2.0) * (dims + 2.0) + self.mu_eff))
+        let c_mu = (2.0 * (self.mu_eff - 2.0 + 1.0 / self.mu_eff)
+            / ((dims + 2.0) * (dims + 2.0) + self.mu_eff))
             .min(1.0 - c_1);
         let keep = if stalled { 0.0 } else { libm::sqrt(c_c * (2.0 - c_c) * self.mu_eff) };
         for (path, step) in self.path_c.iter_mut().zip(step) {
@@ -134,8 +133,9 @@ impl Cma {
     /// A step as it would be in a round cloud.
     fn whitened(&self, step: &[f64]) -> Vec<f64> {
         let n = step.len();
-        let along: Vec<f64> =
-            (0..n).map(|j| (0..n).map(|i| self.axes[i][j] * step[i]).sum::<f64>() / self.lengths[j]).collect();
+        let along: Vec<f64> = (0..n)
+            .map(|j| (0..n).map(|i| self.axes[i][j] * step[i]).sum::<f64>() / self.lengths[j])
+            .collect();
         (0..n).map(|i| (0..n).map(|j| self.axes[i][j] * along[j]).sum()).collect()
     }
 }

@@ -12,9 +12,9 @@ pub mod choices;
 pub mod cma;
 pub mod draw;
 pub mod sobol;
-mod trials;
 #[cfg(test)]
 mod tests;
+mod trials;
 
 pub use trials::{Field, Origin, Rank, Trial, Trials, key};
 
@@ -138,7 +138,11 @@ fn finals<F: Field>(
 }
 
 /// Who is left after these rungs, each of which all of those play who are left by then; the best first.
-fn halved<F: Field>(trials: &mut Trials<'_, F>, pool: &[usize], rungs: &[usize]) -> Result<Vec<usize>, F::Error> {
+fn halved<F: Field>(
+    trials: &mut Trials<'_, F>,
+    pool: &[usize],
+    rungs: &[usize],
+) -> Result<Vec<usize>, F::Error> {
     let mut left: Vec<usize> = pool.to_vec();
     left.sort_unstable();
     left.dedup();

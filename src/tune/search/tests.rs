@@ -34,11 +34,19 @@ impl Field for Known {
         self.ranges.iter().zip(&point.0).map(|(range, place)| Some(range.at(*place))).collect()
     }
 
-    fn play(&mut self, candidates: &[Values], runs: Span<usize>) -> Result<Vec<Option<Vec<Worth>>>, Infallible> {
+    fn play(
+        &mut self,
+        candidates: &[Values],
+        runs: Span<usize>,
+    ) -> Result<Vec<Option<Vec<Worth>>>, Infallible> {
         self.played += candidates.len() * runs.len();
         let worth = |values: &Values, run: usize| {
-            let x: Vec<f64> =
-                self.ranges.iter().zip(values).map(|(r, v)| r.place_of(v.as_ref().expect("given")).expect("in")).collect();
+            let x: Vec<f64> = self
+                .ranges
+                .iter()
+                .zip(values)
+                .map(|(r, v)| r.place_of(v.as_ref().expect("given")).expect("in"))
+                .collect();
             let shared = Draws::new(run as u64, "shared").normal() * 0.5;
             let own = Draws::new(run as u64, &key(values)).normal() * 0.02;
             let harm = (10.0 + shared + own + (self.f)(&x, values)).max(0.0);

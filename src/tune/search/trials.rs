@@ -21,7 +21,11 @@ pub trait Field {
     fn values(&self, point: &Point) -> Values;
 
     /// What each of these is worth on these runs; none for values that make no policy.
-    fn play(&mut self, candidates: &[Values], runs: Range<usize>) -> Result<Vec<Option<Vec<Worth>>>, Self::Error>;
+    fn play(
+        &mut self,
+        candidates: &[Values],
+        runs: Range<usize>,
+    ) -> Result<Vec<Option<Vec<Worth>>>, Self::Error>;
 }
 
 /// Where a candidate came from.
@@ -150,7 +154,8 @@ impl<'f, F: Field> Trials<'f, F> {
     /// Figures of a candidate over those of the first runs that are wanted.
     pub fn figures(&self, n: usize, runs: usize, wanted: impl Fn(usize) -> bool + Copy) -> Figures {
         let worths = &self.all[n].worths;
-        let of = worths.iter().enumerate().take(runs).filter(move |(n, _)| wanted(*n)).map(|(_, worth)| worth);
+        let of =
+            worths.iter().enumerate().take(runs).filter(move |(n, _)| wanted(*n)).map(|(_, worth)| worth);
         Figures::of(of, &self.goal.prices)
     }
 

@@ -35,8 +35,14 @@ pub enum Figure {
 
 impl Figure {
     /// All, in the order of messages.
-    pub const ALL: [Self; 6] =
-        [Self::FalseRollbacks, Self::Escalations, Self::Missed, Self::MeanCost, Self::MeanDelay, Self::MeanUsers];
+    pub const ALL: [Self; 6] = [
+        Self::FalseRollbacks,
+        Self::Escalations,
+        Self::Missed,
+        Self::MeanCost,
+        Self::MeanDelay,
+        Self::MeanUsers,
+    ];
 
     /// The name in files.
     pub const fn name(self) -> &'static str {

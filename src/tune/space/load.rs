@@ -89,7 +89,12 @@ impl Check<'_> {
                 }
             };
             if parts.iter().any(|part| part.path == path) {
-                self.report(Rule::Twice, &at, format!("`{path}` is tuned twice"), Some("keep one".to_owned()));
+                self.report(
+                    Rule::Twice,
+                    &at,
+                    format!("`{path}` is tuned twice"),
+                    Some("keep one".to_owned()),
+                );
                 continue;
             }
             let range = self.range(n, &entry.over);
@@ -139,7 +144,8 @@ impl Check<'_> {
             if !can && judge.parse::<JudgeName>().is_ok() {
                 let at = [Step::Field("space"), Step::Item(n), Step::Field("path")];
                 let words = format!("`{path}` has no meaning: `{judge}` never decides here");
-                let hint = format!("name a policy whose judge it is, or put `judge` with `{judge}` into `space`");
+                let hint =
+                    format!("name a policy whose judge it is, or put `judge` with `{judge}` into `space`");
                 self.report(Rule::Path, &at, words, Some(hint));
             }
         }
@@ -200,7 +206,9 @@ impl Check<'_> {
         let start = task.start();
         for (n, part) in task.parts.iter().enumerate() {
             let places: Vec<f64> = match &part.range {
-                Range::Choices(all) => (0..all.len()).map(|choice| part.range.place_of_choice(choice)).collect(),
+                Range::Choices(all) => {
+                    (0..all.len()).map(|choice| part.range.place_of_choice(choice)).collect()
+                }
                 _ => vec![0.0, 1.0],
             };
             for place in places {
@@ -270,7 +278,12 @@ impl Check<'_> {
                 if !known.contains(name) {
                     let hint = nearest(name, known.iter().map(String::as_str));
                     let hint = hint.map(|near| format!("did you mean `{near}`?"));
-                    self.report(Rule::UnknownScenario, &at, format!("there is no family or scenario `{name}`"), hint);
+                    self.report(
+                        Rule::UnknownScenario,
+                        &at,
+                        format!("there is no family or scenario `{name}`"),
+                        hint,
+                    );
                 }
             }
         }

@@ -99,7 +99,8 @@ impl Task {
     /// The policy with these values, as JSON.
     pub fn json(&self, values: &Values) -> Json {
         let mut policy = self.base.clone();
-        let given = || self.parts.iter().zip(values).filter_map(|(part, value)| Some((part, value.as_ref()?)));
+        let given =
+            || self.parts.iter().zip(values).filter_map(|(part, value)| Some((part, value.as_ref()?)));
         for (_, value) in given().filter(|(part, _)| part.path.is_judge()) {
             if let Some(judge) = value.as_str() {
                 policy = with_judge(&policy, judge);
@@ -151,9 +152,11 @@ impl Task {
 
     /// The values in words, for a line of progress.
     pub fn words(&self, values: &Values) -> String {
-        let given = self.parts.iter().zip(values).filter_map(|(part, value)| {
-            Some(format!("{}: {}", part.path, plain(value.as_ref()?)))
-        });
+        let given = self
+            .parts
+            .iter()
+            .zip(values)
+            .filter_map(|(part, value)| Some(format!("{}: {}", part.path, plain(value.as_ref()?))));
         given.collect::<Vec<_>>().join(", ")
     }
 }

@@ -130,22 +130,21 @@ impl Path {
         let mut here = policy;
         for (n, step) in self.0.iter().enumerate() {
             let within = || if n == 0 { "policy".to_owned() } else { Self(self.0[..n].to_vec()).to_string() };
-            here = match (step, here) {
-                (Step::Field(name), Json::Object(fields)) => {
-                    fields.get(name).ok_or_else(|| BadPath::Field {
-                        field: name.clone(),
-                        within: within(),
-                        known: one_of(fields.keys().map(String::as_str)).replace(" or ", " and "),
-                        nearest: nearest(name, fields.keys().map(String::as_str)).map(str::to_owned),
-                    })?
-                }
-                (Step::Item(item), Json::Array(items)) => items.get(*item).ok_or_else(|| BadPath::Item {
-                    within: within(),
-                    len: items.len(),
-                    item: *item,
-                })?,
-                _ => return Err(BadPath::Beyond { within: within() }),
-            };
+            here =
+                match (step, here) {
+                    (Step::Field(name), Json::Object(fields)) => {
+                        fields.get(name).ok_or_else(|| BadPath::Field {
+                            field: name.clone(),
+                            within: within(),
+                            known: one_of(fields.keys().map(String::as_str)).replace(" or ", " and "),
+                            nearest: nearest(name, fields.keys().map(String::as_str)).map(str::to_owned),
+                        })?
+                    }
+                    (Step::Item(item), Json::Array(items)) => items
+                        .get(*item)
+                        .ok_or_else(|| BadPath::Item { within: within(), len: items.len(), item: *item })?,
+                    _ => return Err(BadPath::Beyond { within: within() }),
+                };
         }
         Ok(here)
     }

@@ -124,9 +124,7 @@ impl Range {
             Self::Length { min, max } => {
                 format!("{} to {}", Millis::from_secs(*min), Millis::from_secs(*max))
             }
-            Self::Choices(all) => {
-                all.iter().map(plain).collect::<Vec<_>>().join(", ")
-            }
+            Self::Choices(all) => all.iter().map(plain).collect::<Vec<_>>().join(", "),
         }
     }
 }
@@ -166,7 +164,10 @@ mod tests {
         let all: Vec<Json> = [0.0, 0.3, 0.34, 0.5, 0.67, 1.0].map(|place| whole.at(place)).to_vec();
         assert_eq!(json!(all), json!([1, 1, 2, 2, 3, 3]));
         let length = Range::Length { min: 15, max: 60 };
-        assert_eq!((length.at(0.0), length.at(0.5), length.at(1.0)), (json!("15s"), json!("30s"), json!("1m")));
+        assert_eq!(
+            (length.at(0.0), length.at(0.5), length.at(1.0)),
+            (json!("15s"), json!("30s"), json!("1m"))
+        );
         let choices = Range::Choices(vec![json!("hold"), json!("roll_back")]);
         assert_eq!((choices.at(0.49), choices.at(0.5)), (json!("hold"), json!("roll_back")));
         assert_eq!(Range::Linear { min: 0.0, max: 1.0 }.at(0.123_456), json!(0.1235));

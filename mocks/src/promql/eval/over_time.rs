@@ -1,11 +1,11 @@
 //! Functions of the samples in a window.
 
+use super::Edition;
 use super::error::EvalError;
 use super::function::OverTime;
 use super::grid::{Grid, Moments, Row, absent};
 use super::machine::{Machine, filled, nameless};
 use super::notes::Note;
-use super::Edition;
 use super::plan::{Node, Window};
 use super::selection::Tape;
 use crate::store::Labels;
@@ -49,7 +49,13 @@ impl Machine<'_> {
         for tape in tapes {
             self.check_room(rows.len() + 1, grid)?;
             self.charge(grid.steps as u64)?;
-            let walked = over_tape(function, &tape, (window.range_ms, self.options.edition), params.as_deref(), &moments);
+            let walked = over_tape(
+                function,
+                &tape,
+                (window.range_ms, self.options.edition),
+                params.as_deref(),
+                &moments,
+            );
             self.read(walked.seen)?;
             let Walked { values, largest, .. } = walked;
             held += values.iter().filter(|&&value| !is_stale_marker(value)).count() as u64;
@@ -79,7 +85,8 @@ impl Machine<'_> {
         self.reserve(1, grid)?;
         let mut values = vec![1.0; grid.steps];
         for tape in tapes {
-            let present = over_tape(OverTime::Present, &tape, (window.range_ms, self.options.edition), None, &moments);
+            let present =
+                over_tape(OverTime::Present, &tape, (window.range_ms, self.options.edition), None, &moments);
             self.read(present.seen)?;
             for (slot, _) in values.iter_mut().zip(present.values).filter(|(_, value)| *value == 1.0) {
                 *slot = absent();

@@ -95,7 +95,9 @@ pub(super) fn advance(
     let mut elements: BTreeMap<Labels, Found> = BTreeMap::new();
     for (labels, element) in found {
         if elements.insert(labels, element).is_some() {
-            return Err("vector contains metrics with the same labelset after applying alert labels".to_owned());
+            return Err(
+                "vector contains metrics with the same labelset after applying alert labels".to_owned()
+            );
         }
     }
     alerts.retain(|labels, alert| match elements.remove(labels) {

@@ -188,7 +188,9 @@ impl Course<'_> {
             let at_ms = step * self.step_ms.max(1);
             let mut elements = Vec::new();
             for (row, ((labels, points), next)) in rows.iter().zip(&mut next).enumerate() {
-                let Some(&(_, value)) = points.get(*next).filter(|(t_ms, _)| *t_ms == at_ms) else { continue };
+                let Some(&(_, value)) = points.get(*next).filter(|(t_ms, _)| *t_ms == at_ms) else {
+                    continue;
+                };
                 *next += 1;
                 let alert = match &fixed {
                     Some(fixed) => fixed[row].clone(),

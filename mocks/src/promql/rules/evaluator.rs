@@ -55,8 +55,7 @@ impl Evaluator {
     /// Evaluates the groups that are due at `at_ms`: those whose interval it is a multiple of. `interval_ms` is that of
     /// groups without one of their own.
     pub fn evaluate_due(&mut self, store: &mut Store, at_ms: i64, interval_ms: i64) -> Vec<Failure> {
-        let is_due =
-            |group: &Group| at_ms.rem_euclid(group.interval_ms.unwrap_or(interval_ms).max(1)) == 0;
+        let is_due = |group: &Group| at_ms.rem_euclid(group.interval_ms.unwrap_or(interval_ms).max(1)) == 0;
         let due: Vec<usize> = (0..self.groups.len()).filter(|&index| is_due(&self.groups[index])).collect();
         due.into_iter().flat_map(|index| self.evaluate_group(index, store, at_ms)).collect()
     }
@@ -129,7 +128,9 @@ fn evaluated(
                 .map(|(element, value)| (recorded(&rule.name, own, &element), value))
                 .collect();
             if !written.iter().all(|(series, _)| labels.insert(series)) {
-                return Err("vector contains metrics with the same labelset after applying rule labels".to_owned());
+                return Err(
+                    "vector contains metrics with the same labelset after applying rule labels".to_owned()
+                );
             }
             let (limit, count) = (setting.limit, written.len());
             if limit > 0 && count > limit {
@@ -142,8 +143,7 @@ fn evaluated(
             let elements = found
                 .into_iter()
                 .map(|(labels, value)| {
-                    let alert =
-                        alerting.alert_labels(&rule.name, &labels, value, setting.external, &mut ask);
+                    let alert = alerting.alert_labels(&rule.name, &labels, value, setting.external, &mut ask);
                     // Queries must be asked now: later in this evaluation there are more samples.
                     let annotations = alerting
                         .asks()

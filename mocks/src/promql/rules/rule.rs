@@ -83,7 +83,12 @@ impl Rule {
     }
 
     /// Elements of its answer at a time.
-    pub(super) fn found(&self, store: &Store, at_ms: i64, options: &Options) -> Result<Vec<(Labels, f64)>, String> {
+    pub(super) fn found(
+        &self,
+        store: &Store,
+        at_ms: i64,
+        options: &Options,
+    ) -> Result<Vec<(Labels, f64)>, String> {
         elements(self.plan.instant(store, at_ms, options).map_err(|error| error.to_string())?)
     }
 }
@@ -129,7 +134,14 @@ impl Alerting {
     }
 
     /// Labels of the alert named `name` for an element.
-    pub(super) fn alert_labels(&self, name: &str, found: &Labels, value: f64, external: &External, ask: &mut Ask<'_>) -> Labels {
+    pub(super) fn alert_labels(
+        &self,
+        name: &str,
+        found: &Labels,
+        value: f64,
+        external: &External,
+        ask: &mut Ask<'_>,
+    ) -> Labels {
         let scope = Scope { labels: found, value, external };
         let mut labels = found.without_name();
         for (label, template) in &self.labels {
@@ -139,7 +151,13 @@ impl Alerting {
     }
 
     /// Annotations for an element.
-    pub(super) fn alert_annotations(&self, found: &Labels, value: f64, external: &External, ask: &mut Ask<'_>) -> Labels {
+    pub(super) fn alert_annotations(
+        &self,
+        found: &Labels,
+        value: f64,
+        external: &External,
+        ask: &mut Ask<'_>,
+    ) -> Labels {
         let scope = Scope { labels: found, value, external };
         let annotations = self.annotations.iter().map(|(name, template)| (name, told(template, scope, ask)));
         Labels::new(annotations)

@@ -32,11 +32,12 @@ fn refuse<T>(offset: usize, reason: impl Into<String>) -> Result<T, SeriesError>
 pub fn read_labels(text: &str) -> Result<Labels, SeriesError> {
     let text = text.trim();
     // All labels empty: no selector, but a label set.
-    if text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|all| all.trim().is_empty()) {
+    if text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).is_some_and(|all| all.trim().is_empty())
+    {
         return Ok(Labels::default());
     }
-    let expr = parse(text)
-        .map_err(|error| SeriesError { offset: error.offset, reason: error.to_string() })?;
+    let expr =
+        parse(text).map_err(|error| SeriesError { offset: error.offset, reason: error.to_string() })?;
     let Ast::VectorSelector(selector) = expr.ast() else {
         return refuse(0, format!("`{text}` is no series; write `name{{label=\"value\"}}`"));
     };
@@ -86,7 +87,9 @@ fn item(word: &str, offset: usize, values: &mut Vec<Option<f64>>) -> Result<(), 
     let bad = || {
         refuse(
             offset,
-            format!("`{word}` is no value; allowed are numbers, `_`, `stale`, and `1x3`, `1+2x3`, `1-2x3`, `_x3`"),
+            format!(
+                "`{word}` is no value; allowed are numbers, `_`, `stale`, and `1x3`, `1+2x3`, `1-2x3`, `_x3`"
+            ),
         )
     };
     let Some((start, step)) = start_and_step(body) else { return bad() };
@@ -123,9 +126,10 @@ fn start_and_step(body: &str) -> Option<(f64, Option<f64>)> {
         return Some((number, None));
     }
     // The sign between the two, which may not be that of an exponent.
-    let signs = body.char_indices().skip(1).filter(|(at, c)| {
-        matches!(c, '+' | '-') && !body[..*at].ends_with(['e', 'E'])
-    });
+    let signs = body
+        .char_indices()
+        .skip(1)
+        .filter(|(at, c)| matches!(c, '+' | '-') && !body[..*at].ends_with(['e', 'E']));
     for (at, _) in signs {
         if let (Some(start), Some(step)) = (number(&body[..at]), number(&body[at..])) {
             return Some((start, Some(step)));

@@ -49,17 +49,14 @@ fn labels_of_series() {
 #[test]
 fn lengths_of_time() {
     assert_eq!(duration_ms("1h30m"), Some(5_400_000));
-    assert_eq!(["0", "5m", "1d2ms", "", "5", "1m1h", "1m1m", "-1m"].map(duration_ms), [
-        Some(0),
-        Some(300_000),
-        Some(86_400_002),
-        None,
-        None,
-        None,
-        None,
-        None
-    ]);
-    assert_eq!([0, 90_000, 5_400_000, 86_400_000, 90_000_000].map(duration_text), ["0s", "1m30s", "1h30m", "1d", "25h"]);
+    assert_eq!(
+        ["0", "5m", "1d2ms", "", "5", "1m1h", "1m1m", "-1m"].map(duration_ms),
+        [Some(0), Some(300_000), Some(86_400_002), None, None, None, None, None]
+    );
+    assert_eq!(
+        [0, 90_000, 5_400_000, 86_400_000, 90_000_000].map(duration_text),
+        ["0s", "1m30s", "1h30m", "1d", "25h"]
+    );
 }
 
 fn recording(name: &str, expr: &str) -> Rule {
@@ -134,17 +131,12 @@ fn an_alert_holds_fires_and_is_kept() {
 
 #[test]
 fn alerts_have_labels_and_the_newest_annotations() {
-    let case = Case::new(
-        vec![group(vec![alerting("A", "x > 0", 0, 0)])],
-        vec![input("x{pod=\"a\"}", "1+1x20")],
-    );
+    let case =
+        Case::new(vec![group(vec![alerting("A", "x > 0", 0, 0)])], vec![input("x{pod=\"a\"}", "1+1x20")]);
     let outcome = case.course().run();
     let firing = &outcome.firing[&120_000];
     assert_eq!(firing.len(), 1);
-    assert_eq!(
-        firing[0].1.labels,
-        Labels::new([("alertname", "A"), ("pod", "a"), ("severity", "page")])
-    );
+    assert_eq!(firing[0].1.labels, Labels::new([("alertname", "A"), ("pod", "a"), ("severity", "page")]));
     assert_eq!(firing[0].1.annotations.get("summary"), "a at 3");
 }
 
@@ -180,7 +172,13 @@ fn a_rule_that_reads_itself_goes_time_by_time() {
     assert!(!case.course().can_go_rule_by_rule());
     let outcome = case.course().run();
     let last: Vec<_> = outcome.store.select(&[], 1_200_000, 1_200_000).collect();
-    assert_eq!(last.iter().filter(|(labels, _)| labels.name() == "total").map(|(_, s)| s.values[0]).collect::<Vec<_>>(), [21.0]);
+    assert_eq!(
+        last.iter()
+            .filter(|(labels, _)| labels.name() == "total")
+            .map(|(_, s)| s.values[0])
+            .collect::<Vec<_>>(),
+        [21.0]
+    );
 }
 
 #[test]
@@ -192,7 +190,10 @@ fn failures_and_limits_end_a_course() {
     let mut limited = group(vec![recording("y", "x")]);
     limited.limit = 1;
     let failures = Case::new(vec![limited], inputs).course().run().failures;
-    assert_eq!((failures[0].at_ms, failures[0].reason.as_str()), (180_000, "exceeded limit of 1 with 2 series"));
+    assert_eq!(
+        (failures[0].at_ms, failures[0].reason.as_str()),
+        (180_000, "exceeded limit of 1 with 2 series")
+    );
 }
 
 #[test]

@@ -166,11 +166,8 @@ pub(super) fn significant(number: f64, digits: usize) -> String {
     let text = format!("{number:.*e}", digits - 1);
     let Some((mantissa, power)) = text.split_once('e') else { return text };
     let power: i32 = power.parse().unwrap_or(0);
-    let trimmed = if mantissa.contains('.') {
-        mantissa.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        mantissa
-    };
+    let trimmed =
+        if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
     if power < -4 || power >= i32::try_from(digits).unwrap_or(i32::MAX) {
         return with_two_digits(&format!("{trimmed}e{power}"));
     }

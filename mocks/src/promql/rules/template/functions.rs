@@ -92,9 +92,7 @@ pub(super) fn call(run: &mut Run<'_, '_>, name: &str, args: &[Value]) -> Result<
             let pattern = compiled(pattern.text()?)?;
             text(pattern.replace_all(value.text()?, replacement.text()?).into_owned())
         }
-        ("match", [pattern, value]) => {
-            Ok(Value::Bool(compiled(pattern.text()?)?.is_match(value.text()?)))
-        }
+        ("match", [pattern, value]) => Ok(Value::Bool(compiled(pattern.text()?)?.is_match(value.text()?))),
         ("title", [v]) => text(title(v.text()?)),
         ("toUpper", [v]) => text(v.text()?.to_uppercase()),
         ("toLower", [v]) => text(v.text()?.to_lowercase()),
@@ -169,9 +167,7 @@ fn of_go(name: &str, args: &[Value]) -> Result<Option<Value>, ExpandError> {
         ("len", [Value::Labels(labels)]) => {
             Value::Int(i64::try_from(labels.iter().count()).unwrap_or(i64::MAX))
         }
-        ("index", [Value::Labels(labels), Value::Text(label)]) => {
-            Value::Text(labels.get(label).to_owned())
-        }
+        ("index", [Value::Labels(labels), Value::Text(label)]) => Value::Text(labels.get(label).to_owned()),
         ("index", [Value::Samples(samples), Value::Int(index)]) => {
             let found = usize::try_from(*index).ok().and_then(|index| samples.get(index));
             match found {
@@ -340,4 +336,3 @@ fn path_of(url: &str) -> &str {
     let behind = url.split_once("://").map_or(url, |(_, rest)| rest);
     behind.find('/').map_or("", |at| &behind[at..])
 }
-

@@ -184,7 +184,9 @@ impl Parser<'_> {
             Stop::Text => return refuse(start, format!("`{keyword}` without `end`")),
             Stop::End(_) => Vec::new(),
             Stop::Else(offset, Some(next)) if next == keyword => vec![self.control(&next, offset)?],
-            Stop::Else(offset, Some(_)) => return refuse(offset, format!("unexpected `else` in `{keyword}`")),
+            Stop::Else(offset, Some(_)) => {
+                return refuse(offset, format!("unexpected `else` in `{keyword}`"));
+            }
             Stop::Else(_, None) => match self.block()? {
                 (pieces, Stop::End(_)) => pieces,
                 (_, Stop::Text) => return refuse(start, format!("`{keyword}` without `end`")),

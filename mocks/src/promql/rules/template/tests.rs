@@ -34,7 +34,10 @@ fn variables_fields_and_maps() {
     check("{{ $labels.job }} on {{.Labels.instance}}{{ $labels.nope }}", "db on db1.example:9100");
     check("{{ $labels }}", "map[instance:db1.example:9100 job:db]");
     check("{{ $value }} {{ .Value }} {{ $externalLabels.site }}", "0.123456 0.123456 eqiad");
-    check("{{ $externalURL }} {{ externalURL }} {{ pathPrefix }}", "http://prom.example/base http://prom.example/base /base");
+    check(
+        "{{ $externalURL }} {{ externalURL }} {{ pathPrefix }}",
+        "http://prom.example/base http://prom.example/base /base",
+    );
     check("{{ index $labels \"job\" }} {{ len $labels }}", "db 2");
 }
 
@@ -42,10 +45,19 @@ fn variables_fields_and_maps() {
 fn numbers_as_prometheus_shows_them() {
     check("{{ $value | humanizePercentage }}", "12.35%");
     check("{{ humanize 1234567.0 }} {{ humanize 0.00012 }} {{ 0 | humanize }}", "1.235M 120u 0");
-    check("{{ \"43200\" | humanizeDuration }} {{ humanizeDuration 61 }} {{ humanizeDuration -0.25 }}", "12h 0m 0s 1m 1s -250ms");
+    check(
+        "{{ \"43200\" | humanizeDuration }} {{ humanizeDuration 61 }} {{ humanizeDuration -0.25 }}",
+        "12h 0m 0s 1m 1s -250ms",
+    );
     check("{{ humanizeDuration 1.5 }} {{ humanizeDuration 90061 }}", "1.5s 1d 1h 1m 1s");
-    check("{{ humanize1024 1048576.0 }} {{ humanizeTimestamp 1435065584.128 }}", "1Mi 2015-06-23 13:19:44.128 +0000 UTC");
-    check("{{ printf \"%.2f|%5.1f|%-6s|%d|%v|%%|%g\" $value 2.0 \"ab\" 7 1e6 1e-5 }}", "0.12|  2.0|ab    |7|1e+06|%|1e-05");
+    check(
+        "{{ humanize1024 1048576.0 }} {{ humanizeTimestamp 1435065584.128 }}",
+        "1Mi 2015-06-23 13:19:44.128 +0000 UTC",
+    );
+    check(
+        "{{ printf \"%.2f|%5.1f|%-6s|%d|%v|%%|%g\" $value 2.0 \"ab\" 7 1e6 1e-5 }}",
+        "0.12|  2.0|ab    |7|1e+06|%|1e-05",
+    );
     check("{{ printf \"%d\" $value }}", "%!d(float64=0.123456)");
     check("{{ printf \"%s %s\" \"a\" }}{{ printf \"x\" 1 }}", "a %!s(MISSING)x%!(EXTRA int=1)");
     check("{{ printf \"%0.0f\" $value}}{{ printf \"%05d\" -42 }}", "0-0042");
@@ -73,8 +85,14 @@ fn control_and_trimming() {
 
 #[test]
 fn queries() {
-    check("{{ query \"two\" | first | value }} {{ with query \"none\" }}x{{ else }}nothing{{ end }}", "2 nothing");
-    check("down: {{- range query \"two\" | sortByLabel \"pod\" }} - {{ .Labels.pod }} {{ .Value }} {{- end }}", "down: - a 1e+06 - b 2");
+    check(
+        "{{ query \"two\" | first | value }} {{ with query \"none\" }}x{{ else }}nothing{{ end }}",
+        "2 nothing",
+    );
+    check(
+        "down: {{- range query \"two\" | sortByLabel \"pod\" }} - {{ .Labels.pod }} {{ .Value }} {{- end }}",
+        "down: - a 1e+06 - b 2",
+    );
     check("{{ (query \"two\" | first).Labels.pod }} {{ label \"pod\" (query \"two\" | first) }}", "b b");
     refused("{{ query \"three\" }}", "error calling query: cannot answer three");
     refused("{{ query \"none\" | first }}", "error calling first: first() called on vector with no elements");

@@ -81,9 +81,8 @@ impl Value {
         match self {
             Self::Int(value) => Ok(*value as f64),
             Self::Float(value) => Ok(*value),
-            Self::Text(text) => parsed(text).ok_or_else(|| {
-                ExpandError(format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))
-            }),
+            Self::Text(text) => parsed(text)
+                .ok_or_else(|| ExpandError(format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))),
             other => Err(ExpandError(format!("can't convert {} to float", other.kind()))),
         }
     }
