@@ -40,7 +40,7 @@ fn compare(path: &str, before: &Value, after: &Value, found: &mut Vec<PolicyDiff
             after: right.keys().next().cloned().unwrap_or_default(),
         }),
         (left, right) => {
-            found.push(PolicyDifference { field: path.to_owned(), before: words(left), after: words(right) })
+            found.push(PolicyDifference { field: path.to_owned(), before: words(left), after: words(right) });
         }
     }
 }

@@ -74,11 +74,12 @@ pub enum BaselineError {
         bytes: u64,
     },
     /// It is not a baseline.
-    #[error("`{}` is not a baseline that this build reads: {source}", path.display())]
+    #[error("`{}` is not a baseline that this build reads", path.display())]
     Format {
         /// The file.
         path: PathBuf,
         /// Why.
+        #[source]
         source: serde_json::Error,
     },
     /// It is of another version.
