@@ -7,7 +7,6 @@ use backspin_domain::time::MonoTime;
 use backspin_policy::{JudgeName, Policy, default_policy};
 
 use super::served::{START, address, empty, fetched, manner, metrics, play, runtime, serve, span};
-use crate::deploys::PastDeploy;
 use crate::frames::{Framed, frames};
 use crate::history::History;
 use crate::judged::{Course, courses, failed_beyond};
@@ -20,7 +19,6 @@ fn policies() -> Vec<Policy> {
 }
 
 struct Judged {
-    deploy: PastDeploy,
     window: Window,
     framed: Framed,
     courses: Vec<Course>,
@@ -44,7 +42,7 @@ fn judged(name: &str, seed: u64) -> Judged {
     let framed = frames(&metrics(), &deploy, window, &series);
     let courses =
         courses(&policies(), &metrics(), &deploy, window, &series, &framed).expect("the queries fit");
-    Judged { deploy, window, framed, courses, shown }
+    Judged { window, framed, courses, shown }
 }
 
 #[test]
