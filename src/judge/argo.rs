@@ -102,10 +102,10 @@ impl Phase {
 impl Argo {
     /// A judge with these parameters, which were checked; `custom` are the policy's own signals.
     pub fn new(params: &Params, custom: &[CustomSignal]) -> Self {
-        let parse = |text: &Option<String>| text.as_deref().and_then(|text| Expr::parse(text).ok());
+        let parse = |text: Option<&str>| text.and_then(|text| Expr::parse(text).ok());
         let metrics = params.metrics.iter().map(|metric| Running {
-            success: parse(&metric.success_condition),
-            failure: parse(&metric.failure_condition),
+            success: parse(metric.success_condition.as_deref()),
+            failure: parse(metric.failure_condition.as_deref()),
             reader: Reader::new(&metric.reads, custom),
             params: metric.clone(),
             state: State::default(),
@@ -172,15 +172,14 @@ impl Running {
             (QueryValue::Nan, ResultKind::Scalar) => Value::Number(f64::NAN),
             (QueryValue::Empty, ResultKind::Scalar) => Value::Nil,
         };
-        let holds = |condition: &Option<Expr>| -> Result<Option<bool>, EvalError> {
-            condition.as_ref().map(|condition| condition.holds(result)).transpose()
+        let holds = |condition: Option<&Expr>| -> Result<Option<bool>, EvalError> {
+            condition.map(|condition| condition.holds(result)).transpose()
         };
-        match (holds(&self.success), holds(&self.failure)) {
+        match (holds(self.success.as_ref()), holds(self.failure.as_ref())) {
             (Err(_), _) | (_, Err(_)) => Phase::Error,
-            (Ok(None), Ok(None)) => Phase::Successful,
             (Ok(_), Ok(Some(true))) | (Ok(Some(false)), Ok(None)) => Phase::Failed,
-            (Ok(Some(true)), Ok(_)) | (Ok(None), Ok(Some(false))) => Phase::Successful,
             (Ok(Some(false)), Ok(Some(false))) => Phase::Inconclusive,
+            (Ok(_), Ok(_)) => Phase::Successful,
         }
     }
 

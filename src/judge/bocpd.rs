@@ -141,8 +141,8 @@ mod tests {
         let mut runs = Runs::new(Params::default());
         runs.take(4.0, &[]);
         let hazard: f64 = 1.0 / 240.0;
-        let known = (1.0 - hazard) * (-8.0_f64).exp();
-        let fresh = hazard * (-0.8_f64).exp() / 10.0_f64.sqrt();
+        let known = (1.0 - hazard) * libm::exp(-8.0);
+        let fresh = hazard * libm::exp(-0.8) / 10.0_f64.sqrt();
         let (mean, precision) = (4.0 / (1.0 + 1.0 / 9.0), 1.0 + 1.0 / 9.0);
         let expected = fresh / (known + fresh) * above((1.0 - mean) * f64::sqrt(precision));
         assert!((runs.score() - expected).abs() < 1e-4, "{} {expected}", runs.score());

@@ -183,7 +183,7 @@ impl Operator {
     }
 }
 
-impl<'a> Value<'a> {
+impl Value<'_> {
     const fn truth(self) -> Result<bool, EvalError> {
         match self {
             Self::Bool(truth) => Ok(truth),

@@ -33,7 +33,7 @@ use backspin_domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClas
 use super::metric::Reader;
 use super::normal::quantile_above;
 use super::{Judge, Need, Needs};
-use ranks::{shift, superiority};
+use ranks::{Shift, shift, superiority};
 use score::{Counted, Groups};
 
 pub use params::{Direction, EffectSize, GroupWeight, Metric, NanStrategy, Outliers, Params};
@@ -81,6 +81,8 @@ struct Run {
     class: Option<VerdictClass>,
     /// Whether nothing more is analysed.
     over: bool,
+    /// Whether the newest analysis was the last there will be.
+    last: bool,
     /// Whether the whole is 0 for want of data, or for a critical metric.
     zeroed: bool,
 }
@@ -217,6 +219,7 @@ impl Kayenta {
             VerdictClass::Pass
         };
         self.run.class = Some(class);
+        self.run.last = last;
         self.run.over = last || class == VerdictClass::Fail;
     }
 }
@@ -225,15 +228,7 @@ impl Kayenta {
 fn classify(metric: &Metric, params: &Params, z: f64, x: &mut Vec<f64>, y: &mut Vec<f64>) -> Outcome {
     let empty = [&*x, &*y].map(|side| side.iter().all(|point| point.is_nan()));
     for side in [&mut *x, &mut *y] {
-        match metric.nan {
-            NanStrategy::Remove => side.retain(|point| !point.is_nan()),
-            NanStrategy::Replace => {
-                for point in side.iter_mut().filter(|point| point.is_nan()) {
-                    *point = 0.0;
-                }
-            }
-        }
-        side.sort_unstable_by(f64::total_cmp);
+        fill(metric, side);
     }
     let nothing = Outcome {
         label: Label::Pass,
@@ -269,27 +264,10 @@ fn classify(metric: &Metric, params: &Params, z: f64, x: &mut Vec<f64>, y: &mut 
         EffectSize::Cles => superiority(x, y),
     };
     if constant(x) && constant(y) {
-        let mut rng = Xoshiro256PlusPlus::seed_from_u64(NOISE_SEED);
-        for side in [&mut *x, &mut *y] {
-            for point in side.iter_mut() {
-                *point += 1e-5 * *point * normal(&mut rng);
-            }
-            side.sort_unstable_by(f64::total_cmp);
-        }
+        tell_apart(x, y);
     }
     let shift = shift(x, y, z);
-    let slack = params.tolerance * shift.estimate.abs();
-    let limit = |given| metric.limit(given);
-    let rises = metric.direction != Direction::Decrease && shift.lower > slack;
-    let falls = metric.direction != Direction::Increase && shift.upper < -slack;
-    // An effect that is no number is at least and at most anything.
-    let (label, beyond) = if rises && !(effect < limit(metric.allowed_increase)) {
-        (Label::High, !(effect < limit(metric.critical_increase)))
-    } else if falls && !(effect > limit(metric.allowed_decrease)) {
-        (Label::Low, !(effect > limit(metric.critical_decrease)))
-    } else {
-        (Label::Pass, false)
-    };
+    let (label, beyond) = metric.label(shift, params.tolerance, effect);
     Outcome {
         label,
         critical: metric.critical && beyond,
@@ -298,6 +276,48 @@ fn classify(metric: &Metric, params: &Params, z: f64, x: &mut Vec<f64>, y: &mut 
         effect,
         means,
         points: [x.len(), y.len()],
+    }
+}
+
+/// Takes missing points out or makes them zeros; sorts the rest.
+fn fill(metric: &Metric, points: &mut Vec<f64>) {
+    match metric.nan {
+        NanStrategy::Remove => points.retain(|point| !point.is_nan()),
+        NanStrategy::Replace => {
+            for point in points.iter_mut().filter(|point| point.is_nan()) {
+                *point = 0.0;
+            }
+        }
+    }
+    points.sort_unstable_by(f64::total_cmp);
+}
+
+/// Adds a little noise to two constants, so that there is an interval at all.
+fn tell_apart(x: &mut [f64], y: &mut [f64]) {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(NOISE_SEED);
+    for side in [x, y] {
+        for point in side.iter_mut() {
+            *point += 1e-5 * *point * normal(&mut rng);
+        }
+        side.sort_unstable_by(f64::total_cmp);
+    }
+}
+
+impl Metric {
+    /// The label of a shift, and whether it is beyond what is critical. An effect that is no number is at least and at most anything.
+    fn label(&self, shift: Shift, tolerance: f64, effect: f64) -> (Label, bool) {
+        let slack = tolerance * shift.estimate.abs();
+        let at_least = |limit| effect.is_nan() || effect >= self.limit(limit);
+        let at_most = |limit| effect.is_nan() || effect <= self.limit(limit);
+        let rises = self.direction != Direction::Decrease && shift.lower > slack;
+        let falls = self.direction != Direction::Increase && shift.upper < -slack;
+        if rises && at_least(self.allowed_increase) {
+            (Label::High, at_least(self.critical_increase))
+        } else if falls && at_most(self.allowed_decrease) {
+            (Label::Low, at_most(self.critical_decrease))
+        } else {
+            (Label::Pass, false)
+        }
     }
 }
 
@@ -390,6 +410,8 @@ impl Judge for Kayenta {
             self.advance(frame, Millis(since_deploy.0.saturating_sub(began.0)));
         }
         let Some(class) = self.run.class else { return Verdict::inconclusive(threshold) };
+        let least = if self.run.last { self.params.pass } else { self.params.marginal };
+        let threshold = 100.0 - least;
         let off = self.metrics.iter().find(|metric| {
             metric.outcome.is_some_and(|outcome| !matches!(outcome.label, Label::Pass | Label::Nodata))
         });

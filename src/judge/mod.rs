@@ -191,6 +191,9 @@ fn check_range(name: &'static str, got: f64, min: f64, max: f64) -> Result<(), P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use backspin_domain::frame::{ArmIncrements, RolloutView};
+    use backspin_domain::signal::{Quality, SignalSample};
+    use backspin_domain::time::{Millis, MonoTime};
     use backspin_domain::verdict::VerdictClass;
 
     #[test]
@@ -213,6 +216,65 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), JudgeParams::defaults().len());
+    }
+
+    /// Half an hour of a good service, then half an hour of a candidate of which one request in four fails.
+    fn frames() -> Vec<Frame> {
+        let arm = |requests: u32, errors: u32, slow: u32| {
+            let mut arm =
+                ArmIncrements { quality: Quality::Fresh, requests, errors, ..ArmIncrements::default() };
+            (arm.pods_desired, arm.pods_ready) = (4, 4);
+            arm.latency_buckets[6] = requests - slow;
+            arm.latency_buckets[17] = slow;
+            arm
+        };
+        (0..240_u32)
+            .map(|n| {
+                let deployed = n >= 120;
+                let mut frame = Frame {
+                    at: MonoTime(u64::from(n + 1) * 15_000),
+                    interval: Millis::from_secs(15),
+                    stable: Some(arm(900 + n % 7, u32::from(n % 3 == 0), n % 5)),
+                    ..Frame::default()
+                };
+                let share = if deployed { 0.1 } else { 0.0 };
+                let since_deploy = deployed.then(|| Millis(u64::from(n - 120) * 15_000));
+                frame.rollout = RolloutView { since_deploy, candidate_share: share };
+                frame.candidate = deployed.then(|| arm(100 + n % 3, 25, n % 4));
+                frame.signals.set(SignalKind::ErrorRatio, SignalSample::fresh(0.025, 1000));
+                frame.signals.set(SignalKind::LatencyP99, SignalSample::fresh(120.0, 1000));
+                frame
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_judge_answers_the_same_twice_and_says_why() {
+        let frames = frames();
+        for params in JudgeParams::defaults() {
+            let play = || {
+                let mut judge = params.build(&[]);
+                let answers: Vec<(Verdict, Evidence)> =
+                    frames.iter().map(|frame| (judge.observe(frame), judge.evidence(frame))).collect();
+                answers
+            };
+            let (first, second) = (play(), play());
+            let name = params.name();
+            assert_eq!(first, second, "{name}");
+            for (verdict, evidence) in &first {
+                assert!(verdict.score.is_finite() && verdict.threshold.is_finite(), "{name}: {verdict:?}");
+                assert!(
+                    evidence.factors.iter().all(|f| f.value.is_finite() && f.threshold.is_finite()),
+                    "{name}"
+                );
+            }
+            let (verdict, evidence) = first.last().expect("some");
+            assert!(!evidence.words.is_empty(), "{name}");
+            // By nature: the reference needs more than errors, a breaker looks at no request, and of the whole service, which the
+            // alarm is about, one request in forty fails.
+            let sees = !matches!(name, "weighted" | "breaker" | "alarm");
+            assert_eq!(verdict.class == VerdictClass::Fail, sees, "{name}: {verdict:?} {}", evidence.words);
+        }
     }
 
     #[test]

@@ -95,9 +95,11 @@ impl Sum {
         if requests[0] <= 0.0 || requests[1] <= 0.0 {
             return;
         }
-        for arm in 0..2 {
-            self.requests[arm] += requests[arm];
-            self.bad[arm] += bad[arm];
+        for (sum, taken) in self.requests.iter_mut().zip(requests) {
+            *sum += taken;
+        }
+        for (sum, taken) in self.bad.iter_mut().zip(bad) {
+            *sum += taken;
         }
         let weight = requests[0] * requests[1] / (requests[0] + requests[1]);
         self.difference += weight * (bad[0] / requests[0] - bad[1] / requests[1]);
@@ -232,7 +234,7 @@ impl Judge for Sequential {
         };
         let mut words = String::new();
         let mut factors = Vec::new();
-        let slow = self.watch.slow_from.map_or(0, |bucket| bucket);
+        let slow = self.watch.slow_from.unwrap_or(0);
         let slow = format!("slower than {:.0} ms", LATENCY_BOUNDS_MS[slow.saturating_sub(1)]);
         let sums = self.watch.sums.iter().enumerate();
         for (n, sum) in sums.filter(|(_, sum)| sum.weight > 0.0) {
@@ -305,7 +307,7 @@ mod tests {
         let share: f64 = 15.5 / 401.0;
         let (variance, rho) =
             (75.0 * share * (1.0 - share), 5000.0 * share * (1.0 - share) / 10.376_228_829_751);
-        let expected = ((variance + rho) * ((variance + rho) / (rho * 0.000_625)).ln()).sqrt() / 75.0;
+        let expected = ((variance + rho) * log((variance + rho) / (rho * 0.000_625))).sqrt() / 75.0;
         assert!((sum.radius(10_000.0, 0.025) - expected).abs() < 1e-6, "{expected}");
         assert!((sum.estimate() - 0.11).abs() < 1e-12);
     }
@@ -353,8 +355,9 @@ mod tests {
     fn equals_are_called_no_more_often_than_alpha() {
         // 300 pairs of equals, looked at 240 times each: at most α of them may be called, with room for chance.
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(7);
-        let mut failed =
-            |rate: f64, n: u32| (0..n).filter(|_| (rng.next_u64() as f64) < rate * 2_f64.powi(64)).count();
+        let mut failed = |rate: f64, n: u32| {
+            (0..n).filter(|_| ((rng.next_u64() >> 11) as f64) < rate * (1_u64 << 53) as f64).count()
+        };
         let mut called = 0;
         for _ in 0..300 {
             let mut judge = judge(&Params::default());

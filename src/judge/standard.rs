@@ -74,6 +74,8 @@ struct Series {
     fixed: Option<Fixed>,
     sorted: Box<[f64]>,
     room: Box<[f64]>,
+    /// Whether it was ever told by arm: recordings may have it as a signal only.
+    by_arm: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -107,7 +109,14 @@ impl<S> Baseline<S> {
 impl Series {
     fn new() -> Self {
         let room = || vec![0.0; PAST_MAX].into();
-        Self { past: room(), learned: 0, fixed: None, sorted: room(), room: room() }
+        Self { past: room(), learned: 0, fixed: None, sorted: room(), room: room(), by_arm: false }
+    }
+
+    /// What an arm shows of the signal; where it is never told by arm, what the service does.
+    fn measure(&mut self, signal: usize, arm: Option<&ArmIncrements>, frame: &Frame) -> Option<Measured> {
+        let measured = arm.and_then(|arm| of_arm(signal, arm));
+        self.by_arm = self.by_arm || measured.is_some();
+        if self.by_arm { measured } else { of_service(signal, frame) }
     }
 
     fn learn(&mut self, value: f64) {
@@ -181,12 +190,7 @@ fn of_service(signal: usize, frame: &Frame) -> Option<Measured> {
 
 fn deviation(series: &mut Series, signal: usize, frame: &Frame) -> Option<Deviation> {
     let fixed = series.fix(FLOORS[signal]);
-    let bare = frame.candidate.is_none() && frame.control().is_none();
-    let candidate = match &frame.candidate {
-        Some(arm) => of_arm(signal, arm),
-        None if bare => of_service(signal, frame),
-        None => None,
-    }?;
+    let candidate = series.measure(signal, frame.candidate.as_ref(), frame)?;
     let control = frame.control().and_then(|arm| of_arm(signal, arm));
     let chance = |measured: Measured, level: f64| {
         let Some(requests) = measured.requests else { return 0.0 };
@@ -242,10 +246,7 @@ impl<S: Statistic> Judge for Baseline<S> {
     fn observe(&mut self, frame: &Frame) -> Verdict {
         if frame.rollout.since_deploy.is_none() {
             for (signal, series) in self.series.iter_mut().enumerate() {
-                let learned = match frame.control() {
-                    Some(arm) => of_arm(signal, arm),
-                    None => of_service(signal, frame),
-                };
+                let learned = series.measure(signal, frame.control(), frame);
                 if let Some(learned) = learned.filter(|learned| learned.value.is_finite()) {
                     series.learn(learned.value);
                 }

@@ -12,13 +12,13 @@ fn alarm(evaluation_periods: u32, datapoints: u32, missing: Missing) -> Alarm {
 }
 
 fn judge(alarm: Alarm) -> AlarmJudge {
-    with(Params { alarms: vec![alarm], ..Params::default() })
+    with(&Params { alarms: vec![alarm], ..Params::default() })
 }
 
-fn with(params: Params) -> AlarmJudge {
+fn with(params: &Params) -> AlarmJudge {
     assert_eq!(params.check(), Ok(()));
     let signal = CustomSignal { name: "q".to_owned(), worse: None, threshold: None, weight: 0.0 };
-    AlarmJudge::new(&params, &[signal])
+    AlarmJudge::new(params, &[signal])
 }
 
 /// A minute: `X` breaching, `0` within, `-` missing, `!` no answer.
@@ -81,7 +81,7 @@ fn the_guides_table_of_two_of_three() {
 
 /// The verdicts of a deploy in minute `deploy`, by their first letters.
 #[track_caller]
-fn play(params: Params, points: &str, deploy: u64, expected: &str) {
+fn play(params: &Params, points: &str, deploy: u64, expected: &str) {
     let mut judge = with(params);
     let letters: String = points
         .chars()
@@ -102,37 +102,37 @@ fn two_of_three() -> Params {
 
 #[test]
 fn a_ringing_alarm_stops_for_good() {
-    play(two_of_three(), "000X0X000", 2, "iipppffff");
-    play(two_of_three(), "000X00X00", 2, "iippppppp");
+    play(&two_of_three(), "000X0X000", 2, "iipppffff");
+    play(&two_of_three(), "000X00X00", 2, "iippppppp");
 }
 
 #[test]
 fn what_rings_at_the_start_stops_at_once_or_is_ignored_for_ever() {
-    play(two_of_three(), "XXXX0000XX", 3, "iiifffffff");
+    play(&two_of_three(), "XXXX0000XX", 3, "iiifffffff");
     let ignoring = Params { at_start: AtStart::IgnoreAll, ..two_of_three() };
-    play(ignoring.clone(), "XXXX0000XX", 3, "iiippppppp");
-    play(ignoring, "00000000XX", 3, "iiippppppf");
+    play(&ignoring, "XXXX0000XX", 3, "iiippppppp");
+    play(&ignoring, "00000000XX", 3, "iiippppppf");
 }
 
 #[test]
 fn alarms_that_cannot_be_looked_at_stop_unless_that_is_ignored() {
-    play(two_of_three(), "000!", 1, "ippf");
-    play(Params { ignore_poll_failure: true, ..two_of_three() }, "000!0", 1, "ipppp");
+    play(&two_of_three(), "000!", 1, "ippf");
+    play(&Params { ignore_poll_failure: true, ..two_of_three() }, "000!0", 1, "ipppp");
 }
 
 #[test]
 fn without_data_nothing_is_stopped() {
-    play(two_of_three(), "--------", 0, "iiiiiiii");
+    play(&two_of_three(), "--------", 0, "iiiiiiii");
 }
 
 #[test]
 fn alarms_are_looked_at_only_now_and_then() {
-    play(Params { poll_ms: 180_000, ..two_of_three() }, "000XX000", 2, "iipppfff");
+    play(&Params { poll_ms: 180_000, ..two_of_three() }, "000XX000", 2, "iipppfff");
 }
 
 #[test]
 fn a_new_deployment_starts_with_the_alarms_as_they_are() {
-    let mut judge = with(two_of_three());
+    let mut judge = with(&two_of_three());
     for minute in 0..4 {
         judge.observe(&frame(minute, 'X', Some(0)));
     }
@@ -142,7 +142,7 @@ fn a_new_deployment_starts_with_the_alarms_as_they_are() {
 
 #[test]
 fn evidence_counts_datapoints() {
-    let mut judge = with(two_of_three());
+    let mut judge = with(&two_of_three());
     for (minute, point) in "0XX".chars().enumerate() {
         judge.observe(&frame(minute as u64, point, Some(0)));
     }

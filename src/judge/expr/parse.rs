@@ -50,6 +50,10 @@ enum Token<'a> {
     End,
 }
 
+fn error(offset: usize, len: usize, found: String, allowed: &'static str) -> ExprError {
+    ExprError { offset, len, found, allowed }
+}
+
 struct Parser<'a> {
     text: &'a str,
     /// First byte after the token.
@@ -65,11 +69,7 @@ const SIGNS: [&str; 20] = [
     "&&", "||", "==", "!=", "<=", ">=", "**", "<", ">", "!", "+", "-", "*", "/", "%", "^", "(", ")", "[", "]",
 ];
 
-impl<'a> Parser<'a> {
-    fn error(&self, offset: usize, len: usize, found: String, allowed: &'static str) -> ExprError {
-        ExprError { offset, len, found, allowed }
-    }
-
+impl Parser<'_> {
     fn unexpected(&self, allowed: &'static str) -> ExprError {
         let found = match self.token {
             Token::End => "the end".to_owned(),
@@ -77,7 +77,7 @@ impl<'a> Parser<'a> {
                 format!("`{}`", &self.text[self.start..self.at])
             }
         };
-        self.error(self.start, self.at - self.start, found, allowed)
+        error(self.start, self.at - self.start, found, allowed)
     }
 
     fn advance(&mut self) -> Result<(), ExprError> {
@@ -94,17 +94,12 @@ impl<'a> Parser<'a> {
             let value: Option<f64> = rest[..len].replace('_', "").parse().ok();
             let value = value.filter(|value| value.is_finite());
             let value = value.ok_or_else(|| {
-                self.error(
-                    self.start,
-                    len.max(1),
-                    format!("`{}`", &rest[..len.max(1)]),
-                    "a number such as `0.95`",
-                )
+                error(self.start, len.max(1), format!("`{}`", &rest[..len.max(1)]), "a number such as `0.95`")
             })?;
             (Token::Number(value), len)
         } else if first == '"' || first == '\'' {
             let Some(len) = rest[1..].find(first) else {
-                return Err(self.error(
+                return Err(error(
                     self.start,
                     rest.len(),
                     "a text without an end".to_owned(),
@@ -120,7 +115,7 @@ impl<'a> Parser<'a> {
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             (Token::Sign(sign), sign.len())
         } else {
-            return Err(self.error(self.start, first.len_utf8(), format!("`{first}`"), VALUE));
+            return Err(error(self.start, first.len_utf8(), format!("`{first}`"), VALUE));
         };
         self.token = token;
         self.at = self.start + len;
@@ -135,7 +130,7 @@ impl<'a> Parser<'a> {
     fn expression(&mut self, least: u8) -> Result<Node, ExprError> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(self.error(
+            return Err(error(
                 self.start,
                 self.at - self.start,
                 "too many brackets and signs inside each other".to_owned(),

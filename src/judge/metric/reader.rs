@@ -12,6 +12,8 @@ use crate::flagger::histogram_quantile;
 pub(crate) struct Reader {
     what: What,
     ring: Ring,
+    /// Whether requests were ever counted by arm: recordings may have none, and signals all the same.
+    counted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +43,7 @@ impl Reader {
             Reads::Requests(over) => (What::Requests { of: over.of }, over.window_ms),
             Reads::Query(name) => (What::Query(custom.iter().position(|signal| signal.name == *name)), 0),
         };
-        Self { what, ring: Ring::new(Millis(window), matches!(what, What::Latency { .. })) }
+        Self { what, ring: Ring::new(Millis(window), matches!(what, What::Latency { .. })), counted: false }
     }
 
     /// Whether the quantity is one of the candidate alone.
@@ -73,6 +75,8 @@ impl Reader {
 
     /// Takes the next frame.
     pub(crate) fn push(&mut self, frame: &Frame) {
+        let answered = |arm: &ArmIncrements| arm.quality == Quality::Fresh && arm.requests > 0;
+        self.counted = self.counted || arms(frame, Arm::Service).into_iter().flatten().any(answered);
         match self.what {
             What::Errors { of, .. } | What::Latency { of, .. } | What::Requests { of } => {
                 self.ring.push(frame.at, frame.interval, arms(frame, of));
@@ -85,7 +89,7 @@ impl Reader {
     pub(crate) fn read(&self, frame: &Frame) -> QueryValue {
         match self.what {
             What::Errors { of, success } => {
-                let ratio = if let Some(sample) = instead(frame, SignalKind::ErrorRatio) {
+                let ratio = if let Some(sample) = self.instead(frame, SignalKind::ErrorRatio) {
                     of_sample(&sample)
                 } else {
                     self.count(frame, of)
@@ -97,7 +101,7 @@ impl Reader {
                 }
             }
             What::Latency { of, quantile } => {
-                if let Some(sample) = instead(frame, SignalKind::LatencyP99) {
+                if let Some(sample) = self.instead(frame, SignalKind::LatencyP99) {
                     return of_sample(&sample);
                 }
                 self.count(frame, of).unwrap_or_else(|sum| {
@@ -110,7 +114,7 @@ impl Reader {
                 })
             }
             What::Requests { of } => {
-                if let Some(sample) = instead(frame, SignalKind::Throughput) {
+                if let Some(sample) = self.instead(frame, SignalKind::Throughput) {
                     return of_sample(&sample);
                 }
                 let span = self.ring.span(frame.interval).as_secs_f64();
@@ -120,6 +124,12 @@ impl Reader {
                 place.and_then(|place| frame.queries.get(place)).copied().unwrap_or(QueryValue::Empty)
             }
         }
+    }
+
+    /// What stands in for counts where there are none.
+    fn instead(&self, frame: &Frame, kind: SignalKind) -> Option<SignalSample> {
+        let bare = frame.candidate.is_none() && frame.baseline.is_none() && frame.stable.is_none();
+        (bare || !self.counted).then(|| frame.signals.get(kind))
     }
 
     /// Counts over the window, in the place of an error; or the answer where there is nothing to count.
@@ -132,12 +142,6 @@ impl Reader {
         let sum = self.ring.sum();
         if sum.frames == 0 { Ok(QueryValue::Empty) } else { Err(sum) }
     }
-}
-
-/// What stands in for counts in a frame that has none.
-fn instead(frame: &Frame, kind: SignalKind) -> Option<SignalSample> {
-    let bare = frame.candidate.is_none() && frame.baseline.is_none() && frame.stable.is_none();
-    bare.then(|| frame.signals.get(kind))
 }
 
 /// A sample as an answer; one that is too old to be this frame's is none.
