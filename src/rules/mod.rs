@@ -30,4 +30,4 @@ pub use backspin_mocks::promql::rules::duration_text;
 pub use load::{Loaded, load};
 pub use rule_file::parse as parse_rules;
 pub use run::{Miss, Report, Subject, run};
-pub use test_file::{AlertCheck, Check, Checked, ExprCheck, RuleTest, TestFile, parse as parse_tests};
+pub use test_file::{AlertCheck, Check, Checked, ExprCheck, Input, RuleTest, TestFile, parse as parse_tests};

@@ -22,7 +22,15 @@ pub fn parse(source: &Source) -> Result<Vec<Group>, Problems> {
 }
 
 fn groups<'a>(reader: &mut Reader<'a>, root: &'a Node) -> Vec<Group> {
-    let file = reader.fields(root, "a rule file", &["groups"]);
+    // What the Prometheus operator reads: the same inside an object.
+    let is_object = root.has(&["kind"]) && root.has(&["spec"]);
+    let spec = if is_object {
+        let object = ["apiVersion", "kind", "metadata", "spec", "status"];
+        reader.fields(root, "a rule object", &object).get("spec").unwrap_or(root)
+    } else {
+        root
+    };
+    let file = reader.fields(spec, "a rule file", &["groups"]);
     let mut found: Vec<Group> = Vec::new();
     for node in reader.list(file.get("groups"), "`groups`") {
         let Some(group) = group(reader, node) else { continue };

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use backspin_mocks::promql::eval::{Edition, Options, Value};
+use backspin_mocks::promql::eval::{Edition, Options, Points, Value};
 use backspin_mocks::promql::rules::{Course, Failure, Firing, Group, Outcome};
 use backspin_mocks::store::Labels;
 
 use super::compare;
 use super::load::Loaded;
-use super::test_file::{Check, Checked, RuleTest};
+use super::test_file::{Check, Checked, Input, RuleTest};
 
 /// What came of a test file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -120,15 +120,29 @@ impl Setting<'_> {
         at_ms / self.step_ms * self.step_ms
     }
 
+    /// The samples of a series. Without an interval they stand as far apart as evaluations; to the older edition no time
+    /// apart at all, so that of all of them only the first is there.
+    fn points(&self, input: &Input, interval_ms: Option<i64>) -> Points {
+        let (interval_ms, samples_max) = match (interval_ms, self.options.edition) {
+            (Some(interval_ms), _) => (interval_ms, usize::MAX),
+            (None, Edition::V3) => (self.step_ms, usize::MAX),
+            (None, Edition::V2) => (0, 1),
+        };
+        let times = (0..).map(|index: i64| index.saturating_mul(interval_ms));
+        let samples = times.zip(&input.values).filter_map(|(t_ms, value)| Some((t_ms, (*value)?)));
+        (input.labels.clone(), samples.take(samples_max).collect())
+    }
+
     fn outcome(&self, test: &RuleTest) -> Outcome {
         let alerts = test.checks.iter().filter(|check| matches!(check.checked, Checked::Alert(_)));
         let watched = alerts.map(|check| self.seen_at(check.at_ms)).collect();
         let end_ms = test.checks.iter().map(|check| check.at_ms).max().unwrap_or(0);
+        let inputs: Vec<Points> = test.inputs.iter().map(|input| self.points(input, test.interval_ms)).collect();
         Course {
             groups: self.groups,
             external: &test.external,
             options: self.options,
-            inputs: &test.inputs,
+            inputs: &inputs,
             step_ms: self.step_ms,
             end_ms,
             watched: &watched,

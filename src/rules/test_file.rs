@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use backspin_mocks::promql::eval::{Plan, Points};
+use backspin_mocks::promql::eval::Plan;
 use backspin_mocks::promql::rules::template::External;
 use backspin_mocks::promql::rules::{Firing, SeriesError, read_labels, read_values};
 use backspin_mocks::store::Labels;
@@ -37,12 +37,23 @@ pub struct RuleTest {
     pub name: Option<String>,
     /// Where it stands.
     pub span: Range<usize>,
+    /// Time between two values of the series, in milliseconds, above 0; none if the file says none.
+    pub interval_ms: Option<i64>,
     /// The series that are there.
-    pub inputs: Vec<Points>,
+    pub inputs: Vec<Input>,
     /// What the server is called outside.
     pub external: External,
     /// What is looked at.
     pub checks: Vec<Check>,
+}
+
+/// A series that is given.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Its labels, the name among them.
+    pub labels: Labels,
+    /// Its values, one per interval; none where there is no sample.
+    pub values: Vec<Option<f64>>,
 }
 
 /// One thing that is looked at.
@@ -135,18 +146,10 @@ fn test<'a>(reader: &mut Reader<'a>, node: &'a Node, step_ms: i64) -> RuleTest {
         ],
     );
     let name = fields.get("name").and_then(|node| reader.text(node, "`name`"));
-    let interval_ms = match fields.get("interval") {
-        None => step_ms,
-        Some(node) => match reader.length(node, "`interval`") {
-            Some(0) => {
-                reader.problem(OUT_OF_RANGE, node.span.clone(), "`interval` must be longer than nothing");
-                step_ms
-            }
-            interval_ms => interval_ms.unwrap_or(step_ms),
-        },
-    };
+    let interval_ms = fields.get("interval").and_then(|node| reader.length(node, "`interval`"));
+    let interval_ms = interval_ms.filter(|&interval_ms| interval_ms > 0);
     let inputs = reader.list(fields.get("input_series"), "`input_series`");
-    let inputs = inputs.iter().filter_map(|node| input(reader, node, interval_ms)).collect();
+    let inputs = inputs.iter().filter_map(|node| input(reader, node)).collect();
     let url = fields.get("external_url").and_then(|node| reader.text(node, "`external_url`"));
     let external = External {
         labels: reader.labels(fields.get("external_labels"), "`external_labels`"),
@@ -159,21 +162,18 @@ fn test<'a>(reader: &mut Reader<'a>, node: &'a Node, step_ms: i64) -> RuleTest {
     for node in reader.list(fields.get("promql_expr_test"), "`promql_expr_test`") {
         checks.extend(expr(reader, node, step_ms));
     }
-    RuleTest { name, span: node.span.clone(), inputs, external, checks }
+    RuleTest { name, span: node.span.clone(), interval_ms, inputs, external, checks }
 }
 
-fn input<'a>(reader: &mut Reader<'a>, node: &'a Node, interval_ms: i64) -> Option<Points> {
+fn input<'a>(reader: &mut Reader<'a>, node: &'a Node) -> Option<Input> {
     let fields = reader.fields(node, "an input series", &["series", "values"]);
     let labels = reader.required(&fields, "series");
     let labels = labels.and_then(|node| series(reader, node, read_labels));
-    let values = fields.get("values");
-    let values = match values {
+    let values = match fields.get("values") {
         None => Some(Vec::new()),
         Some(node) => series(reader, node, read_values),
     };
-    let times = (0..).map(|index: i64| index.saturating_mul(interval_ms));
-    let points = times.zip(values?).filter_map(|(t_ms, value)| Some((t_ms, value?)));
-    Some((labels?, points.collect()))
+    Some(Input { labels: labels?, values: values? })
 }
 
 /// A text in the notation of series.

@@ -39,7 +39,10 @@ fn slips(text: &str) -> Vec<String> {
             .map(|(index, known)| if index == at { line.clone() } else { Some((*known).to_owned()) });
         copies.push(kept.flatten().collect::<Vec<_>>().join("\n") + "\n");
     };
-    for (at, line) in lines.iter().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {
+    // Above the tests stands the order of groups, which promtool leaves to chance where it is not told.
+    let begin = lines.iter().position(|line| line.starts_with("tests:")).unwrap_or(0);
+    let said = |line: &str| !line.trim_start().starts_with('#');
+    for (at, line) in lines.iter().enumerate().skip(begin + 1).filter(|(_, line)| said(line)) {
         changed(at, None);
         if let Some(digit) = line.rfind(|c: char| c.is_ascii_digit()) {
             let next = (line.as_bytes()[digit] - b'0' + 1) % 10;
@@ -79,7 +82,7 @@ fn verdicts_on_our_own_files_are_those_of_promtool() {
     for file in files {
         assert!(ours(&file), "{} fails", file.display());
         let (all, passed) = compare(&file, 5);
-        assert!(passed > 1 && all - passed > 5, "{}: {passed} of {all} pass", file.display());
+        assert!(passed >= 1 && all - passed > 5, "{}: {passed} of {all} pass", file.display());
     }
 }
 

@@ -156,9 +156,9 @@ fn series_of_rules_end_where_their_answer_ends() {
     assert_eq!(at("count_over_time(y[10m])", 5), [4.0]);
     assert_eq!(at("z", 12), [1.0]);
     assert_eq!(at("ALERTS{alertstate=\"pending\"}", 3), [1.0]);
-    assert_eq!(at("ALERTS{alertstate=\"pending\"}", 4), [1.0]);
-    assert_eq!(at("ALERTS{alertstate=\"firing\"}", 4), [0.0; 0]);
-    assert_eq!(at("ALERTS{alertstate=\"firing\"}", 5), [1.0]);
+    assert_eq!(at("ALERTS{alertstate=\"firing\"}", 3), [0.0; 0]);
+    assert_eq!(at("ALERTS{alertstate=\"pending\"}", 4), [0.0; 0]);
+    assert_eq!(at("ALERTS{alertstate=\"firing\"}", 4), [1.0]);
     assert_eq!(at("ALERTS_FOR_STATE", 5), [120.0]);
     assert_eq!(at("ALERTS", 6), [0.0; 0]);
 }
