@@ -25,7 +25,7 @@ fn groups<'a>(reader: &mut Reader<'a>, root: &'a Node) -> Vec<Group> {
     // What the Prometheus operator reads: the same inside an object.
     let is_object = root.has(&["kind"]) && root.has(&["spec"]);
     let spec = if is_object {
-        let object = ["apiVersion", "kind", "metadata", "spec", "status"];
+        let object = ["$schema", "apiVersion", "kind", "metadata", "spec", "status"];
         reader.fields(root, "a rule object", &object).get("spec").unwrap_or(root)
     } else {
         root

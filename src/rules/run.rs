@@ -137,7 +137,8 @@ impl Setting<'_> {
         let alerts = test.checks.iter().filter(|check| matches!(check.checked, Checked::Alert(_)));
         let watched = alerts.map(|check| self.seen_at(check.at_ms)).collect();
         let end_ms = test.checks.iter().map(|check| check.at_ms).max().unwrap_or(0);
-        let inputs: Vec<Points> = test.inputs.iter().map(|input| self.points(input, test.interval_ms)).collect();
+        let inputs: Vec<Points> =
+            test.inputs.iter().map(|input| self.points(input, test.interval_ms)).collect();
         Course {
             groups: self.groups,
             external: &test.external,

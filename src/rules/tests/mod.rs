@@ -95,18 +95,12 @@ fn differences_are_told_line_by_line() {
     let tests = TESTS.replace("value: 4", "value: 5");
     assert_eq!(
         lines(RULES, &tests),
-        [
-            "- {__name__=\"job:x:sum\", job=\"a\"} 5",
-            "+ {__name__=\"job:x:sum\", job=\"a\"} 4",
-        ]
+        ["- {__name__=\"job:x:sum\", job=\"a\"} 5", "+ {__name__=\"job:x:sum\", job=\"a\"} 4",]
     );
     let rules = RULES.replace("> 2", "> 9");
     assert_eq!(
         lines(&rules, TESTS),
-        [
-            "- alert {alertname=\"High\", code=\"500\", job=\"a\", severity=\"page\"}",
-            "-   summary: a at 4",
-        ]
+        ["- alert {alertname=\"High\", code=\"500\", job=\"a\", severity=\"page\"}", "-   summary: a at 4",]
     );
 }
 
@@ -127,19 +121,34 @@ fn a_failing_rule_ends_its_test() {
     );
     let report = report(&rules, &tests).expect("good files");
     assert_eq!(report.misses.len(), 1);
-    assert_eq!((report.misses[0].at_ms, &report.misses[0].subject), (60_000, &Subject::Rule("shop/job:x:sum".into())));
+    assert_eq!(
+        (report.misses[0].at_ms, &report.misses[0].subject),
+        (60_000, &Subject::Rule("shop/job:x:sum".into()))
+    );
 }
 
 #[test]
 fn editions_differ_at_the_beginning_of_a_window() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("test.yaml");
-    let test = "tests: [{ input_series: [{ series: x, values: 1x9 }], promql_expr_test: \
+    let test = "tests: [{ interval: 1m, input_series: [{ series: x, values: 1x9 }], promql_expr_test: \
                 [{ expr: 'count_over_time(x[5m])', eval_time: 9m, exp_samples: [{ value: 6 }] }] }]\n";
     std::fs::write(&path, test).expect("written");
     let loaded = load(&path).expect("a good file");
     assert_eq!(run(&loaded, Edition::V2).misses, []);
     assert_eq!(run(&loaded, Edition::V3).misses[0].lines, ["- {} 6", "+ {} 5"]);
+}
+
+#[test]
+fn without_an_interval_editions_differ() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("test.yaml");
+    let test = "tests: [{ input_series: [{ series: x, values: _ 3 5 }], promql_expr_test: \
+                [{ expr: x, eval_time: 2m, exp_samples: [{ labels: x, value: 3 }] }] }]\n";
+    std::fs::write(&path, test).expect("written");
+    let loaded = load(&path).expect("a good file");
+    assert_eq!(run(&loaded, Edition::V2).misses, []);
+    assert_eq!(run(&loaded, Edition::V3).misses[0].lines[1], "+ {__name__=\"x\"} 5");
 }
 
 #[test]
@@ -231,9 +240,18 @@ fn groups_come_in_the_order_that_is_given() {
 
 /// A file with a few of its characters changed.
 fn mutated(text: &'static str) -> impl Strategy<Value = String> {
-    let change = (0..text.len(), prop_oneof![
-        Just(String::new()), "[ -~]{1,3}", Just("\n".to_owned()), Just("{{".to_owned()), Just("x9".to_owned()), Just("é".to_owned()),
-    ], 0usize..4);
+    let change = (
+        0..text.len(),
+        prop_oneof![
+            Just(String::new()),
+            "[ -~]{1,3}",
+            Just("\n".to_owned()),
+            Just("{{".to_owned()),
+            Just("x9".to_owned()),
+            Just("é".to_owned()),
+        ],
+        0usize..4,
+    );
     proptest::collection::vec(change, 1..4).prop_map(move |changes| {
         let mut bytes: Vec<char> = text.chars().collect();
         for (at, insert, remove) in changes {
