@@ -22,6 +22,7 @@ use crate::tune::space::{self, Task};
 
 /// The best policy for a set of scenarios.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(super) struct TuneArgs {
     /// What is tuned, on what, and what is wanted.
     #[arg(value_name = "FILE", required_unless_present = "schema")]

@@ -4,7 +4,7 @@
 //! what they belong to, then one line per candidate and stretch of runs. A line that was torn by a crash is not an answer and is
 //! cut off. What belongs to another task, policy or build is refused.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Range;
@@ -107,7 +107,7 @@ pub struct Journal {
     path: PathBuf,
     file: Option<File>,
     known: BTreeMap<(String, usize, usize), Option<Vec<Worth>>>,
-    refused: BTreeMap<String, ()>,
+    refused: BTreeSet<String>,
 }
 
 impl Journal {
@@ -154,7 +154,7 @@ impl Journal {
     fn take(&mut self, line: Line) -> Option<()> {
         match line.worths {
             None => {
-                self.refused.insert(line.values, ());
+                self.refused.insert(line.values);
             }
             Some(all) => {
                 let worths = all.iter().map(worth).collect::<Option<Vec<_>>>()?;
@@ -176,7 +176,7 @@ impl Journal {
 
     /// What these values are worth on these runs, if it is known; `Some(None)` if they make no policy.
     pub fn find(&self, values: &str, runs: &Range<usize>) -> Option<Option<Vec<Worth>>> {
-        if self.refused.contains_key(values) {
+        if self.refused.contains(values) {
             return Some(None);
         }
         self.known.get(&(values.to_owned(), runs.start, runs.end)).cloned()

@@ -46,7 +46,7 @@ pub struct Tuning<'a> {
 
 /// What came of it.
 #[derive(Debug)]
-pub struct Result {
+pub struct Outcome {
     /// Everything that is told.
     pub tuned: Tuned,
     /// The policy that was taken.
@@ -70,26 +70,21 @@ type Field<'t, 'a> = PolicyField<'t, 'a>;
 
 impl Tuning<'_> {
     /// Tunes. `told` hears of the best so far.
-    pub fn run(
-        &self,
-        journal: Journal,
-        told: &(dyn Fn(&Progress) + Sync),
-    ) -> std::result::Result<Result, TuneError> {
+    pub fn run(&self, journal: Journal, told: &(dyn Fn(&Progress) + Sync)) -> Result<Outcome, TuneError> {
         pool(self.jobs)?.install(|| self.tune(journal, told))
     }
 
-    fn tune(
-        &self,
-        journal: Journal,
-        told: &(dyn Fn(&Progress) + Sync),
-    ) -> std::result::Result<Result, TuneError> {
+    fn tune(&self, journal: Journal, told: &(dyn Fn(&Progress) + Sync)) -> Result<Outcome, TuneError> {
         let task = self.task;
         let runs = Runs::new(self.train, self.base, self.campaign_seed, 0..task.seeds)?;
         let families: Vec<String> = (0..runs.len()).map(|n| runs.scenario(n).family.clone()).collect();
         let names: Vec<String> = (0..runs.len()).map(|n| full_name(runs.scenario(n))).collect();
         let mut field = PolicyField::new(task, runs, journal)?;
-        let goal =
-            Goal { objective: task.objective, constraints: task.constraints.clone(), prices: task.prices };
+        let goal = Goal {
+            objective: task.objective,
+            constraints: task.constraints.clone(),
+            prices: task.prices,
+        };
         let plan = Plan {
             ranges: task.parts.iter().map(|part| part.range.clone()).collect(),
             candidates: task.budget.candidates,
@@ -111,14 +106,12 @@ impl Tuning<'_> {
         let values = trials.get(chosen).values.clone();
         let policy = field.policy(&values).unwrap_or_else(|| self.base.clone());
         tuned.after.clone_from(&policy.hash);
-        tuned.threshold =
-            crate::threshold::path(&policy.judge).filter(|_| task.threshold.is_some()).map(|path| {
-                let json = policy.to_json();
-                let value =
-                    path.parse::<crate::space::Path>().ok().and_then(|path| path.find(&json).ok().cloned());
-                format!("{path}: {}", value.as_ref().map(plain).unwrap_or_default())
-            });
-        Ok(Result { tuned, policy })
+        tuned.threshold = crate::threshold::path(&policy.judge).filter(|_| task.threshold.is_some()).map(|path| {
+            let json = policy.to_json();
+            let value = path.parse::<crate::space::Path>().ok().and_then(|path| path.find(&json).ok().cloned());
+            format!("{path}: {}", value.as_ref().map(plain).unwrap_or_default())
+        });
+        Ok(Outcome { tuned, policy })
     }
 
     /// The finalist that changes least, of those that are as good as the best within one standard error.
@@ -147,7 +140,7 @@ impl Tuning<'_> {
         trials: &mut Trials<'_, Field<'_, '_>>,
         chosen: usize,
         survey: usize,
-    ) -> std::result::Result<(Vec<Effect>, BTreeMap<usize, Indices>), TuneError> {
+    ) -> Result<(Vec<Effect>, BTreeMap<usize, Indices>), TuneError> {
         let (task, parts) = (self.task, self.task.parts.len());
         let mut by_part = BTreeMap::new();
         if task.budget.trajectories == 0 {
@@ -174,10 +167,11 @@ impl Tuning<'_> {
             }
             Point(point)
         };
-        let mut of =
-            |points: &Vec<Vec<f64>>| answers(trials, &points.iter().map(place).collect::<Vec<_>>(), survey);
+        let mut of = |points: &Vec<Vec<f64>>| {
+            answers(trials, &points.iter().map(place).collect::<Vec<_>>(), survey)
+        };
         let (a, b) = (of(&design.a)?, of(&design.b)?);
-        let mixed = design.mixed.iter().map(of).collect::<std::result::Result<Vec<_>, _>>()?;
+        let mixed = design.mixed.iter().map(of).collect::<Result<Vec<_>, _>>()?;
         if let Some(found) = indices(&Answers { a, b, mixed }, task.seed) {
             by_part.extend(order.into_iter().zip(found));
         }
@@ -243,8 +237,7 @@ impl Tuning<'_> {
             }
         }
         if let Some(name) = decides(trials, searched.start, chosen, names) {
-            warnings
-                .push(format!("one scenario decides: without `{name}` less than half of the gain is left"));
+            warnings.push(format!("one scenario decides: without `{name}` less than half of the gain is left"));
         }
         if tuned.over_baseline.mean <= 0.0 {
             warnings.push("the search did no better than an even spread of the same size".to_owned());
@@ -266,16 +259,10 @@ impl Tuning<'_> {
         }
         let (low, _) = tuned.chosen.gain.interval();
         if chosen != searched.start && low <= 0.0 {
-            warnings.push(
-                "what was taken may be no better than what was: the interval of its gain holds 0".to_owned(),
-            );
+            warnings.push("what was taken may be no better than what was: the interval of its gain holds 0".to_owned());
         }
-        let worse: Vec<&str> = tuned
-            .folds
-            .iter()
-            .filter(|fold| fold.without > fold.start)
-            .map(|fold| fold.family.as_str())
-            .collect();
+        let worse: Vec<&str> =
+            tuned.folds.iter().filter(|fold| fold.without > fold.start).map(|fold| fold.family.as_str()).collect();
         if !worse.is_empty() {
             warnings.push(format!("chosen without them, it is worse than what was on: {}", worse.join(", ")));
         }
@@ -288,7 +275,7 @@ impl Tuning<'_> {
         held: &[Scenario],
         policy: &Policy,
         openings: Vec<Opening>,
-    ) -> std::result::Result<HeldOut, TuneError> {
+    ) -> Result<HeldOut, TuneError> {
         let played = pool(self.jobs)?.install(|| {
             let mut runs = Runs::new(held, self.base, self.campaign_seed, 0..self.task.seeds)?;
             let candidates = [Candidate::new(self.base.clone()), Candidate::new(policy.clone())];
@@ -296,11 +283,8 @@ impl Tuning<'_> {
             runs.play(&candidates, 0..all)
         })?;
         let goal = Goal { objective: self.task.objective, constraints: Vec::new(), prices: self.task.prices };
-        let better: Vec<f64> = played[0]
-            .iter()
-            .zip(&played[1])
-            .map(|(before, after)| goal.of(before) - goal.of(after))
-            .collect();
+        let better: Vec<f64> =
+            played[0].iter().zip(&played[1]).map(|(before, after)| goal.of(before) - goal.of(after)).collect();
         let (mean, error) = mean_and_error(&better);
         let figures = |worths: &Vec<Worth>| Figures::of(worths.iter(), &self.task.prices);
         Ok(HeldOut {
@@ -330,7 +314,7 @@ pub fn digest(scenarios: &[Scenario]) -> String {
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn pool(jobs: usize) -> std::result::Result<rayon::ThreadPool, TuneError> {
+fn pool(jobs: usize) -> Result<rayon::ThreadPool, TuneError> {
     let built = rayon::ThreadPoolBuilder::new().num_threads(jobs).build();
     built.map_err(|source| TuneError::Threads { jobs, source })
 }
@@ -360,7 +344,7 @@ fn answers(
     trials: &mut Trials<'_, Field<'_, '_>>,
     points: &[Point],
     runs: usize,
-) -> std::result::Result<Vec<Option<f64>>, TuneError> {
+) -> Result<Vec<Option<f64>>, TuneError> {
     let numbers: Vec<usize> = points.iter().map(|point| trials.at(point.clone(), Origin::Probe)).collect();
     trials.play(&numbers, runs)?;
     let answer = |n: &usize| {
@@ -479,8 +463,7 @@ fn fronts(
 ) -> (Vec<FrontPoint>, f64, f64) {
     let runs = trials.runs();
     let pool = finalists(searched);
-    let longest =
-        trials.get(searched.start).worths.iter().filter_map(|worth| worth.delay_s).fold(0.0, f64::max);
+    let longest = trials.get(searched.start).worths.iter().filter_map(|worth| worth.delay_s).fold(0.0, f64::max);
     let goals = |n: usize| -> Goals {
         let figures = trials.figures(n, runs, |_| true);
         let share = figures.false_rollbacks.value().unwrap_or(0.0);

@@ -131,7 +131,7 @@ mod whole {
 
     use super::*;
     use crate::journal::{Belongs, Journal};
-    use crate::judged::{Result, Tuning, digest, selected};
+    use crate::judged::{Outcome, Tuning, digest, selected};
     use crate::space::{Task, parse};
     use backspin_policy::document::{FileKind, Source};
 
@@ -153,7 +153,7 @@ budget: { candidates: 14, rungs: [4], trajectories: 2, rows: 8 }
         (task, base, scenarios)
     }
 
-    fn tuned(text: &str, jobs: usize, journal: impl FnOnce(&Task, &[Scenario]) -> Journal) -> Result {
+    fn tuned(text: &str, jobs: usize, journal: impl FnOnce(&Task, &[Scenario]) -> Journal) -> Outcome {
         let (task, base, scenarios) = task(text);
         let train = selected(&scenarios, &task.train);
         let journal = journal(&task, &train);
@@ -196,7 +196,7 @@ budget: { candidates: 14, rungs: [4], trajectories: 2, rows: 8 }
 
     #[test]
     fn what_comes_out_is_told_whole() {
-        let Result { tuned, policy } = tuned(SMALL, 2, |_, _| Journal::none());
+        let Outcome { tuned, policy } = tuned(SMALL, 2, |_, _| Journal::none());
         assert_eq!(tuned.after, policy.hash);
         assert!(tuned.best.objective <= tuned.start.objective || !tuned.start.broken.is_empty());
         assert!(tuned.best.objective <= tuned.baseline.objective || !tuned.baseline.broken.is_empty());

@@ -9,6 +9,7 @@ mod page;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -127,10 +128,10 @@ fn policy_file(tuned: &Tuned, policy: &Policy) -> String {
     for part in changed {
         let was = part.before.as_deref().unwrap_or("without meaning");
         let is = part.after.as_deref().unwrap_or("without meaning");
-        text.push_str(&format!("# {}: {is} (was {was})\n", part.path));
+        writeln!(text, "# {}: {is} (was {was})", part.path).expect("text takes everything");
     }
     if let Some(threshold) = &tuned.threshold {
-        text.push_str(&format!("# {threshold} (worked out from good deploys)\n"));
+        writeln!(text, "# {threshold} (worked out from good deploys)").expect("text takes everything");
     }
     text.push_str(&policy.show());
     text
