@@ -80,11 +80,8 @@ impl Tuning<'_> {
         let families: Vec<String> = (0..runs.len()).map(|n| runs.scenario(n).family.clone()).collect();
         let names: Vec<String> = (0..runs.len()).map(|n| full_name(runs.scenario(n))).collect();
         let mut field = PolicyField::new(task, runs, journal)?;
-        let goal = Goal {
-            objective: task.objective,
-            constraints: task.constraints.clone(),
-            prices: task.prices,
-        };
+        let goal =
+            Goal { objective: task.objective, constraints: task.constraints.clone(), prices: task.prices };
         let plan = Plan {
             ranges: task.parts.iter().map(|part| part.range.clone()).collect(),
             candidates: task.budget.candidates,
@@ -106,11 +103,13 @@ impl Tuning<'_> {
         let values = trials.get(chosen).values.clone();
         let policy = field.policy(&values).unwrap_or_else(|| self.base.clone());
         tuned.after.clone_from(&policy.hash);
-        tuned.threshold = crate::threshold::path(&policy.judge).filter(|_| task.threshold.is_some()).map(|path| {
-            let json = policy.to_json();
-            let value = path.parse::<crate::space::Path>().ok().and_then(|path| path.find(&json).ok().cloned());
-            format!("{path}: {}", value.as_ref().map(plain).unwrap_or_default())
-        });
+        tuned.threshold =
+            crate::threshold::path(&policy.judge).filter(|_| task.threshold.is_some()).map(|path| {
+                let json = policy.to_json();
+                let value =
+                    path.parse::<crate::space::Path>().ok().and_then(|path| path.find(&json).ok().cloned());
+                format!("{path}: {}", value.as_ref().map(plain).unwrap_or_default())
+            });
         Ok(Outcome { tuned, policy })
     }
 
@@ -167,9 +166,8 @@ impl Tuning<'_> {
             }
             Point(point)
         };
-        let mut of = |points: &Vec<Vec<f64>>| {
-            answers(trials, &points.iter().map(place).collect::<Vec<_>>(), survey)
-        };
+        let mut of =
+            |points: &Vec<Vec<f64>>| answers(trials, &points.iter().map(place).collect::<Vec<_>>(), survey);
         let (a, b) = (of(&design.a)?, of(&design.b)?);
         let mixed = design.mixed.iter().map(of).collect::<Result<Vec<_>, _>>()?;
         if let Some(found) = indices(&Answers { a, b, mixed }, task.seed) {
@@ -237,7 +235,8 @@ impl Tuning<'_> {
             }
         }
         if let Some(name) = decides(trials, searched.start, chosen, names) {
-            warnings.push(format!("one scenario decides: without `{name}` less than half of the gain is left"));
+            warnings
+                .push(format!("one scenario decides: without `{name}` less than half of the gain is left"));
         }
         if tuned.over_baseline.mean <= 0.0 {
             warnings.push("the search did no better than an even spread of the same size".to_owned());
@@ -259,10 +258,16 @@ impl Tuning<'_> {
         }
         let (low, _) = tuned.chosen.gain.interval();
         if chosen != searched.start && low <= 0.0 {
-            warnings.push("what was taken may be no better than what was: the interval of its gain holds 0".to_owned());
+            warnings.push(
+                "what was taken may be no better than what was: the interval of its gain holds 0".to_owned(),
+            );
         }
-        let worse: Vec<&str> =
-            tuned.folds.iter().filter(|fold| fold.without > fold.start).map(|fold| fold.family.as_str()).collect();
+        let worse: Vec<&str> = tuned
+            .folds
+            .iter()
+            .filter(|fold| fold.without > fold.start)
+            .map(|fold| fold.family.as_str())
+            .collect();
         if !worse.is_empty() {
             warnings.push(format!("chosen without them, it is worse than what was on: {}", worse.join(", ")));
         }
@@ -283,8 +288,11 @@ impl Tuning<'_> {
             runs.play(&candidates, 0..all)
         })?;
         let goal = Goal { objective: self.task.objective, constraints: Vec::new(), prices: self.task.prices };
-        let better: Vec<f64> =
-            played[0].iter().zip(&played[1]).map(|(before, after)| goal.of(before) - goal.of(after)).collect();
+        let better: Vec<f64> = played[0]
+            .iter()
+            .zip(&played[1])
+            .map(|(before, after)| goal.of(before) - goal.of(after))
+            .collect();
         let (mean, error) = mean_and_error(&better);
         let figures = |worths: &Vec<Worth>| Figures::of(worths.iter(), &self.task.prices);
         Ok(HeldOut {
@@ -463,7 +471,8 @@ fn fronts(
 ) -> (Vec<FrontPoint>, f64, f64) {
     let runs = trials.runs();
     let pool = finalists(searched);
-    let longest = trials.get(searched.start).worths.iter().filter_map(|worth| worth.delay_s).fold(0.0, f64::max);
+    let longest =
+        trials.get(searched.start).worths.iter().filter_map(|worth| worth.delay_s).fold(0.0, f64::max);
     let goals = |n: usize| -> Goals {
         let figures = trials.figures(n, runs, |_| true);
         let share = figures.false_rollbacks.value().unwrap_or(0.0);
