@@ -101,6 +101,7 @@ fn options_that_are_mentioned_exist() {
         help(&["chaos", "minimise"]),
         help(&["scenario"]),
         help(&["policy"]),
+        help(&["policy", "import"]),
     ]
     .concat();
     // Of other programs.
