@@ -20,13 +20,15 @@ pub struct ChosenRun {
 
 /// For each scenario one run by the first policy: the first seed whose expectation was not met, since that is what
 /// somebody will want to look at, else the first seed. Of recordings, which may be hundreds, the first of each source
-/// that was answered in one way: bad or not, rolled back or not. `outcomes` are those of [`Campaign::play`].
-pub fn chosen(campaign: &Campaign<'_>, outcomes: &[RunOutcome]) -> Result<Vec<ChosenRun>, CampaignError> {
-    let keys = campaign.keys();
+/// that was answered in one way: bad or not, rolled back or not. `played` are those of [`Campaign::play`].
+pub fn chosen(
+    campaign: &Campaign<'_>,
+    played: &[(RunKey, RunOutcome)],
+) -> Result<Vec<ChosenRun>, CampaignError> {
     let mut first: Vec<Option<RunKey>> = vec![None; campaign.subjects.len()];
     let mut unmet: Vec<Option<RunKey>> = first.clone();
     let mut ways: BTreeSet<(&str, bool, Class)> = BTreeSet::new();
-    for (key, outcome) in keys.iter().zip(outcomes).filter(|(key, _)| key.policy == 0) {
+    for (key, outcome) in played.iter().filter(|(key, _)| key.policy == 0) {
         let another = match campaign.subjects[key.subject] {
             Subject::Scenario(_) => true,
             Subject::Recorded(case) => ways.insert((&case.source, outcome.truth.bad, outcome.class)),

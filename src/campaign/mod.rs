@@ -8,6 +8,7 @@ pub mod explain;
 pub mod parity;
 pub mod plan;
 pub mod replay;
+pub mod shard;
 pub mod what_if;
 
 mod act;
@@ -33,6 +34,7 @@ use backspin_policy::Policy;
 use backspin_scenario::model::Scenario;
 use backspin_scenario::recorded::RecordedCase;
 use backspin_score::{RunOutcome, ScoreError, score_entries};
+use shard::Shard;
 
 /// What is played in one run.
 #[derive(Clone, Copy, Debug)]
@@ -136,33 +138,26 @@ pub enum CampaignError {
 }
 
 impl Campaign<'_> {
-    /// Every run but the oracle's, in order: by subject, then judge, then seed.
-    pub fn keys(&self) -> Vec<RunKey> {
-        let mut keys = Vec::new();
-        for subject in 0..self.subjects.len() {
-            for policy in 0..self.policies.len() {
-                let key = |seed_index| RunKey { subject, policy, seed_index };
-                let played = |seed_index: &u64| policy < self.policies_on(*seed_index);
-                keys.extend((0..self.seeds_of(subject)).filter(played).map(key));
-            }
-        }
-        keys
+    /// How many runs [`Campaign::play`] plays, the oracle's among them; of one shard only, if one is named.
+    pub fn runs(&self, shard: Option<Shard>) -> usize {
+        let of_place = |(subject, seed_index): (usize, u64)| {
+            let oracle = matches!(self.subjects[subject], Subject::Scenario(_))
+                && self.oracle
+                && seed_index < self.compared;
+            self.policies_on(seed_index) + usize::from(oracle)
+        };
+        self.places(shard).into_iter().map(of_place).sum()
     }
 
-    /// How many runs [`Campaign::play`] plays, the oracle's among them.
-    pub fn runs(&self) -> usize {
-        let scenarios =
-            self.subjects.iter().filter(|subject| matches!(subject, Subject::Scenario(_))).count();
-        let oracles = if self.oracle { self.seeds.min(self.compared) as usize * scenarios } else { 0 };
-        self.keys().len() + oracles
-    }
-
-    /// Plays everything and scores each run, in the order of [`Campaign::keys`]; `done` is told after each run, from any
-    /// thread. All runs of one subject and seed are played together, since they share its world.
-    pub fn play(&self, done: impl Fn() + Sync) -> Result<Vec<RunOutcome>, CampaignError> {
+    /// Plays everything, or one shard of it, and scores each run, in order: by subject, then judge, then seed; `done` is told after
+    /// each run, from any thread. All runs of one subject and seed are played together, since they share its world.
+    pub fn play(
+        &self,
+        shard: Option<Shard>,
+        done: impl Fn() + Sync,
+    ) -> Result<Vec<(RunKey, RunOutcome)>, CampaignError> {
         let oracle = self.oracle.then(|| self.policies.first().map(Oracle::new)).flatten();
-        let seeds = |subject| (0..self.seeds_of(subject)).map(move |seed_index| (subject, seed_index));
-        let places: Vec<(usize, u64)> = (0..self.subjects.len()).flat_map(seeds).collect();
+        let places = self.places(shard);
         let mut played: Vec<(RunKey, RunOutcome)> = self.pool()?.install(|| {
             let all: Vec<usize> = (0..self.subjects.len()).collect();
             let stages: Vec<Stage<'_>> = all
@@ -176,7 +171,18 @@ impl Campaign<'_> {
             Ok::<_, CampaignError>(played.into_iter().flatten().collect())
         })?;
         played.sort_unstable_by_key(|(key, _)| *key);
-        Ok(played.into_iter().map(|(_, outcome)| outcome).collect())
+        Ok(played)
+    }
+
+    /// Subjects with their seeds, in order.
+    fn places(&self, shard: Option<Shard>) -> Vec<(usize, u64)> {
+        let mut places = Vec::new();
+        for subject in 0..self.subjects.len() {
+            let name = self.full_name(subject);
+            let played = |seed_index: &u64| shard.is_none_or(|shard| shard.holds(&name, *seed_index));
+            places.extend((0..self.seeds_of(subject)).filter(played).map(|seed_index| (subject, seed_index)));
+        }
+        places
     }
 
     /// All judges, and the oracle, on one seed of one subject.
@@ -309,6 +315,14 @@ impl Campaign<'_> {
         match self.subjects[key.subject] {
             Subject::Scenario(scenario) => Ok(self.prepared(key, scenario)?.run(self.run_id(key))),
             Subject::Recorded(case) => self.recorded(key, case),
+        }
+    }
+
+    /// `family/name` of a scenario, `source/id` of a recording.
+    fn full_name(&self, subject: usize) -> String {
+        match self.subjects[subject] {
+            Subject::Scenario(scenario) => format!("{}/{}", scenario.family, scenario.name),
+            Subject::Recorded(case) => format!("{}/{}", case.source, case.id),
         }
     }
 

@@ -9,6 +9,8 @@ mod diagnose;
 mod explain;
 mod explain_text;
 mod import;
+mod job;
+mod merge;
 mod plan;
 mod policy;
 mod progress;
@@ -18,6 +20,7 @@ mod report;
 mod run;
 mod scenario;
 mod select;
+mod shard;
 mod what_if;
 mod what_if_text;
 mod what_if_words;
@@ -52,6 +55,10 @@ enum Verb {
     Run(Box<run::RunArgs>),
     /// Tell, scrape by scrape, why the engine decided so.
     Explain(explain::ExplainArgs),
+    /// Put the parts of a run that were played with `--shard` together, as if one machine had played it.
+    Merge(merge::MergeArgs),
+    /// Print the manifest of an Indexed Job of Kubernetes that plays a run in parts.
+    Job(job::JobArgs),
     /// Show the plan that the engine would make, without carrying it out.
     Plan(plan::PlanArgs),
     /// Feed a record to a fresh engine and compare the decisions, or tell what another policy would have done.
@@ -97,6 +104,8 @@ pub fn run(cli: Cli) -> exit::Code {
         None => run::run(&cli.run),
         Some(Verb::Run(args)) => run::run(&args),
         Some(Verb::Explain(args)) => explain::run(&args),
+        Some(Verb::Merge(args)) => merge::run(&args),
+        Some(Verb::Job(args)) => job::run(&args),
         Some(Verb::Plan(args)) => plan::run(&args),
         Some(Verb::Replay(args)) => replay::run(&args),
         Some(Verb::Chaos(args)) => chaos::run(&args),

@@ -1,7 +1,7 @@
 //! `backspin run`: plays scenarios or recorded incidents, prints who decided what and how well, writes a report.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
@@ -10,8 +10,10 @@ use super::diagnose::{Failure, bad_input, counted, environment, fault, warn};
 use super::exit::Code;
 use super::progress::Progress;
 use super::select::{PolicyArgs, SeedArgs, Selected, scenarios};
+use super::shard::{self, AskedShard};
 use super::{Format, out, width};
-use crate::campaign::{Campaign, CampaignError, Subject, chosen};
+use crate::campaign::shard::Shard;
+use crate::campaign::{Campaign, CampaignError, RunKey, Subject, chosen};
 use crate::judge::JudgeParams;
 use crate::policy::{JudgeName, Policy};
 use crate::report::{self, By, CampaignReport, Commands, Limits, ReportError, Shown, SourceCredit, table};
@@ -59,6 +61,11 @@ pub(super) struct RunArgs {
     /// Runs at once; by default one per core. Does not change any result.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
+    /// Play one part of it only, I/N from 1, and write what it comes to into the folder of --out, for `backspin merge`.
+    /// `job/N` takes the part that an Indexed Job of Kubernetes gives this pod (`JOB_COMPLETION_INDEX`). Missed expectations
+    /// are rows then, and no exit code.
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["incidents", "format", "by"])]
+    shard: Option<AskedShard>,
     /// Where the report goes.
     #[arg(long, default_value = "reports/latest", value_name = "DIR")]
     out: PathBuf,
@@ -93,7 +100,11 @@ impl RunArgs {
 }
 
 pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
-    report::check(&args.out).map_err(cannot_write)?;
+    let shard = args.shard.map(AskedShard::shard).transpose()?;
+    match shard {
+        None => report::check(&args.out).map_err(cannot_write)?,
+        Some(_) => shard::check(&args.out)?,
+    }
     let policies = args.policy.load()?;
     match &args.incidents {
         None => {
@@ -116,7 +127,8 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
             let sources = credits(&recorded);
             let extra = Extra { title, commands: Commands { subjects, options }, sources };
             let subjects = scenarios.iter().map(Subject::Scenario);
-            play(args, policies, subjects.chain(recorded.iter().map(Subject::Recorded)).collect(), extra)
+            let subjects = subjects.chain(recorded.iter().map(Subject::Recorded)).collect();
+            play(args, shard, policies, subjects, extra)
         }
         Some(dir) => {
             let cases = incidents(dir, args.filter.as_deref())?;
@@ -125,7 +137,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
                 commands: Commands::default(),
                 sources: credits(&cases),
             };
-            play(args, policies, cases.iter().map(Subject::Recorded).collect(), extra)
+            play(args, shard, policies, cases.iter().map(Subject::Recorded).collect(), extra)
         }
     }
 }
@@ -146,14 +158,14 @@ fn incidents(dir: &std::path::Path, filter: Option<&str>) -> Result<Vec<Recorded
 }
 
 /// What the report says beside the figures.
-struct Extra {
-    title: String,
-    commands: Commands,
-    sources: Vec<SourceCredit>,
+pub(super) struct Extra {
+    pub(super) title: String,
+    pub(super) commands: Commands,
+    pub(super) sources: Vec<SourceCredit>,
 }
 
 /// Whom to name, source by source.
-fn credits(cases: &[RecordedCase]) -> Vec<SourceCredit> {
+pub(super) fn credits(cases: &[RecordedCase]) -> Vec<SourceCredit> {
     let mut credits: Vec<SourceCredit> = Vec::new();
     for case in cases {
         match credits.iter_mut().find(|credit| credit.source == case.source) {
@@ -172,12 +184,11 @@ fn credits(cases: &[RecordedCase]) -> Vec<SourceCredit> {
 
 fn play(
     args: &RunArgs,
+    shard: Option<Shard>,
     policies: Vec<Policy>,
     subjects: Vec<Subject<'_>>,
     extra: Extra,
 ) -> Result<Code, Failure> {
-    let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let jobs = args.jobs.map_or_else(cores, usize::from);
     let campaign = Campaign {
         subjects,
         policies,
@@ -186,36 +197,71 @@ fn play(
         compared: args.seeds.unwrap_or(COMPARED),
         oracle: !args.no_oracle,
         over_http: args.plane == Plane::Http,
-        jobs,
+        jobs: args.jobs.map_or_else(cores, usize::from),
     };
-    let progress = Progress::start(&extra.title, campaign.runs());
-    let outcomes = campaign.play(|| progress.step()).map_err(cannot_play)?;
-    let chosen = chosen(&campaign, &outcomes).map_err(cannot_play)?;
+    if let Some(shard) = shard {
+        return shard::play(&args.out, &campaign, shard, extra, args.cost);
+    }
+    let progress = Progress::start(&extra.title, campaign.runs(None));
+    let played = campaign.play(None, || progress.step()).map_err(cannot_play)?;
+    let report = report_of(&campaign, played, extra, args.cost)?;
+    progress.finish();
+    let over_http = campaign.over_http.then_some(report.outcomes.len());
+    print(&report, &args.out, args.format, args.by, over_http)?;
+    Ok(match verdict(&report) {
+        // Over HTTP the question is whether it comes to the same, and one seed answers that.
+        Code::Unknown if args.plane == Plane::Http && args.seeds.is_none() => Code::Good,
+        code => code,
+    })
+}
+
+/// Runs at once, unless somebody says how many.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// The report of what was played, with the runs that it shows in full.
+pub(super) fn report_of(
+    campaign: &Campaign<'_>,
+    played: Vec<(RunKey, RunOutcome)>,
+    extra: Extra,
+    weights: CostWeights,
+) -> Result<CampaignReport, Failure> {
+    let chosen = chosen(campaign, &played).map_err(cannot_play)?;
     let shown = chosen
         .into_iter()
         .map(|run| Shown { entries: run.entries, users_harmed_untouched: run.users_harmed_untouched })
         .collect();
-    progress.finish();
-    let report = CampaignReport {
+    Ok(CampaignReport {
         title: extra.title,
         seed: campaign.seed,
         policy_hash: campaign.policies[0].hash.clone(),
         policy_judge: name(&campaign.policies[0]),
         judges: campaign.policies.iter().map(name).collect(),
-        outcomes,
-        weights: args.cost,
+        outcomes: played.into_iter().map(|(_, outcome)| outcome).collect(),
+        weights,
         limits: limits(&campaign.policies),
         shown,
         warnings: Vec::new(),
         commands: extra.commands,
         sources: extra.sources,
-    };
-    let written = report::write(&args.out, &report).map_err(cannot_write)?;
-    match args.format {
+    })
+}
+
+/// Writes the report and prints it; `over_http` runs were held against the same in process.
+pub(super) fn print(
+    report: &CampaignReport,
+    folder: &Path,
+    format: Format,
+    by: Option<By>,
+    over_http: Option<usize>,
+) -> Result<(), Failure> {
+    let written = report::write(folder, report).map_err(cannot_write)?;
+    match format {
         Format::Text => {
-            out(&table::text(&report, args.by, width()));
-            if args.plane == Plane::Http {
-                let runs = counted(report.outcomes.len(), "run");
+            out(&table::text(report, by, width()));
+            if let Some(runs) = over_http {
+                let runs = counted(runs, "run");
                 out(&format!(
                     "\nparity: {runs} over HTTP came to the same as in process, at the same moments"
                 ));
@@ -229,11 +275,7 @@ fn play(
             out(json.trim_end());
         }
     }
-    Ok(match verdict(&report) {
-        // Over HTTP the question is whether it comes to the same, and one seed answers that.
-        Code::Unknown if args.plane == Plane::Http && args.seeds.is_none() => Code::Good,
-        code => code,
-    })
+    Ok(())
 }
 
 /// The fixed limits to draw: those of the reference judge, if it is played.
@@ -254,7 +296,7 @@ fn name(policy: &Policy) -> String {
     JudgeName::of(&policy.judge).name().to_owned()
 }
 
-fn cannot_play(error: CampaignError) -> Failure {
+pub(super) fn cannot_play(error: CampaignError) -> Failure {
     match error {
         CampaignError::Threads { .. } => environment(error, "try --jobs 1"),
         CampaignError::Plane { .. } => {
@@ -267,12 +309,12 @@ fn cannot_play(error: CampaignError) -> Failure {
     }
 }
 
-fn cannot_write(error: ReportError) -> Failure {
+pub(super) fn cannot_write(error: ReportError) -> Failure {
     environment(error, "name another folder with --out")
 }
 
 /// Expectations follow the policy's own judge: one missed is 1, one that cannot be told is 4.
-fn verdict(report: &CampaignReport) -> Code {
+pub(super) fn verdict(report: &CampaignReport) -> Code {
     let mut code = Code::Good;
     let own = |o: &&RunOutcome| o.judge == report.policy_judge;
     let mut names: Vec<(&str, &str)> =

@@ -66,7 +66,7 @@ impl Outbox {
     }
 
     /// Whether a call for a person is not confirmed yet.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "broken"))]
     pub(super) fn awaits_pages(&self) -> bool {
         !self.unconfirmed.is_empty()
     }

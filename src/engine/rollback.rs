@@ -203,7 +203,7 @@ impl Engine {
             }
             ExecutionStatus::Failed => {
                 service.latched = true;
-                #[cfg(test)]
+                #[cfg(any(test, feature = "broken"))]
                 if ctx.settings.broken.is(Mutation::Loop) {
                     service.begin_anew();
                 }

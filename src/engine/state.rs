@@ -321,7 +321,7 @@ impl Service {
     }
 
     /// As if nothing had been tried: what a broken engine does after a failure.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "broken"))]
     pub(super) fn begin_anew(&mut self) {
         self.latched = false;
         self.turned.clear();

@@ -17,7 +17,7 @@ pub(super) fn wait(base: Millis, failed: Attempt) -> Millis {
 }
 
 /// Another number each time it is asked for in this process: what a broken engine adds to its wait.
-#[cfg(test)]
+#[cfg(any(test, feature = "broken"))]
 pub(super) fn chance() -> u64 {
     static ASKED: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     ASKED.fetch_add(1, std::sync::atomic::Ordering::Relaxed)

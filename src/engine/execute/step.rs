@@ -88,7 +88,7 @@ impl Run {
         ctx: &mut Ctx<'_>,
     ) {
         let Some(action) = self.action(doing, service) else { return };
-        #[cfg(test)]
+        #[cfg(any(test, feature = "broken"))]
         if ctx.settings.broken.is(Mutation::AwaitPages) && ctx.out.awaits_pages() {
             let until = ctx.now.mono + Millis::from_secs(5);
             self.phase = Phase::Backoff { doing, attempt, until };
@@ -259,7 +259,7 @@ impl Run {
         if ctx.settings.broken.is(Mutation::BackOffForEver) {
             wait = Millis::from_mins(24 * 60);
         }
-        #[cfg(test)]
+        #[cfg(any(test, feature = "broken"))]
         if ctx.settings.broken.is(Mutation::ChanceBackoff) {
             wait = Millis(wait.0 + backoff::chance());
         }

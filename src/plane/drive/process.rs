@@ -378,7 +378,7 @@ impl<'a> Process<'a> {
         for (at, entry) in missing {
             self.ledger.push(Entry::Journal(at, entry))?;
         }
-        #[cfg(test)]
+        #[cfg(any(test, feature = "broken"))]
         if engine.broken().is(Mutation::ActWhileReading) {
             for work in asked_for(&entries) {
                 self.hand_over(work);
@@ -418,7 +418,7 @@ impl<'a> Process<'a> {
 }
 
 /// Every effect that a journal tells of: what a broken driver asks for again.
-#[cfg(test)]
+#[cfg(any(test, feature = "broken"))]
 fn asked_for(entries: &[Entry]) -> Vec<Output> {
     use backspin_domain::engine_io::{Input, JournalEntry};
     let service = entries.iter().find_map(|entry| match entry {

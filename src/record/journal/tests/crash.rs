@@ -15,7 +15,7 @@ const ACT: &str = "BACKSPIN_TEST_JOURNAL_ACT";
 
 fn spawn(act: &str, path: &Path) -> Child {
     Command::new(env::current_exe().expect("this binary"))
-        .args(["--exact", "record::journal::tests::crash::child", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "journal::tests::crash::child", "--nocapture", "--test-threads=1"])
         .env(FOLDER, path)
         .env(ACT, act)
         .stdout(Stdio::piped())
