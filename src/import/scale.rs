@@ -39,7 +39,15 @@ fn depth(text: &str, level: usize) -> Option<Scale> {
             ("*", Some(factor), None) => times(inner(parts.right)?, factor),
             ("*", None, Some(factor)) => times(inner(parts.left)?, factor),
             ("/", None, Some(divisor)) => times(inner(parts.left)?, 1.0 / divisor),
-            ("/", None, None) => share(parts.left, parts.right),
+            ("/", None, None) => {
+                // `100 * a / b` is read as `(100 * a) / b`.
+                let factor = split(bare(parts.left)).filter(|part| part.sign == "*");
+                let factor = factor.and_then(|part| number(part.left).or_else(|| number(part.right)));
+                match (share(parts.left, parts.right)?, factor) {
+                    (scale, None) => Some(scale),
+                    (scale, Some(factor)) => times(scale, factor),
+                }
+            }
             ("-", Some(whole), None) => match (inner(parts.right)?, whole) {
                 (Scale::Ratio, 1.0) => Some(Scale::Ratio),
                 (Scale::Percent, 100.0) => Some(Scale::Percent),
@@ -57,8 +65,11 @@ fn depth(text: &str, level: usize) -> Option<Scale> {
         "sum" if split(bare(inside)).is_some_and(|parts| parts.sign == "/") => inner(inside),
         "histogram_quantile" => {
             let (metric, _) = metrics(given.get(1)?).into_iter().next()?;
+            // What is no request may well take minutes.
+            let is_request =
+                ["request", "response", "http", "rpc", "latency"].iter().any(|word| metric.contains(word));
             if metric.contains("_seconds") {
-                Some(Scale::Seconds)
+                is_request.then_some(Scale::Seconds)
             } else if metric.contains("_milliseconds") || metric.contains("_ms") {
                 Some(Scale::Millis)
             } else {
@@ -93,9 +104,11 @@ fn share(part: &str, whole: &str) -> Option<Scale> {
         names.dedup();
         names
     };
+    // Only of what is counted is a part never more than the whole.
+    let counts = ["rate(", "increase("].iter().any(|function| part.contains(function));
     let names = family(part);
     let is_time = metrics(part).iter().any(|(name, _)| name.ends_with("_sum"));
-    (!names.is_empty() && names == family(whole) && !is_time).then_some(Scale::Ratio)
+    (counts && !names.is_empty() && names == family(whole) && !is_time).then_some(Scale::Ratio)
 }
 
 /// What a limit is on.
@@ -170,12 +183,15 @@ mod tests {
             r#"(sum(rate(a_total{c="5"}[1m])) / clamp_min(sum(rate(a_total[1m])), 0.001)) * 100 or on() vector(0)"#,
             Some(Scale::Percent),
         );
-        check("histogram_quantile(0.99, sum(rate(a_seconds_bucket[1m])) by (le))", Some(Scale::Seconds));
+        check("histogram_quantile(0.99, sum(rate(http_seconds_bucket[1m])) by (le))", Some(Scale::Seconds));
         check(
-            "histogram_quantile(0.99, sum(rate(a_seconds_bucket[1m])) by (le)) * 1000 > 0",
+            "histogram_quantile(0.99, sum(rate(http_seconds_bucket[1m])) by (le)) * 1000 > 0",
             Some(Scale::Millis),
         );
+        check(r#"100 * rate(a_total{c="5"}[1m]) / rate(a_total[1m])"#, Some(Scale::Percent));
+        check("histogram_quantile(0.99, sum(rate(queue_seconds_bucket[1m])) by (le))", None);
         check("sum(rate(a_seconds_sum[1m])) / sum(rate(a_seconds_count[1m]))", None);
+        check("quota{type=\"used\"} / quota{type=\"hard\"}", None);
         check("sum(rate(a_total[1m]))", None);
         check("sum(rate(a[1m])) / sum(rate(b[1m]))", None);
     }

@@ -199,3 +199,45 @@ fn answer(value: Option<Value>) -> QueryValue {
         None => QueryValue::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backspin_domain::seed::Seed;
+    use backspin_policy::document::{FileKind, Source};
+
+    #[test]
+    fn what_is_interpreted_is_what_compiles_to_the_same() {
+        let text = r#"{ "version": 1, "custom": [
+            { "name": "compiled", "query": "sum(rate(http_requests_total{service=\"$service\"}[2m]))", "worse": "higher" },
+            { "name": "interpreted", "query": "sum(rate(http_requests_total{service=\"$service\"}[2m])) >= 0", "worse": "higher" },
+            { "name": "several", "query": "http_requests_total{service=\"$service\"} >= 0", "worse": "higher" },
+            { "name": "nothing", "query": "nobody_has_this > 0", "worse": "higher" } ] }"#;
+        let policy = backspin_policy::parse(&Source::new(FileKind::Policy, "a policy", text));
+        let policy = policy.unwrap_or_else(|problems| panic!("{problems}"));
+        let all = backspin_scenario::shipped().expect("they load");
+        let scenario = all.iter().find(|s| s.name == "half-of-requests-fail").expect("it is shipped");
+        let mut world = World::new(scenario, Seed(7));
+        let scrape = scenario.timing.scrape;
+        let mut windows =
+            SignalWindows::new(&policy, &scenario.service.id, &world, scrape).expect("it compiles");
+        let (mut frame, mut numbers) = (Frame::default(), 0);
+        for n in 1..=60 {
+            world.advance_to(MonoTime(scrape.0 * n));
+            while world.poll_event().is_some() {}
+            world.scrape_into(&mut frame);
+            windows.take(&world, frame.at);
+            windows.fill(&mut frame);
+            let [compiled, interpreted, several, nothing] = frame.queries[..] else { panic!("four signals") };
+            match (compiled, interpreted) {
+                (QueryValue::Number(a), QueryValue::Number(b)) => {
+                    assert!((a - b).abs() <= 1e-9 * a.abs(), "{a} is not {b} at scrape {n}");
+                    numbers += 1;
+                }
+                (a, b) => assert_eq!(a, b, "scrape {n}"),
+            }
+            assert_eq!((several, nothing), (QueryValue::Failed, QueryValue::Empty), "scrape {n}");
+        }
+        assert!(numbers > 50, "{numbers}");
+    }
+}
