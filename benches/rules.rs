@@ -85,7 +85,7 @@ fn bench(criterion: &mut Criterion) {
     });
     match promtool(&file) {
         None => {
-            eprintln!("without a comparison: `promtool` of the system's package `prometheus` is not there")
+            eprintln!("without a comparison: `promtool` of the system's package `prometheus` is not there");
         }
         Some(passes) => {
             assert!(passes, "promtool does not agree");

@@ -157,12 +157,11 @@ fn expression(building: &mut Building<'_>, root: At<'_>, query: At<'_>, label: &
         query.get("customFilterTemplate").filter(|at| at.text().is_some_and(|t| !t.is_empty()))
     {
         let wanted = name.text().unwrap_or_default();
-        match root.path(&["templates", wanted]).and_then(At::text) {
-            Some(text) => custom = Some(text.to_owned()),
-            None => {
-                building.findings.lost(name, label, format!("there is no template `{wanted}`"));
-                return None;
-            }
+        if let Some(text) = root.path(&["templates", wanted]).and_then(At::text) {
+            custom = Some(text.to_owned())
+        } else {
+            building.findings.lost(name, label, format!("there is no template `{wanted}`"));
+            return None;
         }
     } else if let Some(filter) = query.word("customFilter") {
         custom = Some(filter.to_owned());

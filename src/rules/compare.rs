@@ -24,17 +24,14 @@ pub(super) fn alerts(mut expected: Vec<Firing>, mut got: Vec<Firing>) -> Option<
     for alert in missing {
         // The alert with the same labels, or else the one that has most of them.
         let nearest = (0..got.len()).max_by_key(|&at| (likeness(&alert, &got[at]), usize::MAX - at));
-        match nearest.filter(|&at| likeness(&alert, &got[at]) > 0) {
-            Some(at) => {
-                let found = got.remove(at);
-                lines.push(format!("  alert {}", alert.labels));
-                differing("label", &alert.labels, &found.labels, &mut lines);
-                differing("annotation", &alert.annotations, &found.annotations, &mut lines);
-            }
-            None => {
-                lines.push(format!("- alert {}", alert.labels));
-                lines.extend(alert.annotations.iter().map(|(name, value)| format!("-   {name}: {value}")));
-            }
+        if let Some(at) = nearest.filter(|&at| likeness(&alert, &got[at]) > 0) {
+            let found = got.remove(at);
+            lines.push(format!("  alert {}", alert.labels));
+            differing("label", &alert.labels, &found.labels, &mut lines);
+            differing("annotation", &alert.annotations, &found.annotations, &mut lines);
+        } else {
+            lines.push(format!("- alert {}", alert.labels));
+            lines.extend(alert.annotations.iter().map(|(name, value)| format!("-   {name}: {value}")));
         }
     }
     for alert in got {

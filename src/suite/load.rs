@@ -228,18 +228,17 @@ impl Suite {
     fn read_quarantine(&mut self, problems: &mut Vec<Problem>) {
         for (n, entry) in self.file.quarantine.iter().enumerate() {
             let path = |field| [Step::Field("quarantine"), Step::Item(n), Step::Field(field)];
-            match entry.expires.parse::<Date>() {
-                Ok(expires) => self.quarantine.push(Quarantined {
+            if let Ok(expires) = entry.expires.parse::<Date>() {
+                self.quarantine.push(Quarantined {
                     scenario: entry.scenario.clone(),
                     reason: entry.reason.clone(),
                     expires,
                     place: self.place(&path("scenario")),
-                }),
-                Err(_) => {
-                    let message = format!("`expires` must be a day, got `{}`", entry.expires);
-                    let problem = self.problem(Rule::BadDate, &path("expires"), message);
-                    problems.push(problem.with_hint("write it as `2027-01-31`"));
-                }
+                });
+            } else {
+                let message = format!("`expires` must be a day, got `{}`", entry.expires);
+                let problem = self.problem(Rule::BadDate, &path("expires"), message);
+                problems.push(problem.with_hint("write it as `2027-01-31`"));
             }
             if self.file.quarantine[..n].iter().any(|before| before.scenario == entry.scenario) {
                 let message = format!("`{}` is in quarantine twice", entry.scenario);

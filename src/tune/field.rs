@@ -132,12 +132,11 @@ impl Field for PolicyField<'_, '_> {
         for (n, values) in
             candidates.iter().enumerate().filter(|(n, _)| found[*n].is_none()).collect::<Vec<_>>()
         {
-            match self.policy(values) {
-                Some(policy) => waiting.push((n, Candidate::new(policy))),
-                None => {
-                    self.journal.keep(&key(values), runs.start, None)?;
-                    found[n] = Some(None);
-                }
+            if let Some(policy) = self.policy(values) {
+                waiting.push((n, Candidate::new(policy)))
+            } else {
+                self.journal.keep(&key(values), runs.start, None)?;
+                found[n] = Some(None);
             }
         }
         let (places, policies): (Vec<usize>, Vec<Candidate>) = waiting.into_iter().unzip();

@@ -150,7 +150,7 @@ impl BacktestArgs {
                 "give --watch more than the time between two scrapes",
             );
         }
-        if self.history.0 % scrape.0 != 0 {
+        if !self.history.0.is_multiple_of(scrape.0) {
             return contradiction(
                 format!("a history of {} is no whole number of scrapes, each {scrape}", self.history),
                 "give --history a multiple of the time between two scrapes",

@@ -72,7 +72,7 @@ fn a_shift_must_be_as_great_as_allowed() {
 fn missing_points_are_removed_or_zero() {
     let gone = [f64::NAN; 5];
     let there = [1.0, 2.0, 3.0, 2.0, 1.0];
-    let with = |nan, must_have_data, critical| Metric { nan, must_have_data, critical, ..metric("m") };
+    let with = |nan, must_have_data, critical| Metric { nan, critical, must_have_data, ..metric("m") };
     for (metric, expected) in [
         (with(NanStrategy::Remove, false, false), (Label::Nodata, false)),
         (with(NanStrategy::Remove, true, false), (Label::NodataFailMetric, false)),

@@ -28,7 +28,7 @@ impl<S: Simulated> Unreliable<S> {
             notice @ (Input::Inventory(_) | Input::RolloutChanged { .. }) => self.noticed(notice),
             trigger @ (Input::Deployed(_) | Input::Commanded { .. }) => self.triggered(trigger),
             other @ (Input::Listed { .. } | Input::Restarted { .. } | Input::ClockSet { .. }) => {
-                self.inputs.push_back(other)
+                self.inputs.push_back(other);
             }
         }
     }

@@ -86,7 +86,7 @@ fn escaped(text: &str) -> String {
                 let _ = write!(out, "&#{};", u32::from(c));
             }
             c if c.is_control() && u32::from(c) < 0x20 || matches!(c, '\u{fffe}' | '\u{ffff}') => {
-                out.push('?')
+                out.push('?');
             }
             c => out.push(c),
         }

@@ -68,12 +68,11 @@ fn parsed(text: &str) -> Element {
         if let Some(name) = tag.strip_prefix('/') {
             let done = open.pop().expect("it was opened");
             assert_eq!(done.name, name);
-            match open.last_mut() {
-                Some(parent) => parent.children.push(done),
-                None => {
-                    assert_eq!(rest.trim(), "");
-                    return done;
-                }
+            if let Some(parent) = open.last_mut() {
+                parent.children.push(done)
+            } else {
+                assert_eq!(rest.trim(), "");
+                return done;
             }
             continue;
         }

@@ -29,8 +29,9 @@ impl Cma {
         let n = mean.len();
         let lambda = lambda.max(4);
         let mu = lambda / 2;
-        let raw: Vec<f64> =
-            (0..mu).map(|i| libm::log((lambda as f64 + 1.0) / 2.0) - libm::log(i as f64 + 1.0)).collect();
+        let raw: Vec<f64> = (0..mu)
+            .map(|i| libm::log(f64::midpoint(lambda as f64, 1.0)) - libm::log(i as f64 + 1.0))
+            .collect();
         let sum: f64 = raw.iter().sum();
         let weights: Vec<f64> = raw.iter().map(|w| w / sum).collect();
         let mu_eff = 1.0 / weights.iter().map(|w| w * w).sum::<f64>();

@@ -50,7 +50,7 @@ impl Field for Known {
             let shared = Draws::new(run as u64, "shared").normal() * 0.5;
             let own = Draws::new(run as u64, &key(values)).normal() * 0.02;
             let harm = (10.0 + shared + own + (self.f)(&x, values)).max(0.0);
-            let needless = (self.f)(&x, values) < 0.0 && run % 10 == 0;
+            let needless = (self.f)(&x, values) < 0.0 && run.is_multiple_of(10);
             Worth {
                 cost: CostParts { harmed: [harm, 0.0, 0.0, 0.0], ..CostParts::default() },
                 class: if needless { Class::FalsePositive } else { Class::TrueNegative },

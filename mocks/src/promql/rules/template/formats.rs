@@ -34,13 +34,12 @@ pub(super) fn sprintf(format: &str, args: &[Value]) -> String {
             out.push('%');
             continue;
         }
-        match args.next() {
-            Some(arg) => out.push_str(&verb.padded(&verb.written(letter, arg))),
-            None => {
-                out.push_str("%!");
-                out.push(letter);
-                out.push_str("(MISSING)");
-            }
+        if let Some(arg) = args.next() {
+            out.push_str(&verb.padded(&verb.written(letter, arg)))
+        } else {
+            out.push_str("%!");
+            out.push(letter);
+            out.push_str("(MISSING)");
         }
     }
     out.push_str(rest);

@@ -106,7 +106,7 @@ pub(super) fn call(run: &mut Run<'_, '_>, name: &str, args: &[Value]) -> Result<
         ("externalURL", []) => text(run.scope.external.url.clone()),
         ("pathPrefix", []) => text(path_of(&run.scope.external.url).to_owned()),
         ("graphLink" | "tableLink", [v]) => {
-            let tab = if name == "graphLink" { 0 } else { 1 };
+            let tab = i32::from(name != "graphLink");
             text(format!("/graph?g0.expr={}&g0.tab={tab}", url_quoted(v.text()?)))
         }
         ("query", [v]) => {
