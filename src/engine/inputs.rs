@@ -213,7 +213,9 @@ impl Engine {
             Command::Resume => {
                 self.core.stopped = false;
                 let Self { core, services, .. } = self;
-                services.values_mut().for_each(|service| service.released(&mut core.ctx(now)));
+                for service in services.values_mut() {
+                    service.released(&mut core.ctx(now));
+                }
             }
         }
     }

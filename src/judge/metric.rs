@@ -135,13 +135,14 @@ pub(super) fn check_each<T>(
 /// Refuses an empty list, one that is too long, and two items of one name.
 pub(super) fn check_names<'a>(
     list: &'static str,
-    names: impl Iterator<Item = &'a str> + Clone,
+    names: impl Iterator<Item = &'a str>,
 ) -> Result<(), ParamError> {
-    let count = names.clone().count();
+    let names: Vec<&str> = names.collect();
+    let count = names.len();
     check_range(list, count as f64, 1.0, METRICS_MAX as f64)?;
-    for (n, name) in names.clone().enumerate() {
-        if names.clone().take(n).any(|before| before == name) {
-            let error = ParamError::SameName { name: name.to_owned() };
+    for (n, name) in names.iter().enumerate() {
+        if names[..n].contains(name) {
+            let error = ParamError::SameName { name: (*name).to_owned() };
             return Err(error.within("name").within(Place::Item(n)).within(list));
         }
     }

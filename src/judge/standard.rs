@@ -283,10 +283,10 @@ impl<S: Statistic> Judge for Baseline<S> {
     fn evidence(&self, _frame: &Frame) -> Evidence {
         let mut words = String::new();
         let mut factors = Vec::new();
-        for signal in 0..SIGNALS.len() {
+        for (signal, kind) in SIGNALS.into_iter().enumerate() {
             let score = self.statistics[signal].score();
             let separator = if signal == 0 { "" } else { "; " };
-            let name = super::words::name(SIGNALS[signal]);
+            let name = super::words::name(kind);
             let _ = write!(words, "{separator}{name}: statistic {score:.2} of {:.2}", self.threshold);
             let Some(newest) = self.newest[signal] else {
                 words.push_str(", not measured now");
@@ -294,7 +294,7 @@ impl<S: Statistic> Judge for Baseline<S> {
             };
             let back = |value: f64| if signal == 0 { value } else { libm::exp(value) };
             let (value, against) = (back(newest.value), back(newest.against));
-            let shown = |value| super::words::value(SIGNALS[signal], value);
+            let shown = |value| super::words::value(kind, value);
             let _ = write!(
                 words,
                 ", newest {} against {} ({:+.1} deviations)",

@@ -69,7 +69,7 @@ fn parsed(text: &str) -> Element {
             let done = open.pop().expect("it was opened");
             assert_eq!(done.name, name);
             if let Some(parent) = open.last_mut() {
-                parent.children.push(done)
+                parent.children.push(done);
             } else {
                 assert_eq!(rest.trim(), "");
                 return done;
@@ -92,8 +92,11 @@ fn parsed(text: &str) -> Element {
     }
 }
 
-/// The rules of Jenkins' `junit-10.xsd` for the elements that we write: name, required attributes, allowed ones, children.
-const RULES: [(&str, &[&str], &[&str], &[&str]); 6] = [
+/// Name, required attributes, allowed ones, children.
+type Rule = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
+/// The rules of Jenkins' `junit-10.xsd` for the elements that we write.
+const RULES: [Rule; 6] = [
     ("testsuites", &[], &["name", "tests", "failures", "errors", "time"], &["testsuite"]),
     (
         "testsuite",

@@ -58,7 +58,7 @@ struct Cell {
 #[derive(Serialize)]
 struct Change {
     scenario: String,
-    change: String,
+    flip: String,
     tone: &'static str,
     seeds: String,
     when: String,
@@ -144,7 +144,7 @@ fn change(told: &super::ChangeTold) -> Change {
     };
     Change {
         scenario: format!("{}/{}", flip.family, flip.scenario),
-        change: flip_words(flip),
+        flip: flip_words(flip),
         tone: if flip.is_better() { "good" } else { "bad" },
         seeds: seeds(flip),
         when: match (&told.parting, &told.unknown) {

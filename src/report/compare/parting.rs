@@ -1,5 +1,7 @@
 //! Where two runs of one seed part, in words.
 
+use std::fmt::Write as _;
+
 use serde::{Deserialize, Serialize};
 
 use crate::words;
@@ -68,18 +70,18 @@ impl PartingTold {
     pub(crate) fn side(&self, side: &SideTold) -> String {
         let mut words = side.verdict.clone().unwrap_or_else(|| "no verdict yet".to_owned());
         if let (Some(score), Some(threshold)) = (side.score, side.threshold) {
-            words += &format!(", {} of {}", words::number(score), words::number(threshold));
+            let _ = write!(words, ", {} of {}", words::number(score), words::number(threshold));
         }
         if let Some(evidence) = &side.evidence {
-            words += &format!(" ({})", evidence.trim_end_matches('.'));
+            let _ = write!(words, " ({})", evidence.trim_end_matches('.'));
         }
         if let Some(wrote) = &side.wrote {
-            words += &format!("; {wrote}");
+            let _ = write!(words, "; {wrote}");
         }
         if let Some(decided) = &side.decided {
-            words += &format!("; {decided}");
+            let _ = write!(words, "; {decided}");
         } else if let Some((at, decided)) = &side.next {
-            words += &format!("; {} {decided}", self.since(*at));
+            let _ = write!(words, "; {} {decided}", self.since(*at));
         } else {
             words += "; decides nothing more";
         }

@@ -17,6 +17,8 @@
 //! Sources: Prometheus 2.42 `rules/{manager,alerting,recording}.go`, `cmd/promtool/unittest.go`,
 //! `promql/parser/generated_parser.y` (series).
 
+use std::fmt::Write as _;
+
 mod alert;
 mod course;
 mod evaluator;
@@ -80,7 +82,7 @@ pub fn duration_text(mut ms: i64) -> String {
         ("ms", 1, false),
     ] {
         if ms >= size && (!must_be_even || ms % size == 0) {
-            text.push_str(&format!("{}{unit}", ms / size));
+            let _ = write!(text, "{}{unit}", ms / size);
             ms %= size;
         }
     }

@@ -7,6 +7,7 @@ use super::values::Value;
 const WIDTH_MAX: usize = 1_000;
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "the four flags that Go knows")]
 struct Verb {
     minus: bool,
     plus: bool,
@@ -35,7 +36,7 @@ pub(super) fn sprintf(format: &str, args: &[Value]) -> String {
             continue;
         }
         if let Some(arg) = args.next() {
-            out.push_str(&verb.padded(&verb.written(letter, arg)))
+            out.push_str(&verb.padded(&verb.written(letter, arg)));
         } else {
             out.push_str("%!");
             out.push(letter);
@@ -81,11 +82,10 @@ fn verb_of(text: &str) -> (Verb, &str) {
 impl Verb {
     fn written(&self, letter: char, value: &Value) -> String {
         match (letter, value) {
-            ('v', Value::Float(number)) => self.signed(self.shortest(*number)),
+            ('v' | 'g', Value::Float(number)) => self.signed(self.shortest(*number)),
             ('v', value) => value.printed(),
             ('f' | 'F', Value::Float(number)) => self.signed(fixed(*number, self.precision.unwrap_or(6))),
             ('e', Value::Float(number)) => self.signed(exponent(*number, self.precision.unwrap_or(6))),
-            ('g', Value::Float(number)) => self.signed(self.shortest(*number)),
             ('d', Value::Int(number)) => self.signed(number.to_string()),
             ('x', Value::Int(number)) => format!("{number:x}"),
             ('s', Value::Text(text)) => self.cut(text),
