@@ -327,9 +327,9 @@ fn slow(buckets: &[u32; LATENCY_BUCKETS], requests: u32, cut: Cut) -> Counted {
 /// design study's world, and cold pods may be slower by a factor of `e`.
 const WARMUP_CONVERSION: f64 = 0.25;
 
-/// Shift of log latency that empty caches may cost beyond [`super::Params::warmup_latency`]: as much again as a healthy release may. With more than
-/// that, versions that are slower by half are found later where traffic is little.
-const CACHE_LATENCY: f64 = 0.05;
+/// Shift of log latency that empty caches may cost beyond [`super::Params::warmup_latency`]. Every hundredth of it makes versions that are slower by half
+/// a little later to find where traffic is little.
+const CACHE_LATENCY: f64 = 0.03;
 /// Requests that a pod serves until its caches hold all but `1 / e` of what they can (decision science, section 6: misses go with
 /// `exp(-n / n0)`).
 const CACHE_REQUESTS: f64 = 2000.0;

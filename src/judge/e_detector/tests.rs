@@ -170,7 +170,7 @@ fn empty_caches_are_given_time_by_what_they_served() {
         assert!(now < before, "{now} after {before}");
         before = now;
     }
-    assert!((before - 0.05 * exp(-5.0)).abs() < 1e-9, "ten thousand requests a pod: {before}");
+    assert!((before - 0.03 * exp(-5.0)).abs() < 1e-9, "ten thousand requests a pod: {before}");
 }
 
 #[test]
