@@ -93,8 +93,8 @@ pub(super) struct Service {
     pub(super) streak: Streak,
     /// What was asked of the rollout's controller last.
     pub(super) asked: Option<RolloutAsk>,
-    /// Whether that could not be asked again after a restart, because a person had said stop.
-    withheld: bool,
+    /// What could not be asked again after a restart, because a person had said stop.
+    withheld: Option<RolloutAsk>,
     /// The open execution.
     pub(super) active: Option<ExecutionId>,
     /// An execution did not reach its end: no other is begun by itself for this deploy (S28, never loop).
@@ -145,7 +145,7 @@ impl Service {
             blocked: None,
             streak: Streak::default(),
             asked: None,
-            withheld: false,
+            withheld: None,
             active: None,
             latched: false,
             look: None,
@@ -171,7 +171,7 @@ impl Service {
         self.blocked = None;
         self.streak = Streak::default();
         self.asked = None;
-        self.withheld = false;
+        self.withheld = None;
         self.latched = false;
         self.look = None;
         self.tried.clear();
@@ -352,7 +352,7 @@ impl Service {
     /// After a restart: what was asked of the rollout's controller is asked again, since the word may have been lost; where
     /// a person said stop, once that is lifted.
     pub(super) fn ask_again(&mut self, ctx: &mut Ctx<'_>) {
-        self.withheld = ctx.stopped && self.asked.is_some();
+        self.withheld = self.asked.filter(|_| ctx.stopped);
         if let Some(ask) = self.asked.take() {
             self.ask(ask, ctx);
             self.asked = Some(ask);
@@ -361,7 +361,7 @@ impl Service {
 
     /// A stop was lifted: what it kept from being asked again is asked now.
     pub(super) fn released(&mut self, ctx: &mut Ctx<'_>) {
-        if std::mem::take(&mut self.withheld) {
+        if self.withheld.take().is_some() {
             self.ask_again(ctx);
         }
     }

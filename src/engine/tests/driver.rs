@@ -119,9 +119,7 @@ pub(crate) struct World {
     pub(crate) requests: f64,
     /// Whether frames come at all.
     pub(crate) silent: bool,
-    /// Whether the service is listed when that is asked for.
-    pub(crate) lists: bool,
-    /// How it is listed; none: as it was told of first.
+    /// How the service is listed when that is asked for; none: nobody answers.
     pub(crate) listed: Option<Inventory>,
     /// Outcome of an effect; none leaves it open.
     pub(crate) outcome: fn(&StepAction) -> Option<StepOutcome>,
@@ -145,7 +143,6 @@ impl Default for World {
             share: 0.0,
             requests: 3000.0,
             silent: false,
-            lists: true,
             listed: None,
             outcome: |_| Some(StepOutcome::Succeeded),
             read: |_| Some(EffectState::NotApplied),
@@ -260,8 +257,8 @@ impl Bench {
                     let at = self.now + Millis::from_secs(1);
                     self.pending.push_back((at, Input::StepReported { attempt, outcome }));
                 }
-                Output::List { service } if self.world.lists => {
-                    let inventory = Some(Box::new(self.world.listed.clone().unwrap_or_else(inventory)));
+                Output::List { service } if self.world.listed.is_some() => {
+                    let inventory = self.world.listed.clone().map(Box::new);
                     self.pending.push_front((self.now, Input::Listed { service, inventory }));
                 }
                 Output::ReadStep { attempt, action, .. } => {

@@ -1,6 +1,6 @@
 //! A look at the service before a rollback is planned, where a schema may have changed without anybody having told.
 
-use super::driver::{Bench, Say, actor, service};
+use super::driver::{Bench, Say, actor, inventory, service};
 use crate::look::LOOK_MAX;
 use crate::settings::Settings;
 use backspin_domain::engine_io::{Command, Input, JournalEntry, Output};
@@ -17,13 +17,17 @@ fn contracts(inventory: &mut Inventory, applied: bool) {
     inventory.versions[2].flags.clear();
 }
 
+/// How it is really.
+fn applied() -> Inventory {
+    let mut listed = inventory();
+    contracts(&mut listed, true);
+    listed
+}
+
 /// The engine was told of a schema that is not applied; it is, and only a list shows that.
 fn bench(lists: bool) -> Bench {
     let mut bench = Bench::deployed(Settings::default(), |inventory| contracts(inventory, false));
-    if let Some(listed) = &mut bench.world.listed {
-        contracts(listed, true);
-    }
-    bench.world.lists = lists;
+    bench.world.listed = lists.then(applied);
     (bench.world.say, bench.world.bad) = (Say::FailConcurrent, 0.4);
     bench
 }
@@ -76,7 +80,7 @@ fn one_that_cannot_be_listed_is_not_waited_for() {
 fn a_list_that_was_on_its_way_is_asked_for_again_after_a_restart() {
     let mut bench = bench(false);
     bench.run_for(15);
-    bench.world.lists = true;
+    bench.world.listed = Some(applied());
     bench.input(Input::Restarted { down: Millis::from_secs(5) });
     bench.run_for(1);
     assert_eq!((asked(&bench).len(), planned(&bench)), (2, vec![Strategy::DatabaseRevert]));
