@@ -22,6 +22,7 @@ use backspin_domain::event::Decision;
 use backspin_domain::execution::ExecutionStatus;
 use backspin_domain::frame::Frame;
 use backspin_domain::id::ExecutionId;
+use backspin_domain::service::Deploy;
 use backspin_domain::time::MonoTime;
 use backspin_engine::settings::SeverityRule;
 use backspin_judge::Judge;
@@ -211,15 +212,18 @@ struct Heard {
 /// Reads it out of a record: the same frames, in the same order, as the engine showed to its judge.
 fn heard(entries: &[Entry], rule: SeverityRule) -> Heard {
     let mut steps: Vec<Step> = Vec::new();
-    let (mut deployed, mut first_step) = (false, false);
+    let mut deploy: Option<&Deploy> = None;
+    let mut first_step = false;
     let mut last: Option<MonoTime> = None;
     let mut open: Option<ExecutionId> = None;
     let (mut mattered, mut asked_after_first_step) = (0, false);
     let mut shown: Option<(Arc<Frame>, bool)> = None;
     for entry in entries {
         match entry {
-            Entry::Input(_, Input::Deployed(_)) => {
-                deployed = true;
+            // An engine that comes back is told again of a deploy that it knows.
+            Entry::Input(_, Input::Deployed(told)) if deploy == Some(told) => {}
+            Entry::Input(_, Input::Deployed(told)) => {
+                deploy = Some(told);
                 steps.push(Step::Reset);
                 mattered = steps.len();
             }
@@ -229,7 +233,8 @@ fn heard(entries: &[Entry], rule: SeverityRule) -> Heard {
                 }
                 last = Some(frame.at);
                 shown = Some((frame.clone(), open.is_none()));
-                if !deployed {
+                // The frame of the deploy's own moment is still history.
+                if deploy.is_none_or(|deploy| frame.at <= deploy.at) {
                     steps.push(Step::Shown(frame.clone()));
                     mattered = steps.len();
                 }
