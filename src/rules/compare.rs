@@ -16,9 +16,10 @@ pub(super) fn alerts(mut expected: Vec<Firing>, mut got: Vec<Firing>) -> Option<
     let mut lines = Vec::new();
     let mut missing: Vec<Firing> = Vec::new();
     for alert in expected {
-        match got.iter().position(|found| *found == alert) {
-            Some(at) => drop(got.remove(at)),
-            None => missing.push(alert),
+        if let Some(at) = got.iter().position(|found| *found == alert) {
+            got.remove(at);
+        } else {
+            missing.push(alert);
         }
     }
     for alert in missing {

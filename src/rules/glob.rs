@@ -18,7 +18,9 @@ fn from(folder: PathBuf, pattern: &Path) -> Vec<PathBuf> {
     for part in pattern.components() {
         let part = part.as_os_str().to_string_lossy();
         if !part.contains(['*', '?']) {
-            found.iter_mut().for_each(|path| path.push(&*part));
+            for path in &mut found {
+                path.push(&*part);
+            }
             continue;
         }
         let mut next = Vec::new();

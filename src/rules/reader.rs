@@ -21,12 +21,12 @@ pub(super) struct Reader<'a> {
 pub(super) struct Fields<'a> {
     span: Range<usize>,
     what: &'static str,
-    fields: Vec<(&'a str, &'a Node)>,
+    written: Vec<(&'a str, &'a Node)>,
 }
 
 impl<'a> Fields<'a> {
     pub(super) fn get(&self, name: &str) -> Option<&'a Node> {
-        self.fields.iter().find(|(known, _)| *known == name).map(|(_, node)| *node)
+        self.written.iter().find(|(known, _)| *known == name).map(|(_, node)| *node)
     }
 }
 
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         what: &'static str,
         allowed: &[&'static str],
     ) -> Fields<'a> {
-        let mut found = Fields { span: node.span.clone(), what, fields: Vec::new() };
+        let mut found = Fields { span: node.span.clone(), what, written: Vec::new() };
         let Value::Map(fields) = &node.value else {
             self.problem(
                 WRONG_TYPE,
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
             } else if found.get(&key.name).is_some() {
                 self.problem(DUPLICATE, key.span.clone(), format!("`{}` is written twice", key.name));
             } else if value.value != Value::Null {
-                found.fields.push((&key.name, value));
+                found.written.push((&key.name, value));
             }
         }
         found

@@ -61,7 +61,7 @@ fn lines(rules: &str, tests: &str) -> Vec<String> {
 }
 
 #[track_caller]
-fn wrong(problems: Problems) -> Vec<String> {
+fn wrong(problems: &Problems) -> Vec<String> {
     problems
         .list
         .iter()
@@ -175,7 +175,7 @@ groups:
         expr: up
         labels: { 'a-b': c }
 ";
-    let found = wrong(parse_rules(&source(text)).expect_err("wrong"));
+    let found = wrong(&parse_rules(&source(text)).expect_err("wrong"));
     let starts: Vec<&str> = found.iter().filter_map(|text| text.split(':').next()).collect();
     let text = found.join("\n");
     assert_eq!(
@@ -209,7 +209,7 @@ tests:
       - expr: sum(
         exp_samples: [{ labels: '{a}', value: one }]
 ";
-    let found = wrong(parse_tests(&source(text)).expect_err("wrong"));
+    let found = wrong(&parse_tests(&source(text)).expect_err("wrong"));
     let starts: Vec<&str> = found.iter().filter_map(|text| text.split(' ').next()).collect();
     assert_eq!(
         starts,
@@ -221,7 +221,7 @@ tests:
 
 #[test]
 fn a_rule_file_that_is_not_there_is_named() {
-    let found = wrong(report(RULES, &TESTS.replace("rules.yaml", "nope/*.yaml")).expect_err("wrong"));
+    let found = wrong(&report(RULES, &TESTS.replace("rules.yaml", "nope/*.yaml")).expect_err("wrong"));
     assert_eq!(found, ["U001 1:14 no rule file `nope/*.yaml` (paths are relative to the test file)"]);
 }
 

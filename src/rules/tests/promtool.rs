@@ -97,6 +97,7 @@ fn our_own_files_hold_under_both_editions() {
 /// Over the files that others wrote: `BACKSPIN_SHARED` is the folder above `fixtures`.
 #[test]
 #[ignore = "needs BACKSPIN_SHARED"]
+#[expect(clippy::print_stdout, reason = "an evaluation tells what it found")]
 fn verdicts_on_real_files_are_those_of_promtool() {
     let shared = std::env::var("BACKSPIN_SHARED").expect("the folder above `fixtures`");
     let folder = Path::new(&shared).join("fixtures/policies/prometheus-rule-tests");
@@ -118,6 +119,7 @@ fn verdicts_on_real_files_are_those_of_promtool() {
 /// Rule files that others wrote are read, or refused by line.
 #[test]
 #[ignore = "needs BACKSPIN_SHARED"]
+#[expect(clippy::print_stdout, reason = "an evaluation tells what it found")]
 fn real_rule_files_are_read() {
     use backspin_policy::document::source::YAML_BYTES_MAX;
     use backspin_policy::document::{FileKind, Source};
