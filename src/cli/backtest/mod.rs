@@ -13,7 +13,7 @@ use super::exit::Code;
 use super::select::PolicyArgs;
 use super::{Format, out, width};
 use crate::backtest::deploys::{self, Deploys, PastDeploy, moment, written};
-use crate::backtest::fetch::{FetchError, Manner, fetch};
+use crate::backtest::fetch::{FetchError, Manner, Told, fetch};
 use crate::backtest::history::{History, HistoryError};
 use crate::backtest::metrics::{DEFAULT, Metrics};
 use crate::backtest::pace::{BadRate, Rate, SystemClock, today};
@@ -215,17 +215,10 @@ impl BacktestArgs {
             .build()
             .map_err(|error| environment(error, "the system gives no thread or no timer"))?;
         let mut progress = progress::Bar::default();
-        let mut tell = |told| progress.tell(&told);
-        let manner = Manner::at(self.rate);
-        let done = runtime.block_on(fetch(
-            &client,
-            metrics,
-            &store,
-            &pieces,
-            manner,
-            SystemClock::start(),
-            &mut tell,
-        ));
+        let mut tell = |told: Told| progress.tell(&told);
+        let (manner, clock) = (Manner::at(self.rate), SystemClock::start());
+        let asked = fetch(&client, metrics, &store, &pieces, manner, clock, &mut tell);
+        let done = runtime.block_on(asked);
         progress.finish();
         let fetched = done.map_err(not_fetched)?;
         note(&format!("{} pieces were fetched with {} requests", fetched.pieces, fetched.requests));
