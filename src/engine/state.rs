@@ -59,7 +59,6 @@ pub(super) struct Ctx<'a> {
 }
 
 /// One service.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with its own rule")]
 pub(super) struct Service {
     /// As last told.
     pub(super) inventory: Inventory,

@@ -104,7 +104,6 @@ impl Judge for Scripted {
 }
 
 /// What the world does.
-#[expect(clippy::struct_excessive_bools, reason = "independent switches of a test's world")]
 pub(crate) struct World {
     pub(crate) say: Say,
     /// Error ratio of the candidate.
