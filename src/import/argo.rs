@@ -164,7 +164,7 @@ impl<'a> Reader<'_, 'a, '_> {
     fn named(&mut self, name: At<'a>, arguments: &Arguments, steps_ms: Option<u64>, depth: usize) {
         let text = name.text().unwrap_or_default();
         if let Some(template) = self.objects.template_named(text) {
-            self.template(template, arguments, steps_ms, depth)
+            self.template(template, arguments, steps_ms, depth);
         } else {
             let why = "is not in these files: name its file too";
             self.building.findings.lost(name, &format!("template `{text}`"), why);
@@ -340,11 +340,16 @@ impl<'a> Reader<'_, 'a, '_> {
     fn whole(&mut self, at: At<'a>, name: &str, label: &str, arguments: &Arguments) -> Option<i64> {
         let at = at.get(name)?;
         let text = self.filled_text(at, &at.scalar().unwrap_or_default(), label, arguments)?;
-        if let Ok(number) = text.trim().parse::<i64>() {
-            Some(number)
-        } else {
-            self.building.findings.lost(at, label, format!("`{name}` must be a whole number, got `{text}`"));
-            None
+        match text.trim().parse::<i64>() {
+            Ok(number) => Some(number),
+            Err(_) => {
+                self.building.findings.lost(
+                    at,
+                    label,
+                    format!("`{name}` must be a whole number, got `{text}`"),
+                );
+                None
+            }
         }
     }
 

@@ -74,7 +74,7 @@ impl<'a> Objects<'a> {
         for template in &self.templates {
             if self.canaries.is_empty() {
                 let name = template.path(&["metadata", "name"]).and_then(At::text).unwrap_or("metric");
-                if self.template(building, *template, name, &Values::default()).is_some() {
+                if template(building, *template, name, &Values::default()).is_some() {
                     building.findings.beside(
                         *template,
                         &format!("template `{name}`"),
@@ -192,7 +192,7 @@ impl<'a> Objects<'a> {
                 building.findings.lost(reference, &label, why);
                 return None;
             };
-            self.template(building, *template, &name, &values)?
+            template(building, *template, &name, &values)?
         } else if let Some(query) = at.get("query") {
             signal(building, query, &name, &values, worse(min, max))?
         } else {
@@ -208,29 +208,24 @@ impl<'a> Objects<'a> {
         };
         Some(Metric { at, name, source, min, max, window_ms })
     }
+}
 
-    fn template(
-        &self,
-        building: &mut Building<'_>,
-        template: At<'a>,
-        name: &str,
-        values: &Values,
-    ) -> Option<Source> {
-        let label = format!("template `{name}`");
-        let spec = template.get("spec")?;
-        building.findings.fields(spec, &label, &["provider", "query"], &[]);
-        let kind = spec.path(&["provider", "type"]).and_then(At::text).unwrap_or("nothing");
-        if kind != "prometheus" {
-            let why = format!("asked of `{kind}`; only Prometheus is read");
-            building.findings.lost(spec.get("provider").unwrap_or(spec), &label, why);
-            return None;
-        }
-        let Some(query) = spec.get("query").filter(|query| query.text().is_some()) else {
-            building.findings.lost(spec, &label, "it has no `query`");
-            return None;
-        };
-        signal(building, query, name, values, Worse::Higher)
+/// The query of a template, as a signal.
+fn template(building: &mut Building<'_>, template: At<'a>, name: &str, values: &Values) -> Option<Source> {
+    let label = format!("template `{name}`");
+    let spec = template.get("spec")?;
+    building.findings.fields(spec, &label, &["provider", "query"], &[]);
+    let kind = spec.path(&["provider", "type"]).and_then(At::text).unwrap_or("nothing");
+    if kind != "prometheus" {
+        let why = format!("asked of `{kind}`; only Prometheus is read");
+        building.findings.lost(spec.get("provider").unwrap_or(spec), &label, why);
+        return None;
     }
+    let Some(query) = spec.get("query").filter(|query| query.text().is_some()) else {
+        building.findings.lost(spec, &label, "it has no `query`");
+        return None;
+    };
+    signal(building, query, name, values, Worse::Higher)
 }
 
 fn worse(min: Option<f64>, max: Option<f64>) -> Worse {
@@ -325,7 +320,7 @@ fn webhook(building: &mut Building<'_>, hook: At<'_>) {
             building.findings.beside(hook, &label, "makes traffic; the scenario has its own");
         }
         "post-rollout" | "event" => {
-            building.findings.beside(hook, &label, "is told when all is over, and decides nothing");
+            building.findings.beside(hook, &label, "is told when all is over, and decides nothing")
         }
         "pre-rollout"
         | "rollout"

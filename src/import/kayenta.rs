@@ -35,7 +35,8 @@ pub(crate) struct Canary {
     pub(crate) critical: bool,
     pub(crate) muted: bool,
     pub(crate) must_have_data: bool,
-    pub(crate) outliers_remove: bool,
+    /// `keep` or `remove`.
+    pub(crate) outliers: Option<String>,
     pub(crate) outlier_factor: Option<f64>,
     /// `meanRatio` or `cles`.
     pub(crate) measure: Option<String>,
@@ -157,12 +158,11 @@ fn expression(building: &mut Building<'_>, root: At<'_>, query: At<'_>, label: &
         query.get("customFilterTemplate").filter(|at| at.text().is_some_and(|t| !t.is_empty()))
     {
         let wanted = name.text().unwrap_or_default();
-        if let Some(text) = root.path(&["templates", wanted]).and_then(At::text) {
-            custom = Some(text.to_owned())
-        } else {
+        let Some(text) = root.path(&["templates", wanted]).and_then(At::text) else {
             building.findings.lost(name, label, format!("there is no template `{wanted}`"));
             return None;
-        }
+        };
+        custom = Some(text.to_owned());
     } else if let Some(filter) = query.word("customFilter") {
         custom = Some(filter.to_owned());
     }
@@ -233,7 +233,7 @@ fn canary(building: &mut Building<'_>, at: At<'_>, label: &str) -> Canary {
         critical: given.says("critical"),
         muted: given.says("muted"),
         must_have_data: given.says("mustHaveData"),
-        outliers_remove: outliers.and_then(|o| o.word("strategy")) == Some("remove"),
+        outliers: outliers.and_then(|o| o.word("strategy")).map(str::to_owned),
         outlier_factor: outliers.and_then(|o| o.figure("outlierFactor")),
         measure: given.path(&["effectSize", "measure"]).and_then(At::text).map(str::to_owned),
         allowed_increase: effect("allowedIncrease"),

@@ -79,7 +79,8 @@ fn expectations(suite: &Suite, played: &Played<'_>, evaluated: &mut Evaluated) {
         let mut why = expectation.why.clone();
         if !expectation.unmet.is_empty() {
             let parts = expectation.unmet.iter().map(|(part, n)| format!("{part} in {n}"));
-            why += &format!("; not met: {}", parts.collect::<Vec<_>>().join(", "));
+            why.push_str("; not met: ");
+            why.push_str(&parts.collect::<Vec<_>>().join(", "));
         }
         if let Some(quarantined) = suite.quarantined(&name, played.today) {
             if status == CheckStatus::Passed {

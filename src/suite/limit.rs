@@ -102,8 +102,11 @@ pub struct LimitError {
     pub len: usize,
 }
 
+/// A time by its name, and the metric that is one of its percentiles.
+type Timed = (&'static str, fn(Percentile) -> Metric);
+
 /// Times, each with percentiles.
-const TIMES: [(&str, fn(Percentile) -> Metric); 4] = [
+const TIMES: [Timed; 4] = [
     ("ttd", Metric::TimeToDetect),
     ("ttm", Metric::TimeToMitigate),
     ("ttr", Metric::TimeToRecover),

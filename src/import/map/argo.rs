@@ -12,13 +12,13 @@ use backspin_policy::file::JudgeEntry;
 /// The judge of all metrics; none if there are none.
 pub(super) fn judge(building: &mut Building<'_>, metrics: Vec<Metric<'_>>) -> Option<JudgeEntry> {
     let metrics: Vec<Judged> = metrics.into_iter().filter_map(|metric| judged(building, metric)).collect();
-    (!metrics.is_empty()).then_some(JudgeEntry::Argo(Params { metrics }))
+    (!metrics.is_empty()).then(|| JudgeEntry::Argo(Params { metrics }))
 }
 
 fn judged(building: &mut Building<'_>, metric: Metric<'_>) -> Option<Judged> {
     let label = format!("metric `{}`", metric.name);
-    let success = condition(building, metric.success.as_ref(), &label)?;
-    let failure = condition(building, metric.failure.as_ref(), &label)?;
+    let success = condition(building, metric.success.as_ref(), &label).ok()?;
+    let failure = condition(building, metric.failure.as_ref(), &label).ok()?;
     check(building, &metric, success.as_ref(), failure.as_ref());
     if metric.count.is_some_and(|count| count > 1) && metric.interval_ms.is_none() {
         let why = "more than one measurement needs an `interval`; Argo refuses it";
@@ -53,18 +53,21 @@ fn judged(building: &mut Building<'_>, metric: Metric<'_>) -> Option<Judged> {
     })
 }
 
-/// A condition, parsed. The outer nothing: there is one, and it cannot be carried, which is said.
+/// A condition cannot be carried, which was said.
+struct Lost;
+
+/// A condition, parsed, if there is one.
 fn condition(
     building: &mut Building<'_>,
     given: Option<&(At<'_>, String)>,
     label: &str,
-) -> Option<Option<Expr>> {
-    let Some((at, text)) = given else { return Some(None) };
+) -> Result<Option<Expr>, Lost> {
+    let Some((at, text)) = given else { return Ok(None) };
     match Expr::parse(text) {
-        Ok(parsed) => Some(Some(parsed)),
+        Ok(parsed) => Ok(Some(parsed)),
         Err(error) => {
             building.findings.lost(*at, label, format!("condition `{text}`: {error}"));
-            None
+            Err(Lost)
         }
     }
 }
@@ -83,7 +86,7 @@ fn phase(success: Option<&Expr>, failure: Option<&Expr>, element: Option<f64>) -
     let (good, bad) = (success.map(holds).transpose(), failure.map(holds).transpose());
     match (good, bad) {
         (Err(_), _) | (_, Err(_)) => Phase::Error,
-        (Ok(None), Ok(None)) => Phase::Successful,
+        (Ok(None), Ok(None)) | (Ok(Some(true)), Ok(Some(false))) => Phase::Successful,
         (Ok(Some(good)), Ok(None)) => {
             if good {
                 Phase::Successful
@@ -99,7 +102,6 @@ fn phase(success: Option<&Expr>, failure: Option<&Expr>, element: Option<f64>) -
             }
         }
         (Ok(Some(_)), Ok(Some(true))) => Phase::Failed,
-        (Ok(Some(true)), Ok(Some(false))) => Phase::Successful,
         (Ok(Some(false)), Ok(Some(false))) => Phase::Inconclusive,
     }
 }

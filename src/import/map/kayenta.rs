@@ -87,6 +87,14 @@ fn judged(building: &mut Building<'_>, metric: &Metric<'_>) -> Judged {
             EffectSize::MeanRatio
         }
     };
+    let outliers = match canary.outliers.as_deref() {
+        Some("remove") => Outliers::Remove,
+        None | Some("keep") => Outliers::Keep,
+        Some(other) => {
+            unknown("outliers", other);
+            Outliers::Keep
+        }
+    };
     building.findings.carried(metric.at, &label, "compared by Kayenta's rules");
     let [candidate, control] = metric.signals.clone().map(Reads::Query);
     let defaults = Judged::new(metric.name.clone(), candidate, control);
@@ -94,7 +102,7 @@ fn judged(building: &mut Building<'_>, metric: &Metric<'_>) -> Judged {
         group: metric.groups.first().cloned().unwrap_or_else(|| defaults.group.clone()),
         direction,
         nan,
-        outliers: if canary.outliers_remove { Outliers::Remove } else { Outliers::Keep },
+        outliers,
         outlier_factor: canary.outlier_factor.unwrap_or(defaults.outlier_factor),
         critical: canary.critical,
         muted: canary.muted,
