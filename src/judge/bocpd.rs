@@ -63,7 +63,7 @@ struct Run {
 struct Runs {
     params: Params,
     /// By how long ago the run began, the shortest first.
-    by_age: Box<[Run]>,
+    lengths: Box<[Run]>,
     count: usize,
     harm: f64,
 }
@@ -73,7 +73,8 @@ const KNOWN: f64 = 1e6;
 
 impl Runs {
     fn new(params: Params) -> Self {
-        let mut new = Self { params, by_age: vec![Run::default(); RUNS_MAX + 1].into(), count: 0, harm: 0.0 };
+        let mut new =
+            Self { params, lengths: vec![Run::default(); RUNS_MAX + 1].into(), count: 0, harm: 0.0 };
         new.clear();
         new
     }
@@ -83,7 +84,7 @@ impl Statistic for Runs {
     fn clear(&mut self) {
         self.count = 1;
         self.harm = 0.0;
-        self.by_age[0] = Run { probability: 1.0, precision: KNOWN, weighted: 0.0 };
+        self.lengths[0] = Run { probability: 1.0, precision: KNOWN, weighted: 0.0 };
     }
 
     fn take(&mut self, z: f64, _: &[f64]) {
@@ -95,7 +96,7 @@ impl Statistic for Runs {
             libm::exp(-0.5 * (z - mean) * (z - mean) / variance) / variance.sqrt()
         };
         let mut all = 0.0;
-        for run in &mut self.by_age[..self.count] {
+        for run in &mut self.lengths[..self.count] {
             run.probability *= (1.0 - hazard) * likelihood(run.precision, run.weighted);
             run.precision += 1.0;
             run.weighted += z;
@@ -108,17 +109,17 @@ impl Statistic for Runs {
             weighted: z,
         };
         all += begun.probability;
-        if self.count == self.by_age.len() {
+        if self.count == self.lengths.len() {
             // The two longest become one.
-            let last = self.by_age[self.count - 1].probability;
+            let last = self.lengths[self.count - 1].probability;
             self.count -= 1;
-            self.by_age[self.count - 1].probability += last;
+            self.lengths[self.count - 1].probability += last;
         }
-        self.by_age.copy_within(0..self.count, 1);
-        self.by_age[0] = begun;
+        self.lengths.copy_within(0..self.count, 1);
+        self.lengths[0] = begun;
         self.count += 1;
         self.harm = 0.0;
-        for run in &mut self.by_age[..self.count] {
+        for run in &mut self.lengths[..self.count] {
             run.probability /= all;
             let z = (margin - run.weighted / run.precision) * run.precision.sqrt();
             self.harm += run.probability * above(z);
@@ -163,7 +164,7 @@ mod tests {
         for n in 0..1000 {
             runs.take(f64::from(n % 7) - 3.0, &[]);
         }
-        let all: f64 = runs.by_age[..runs.count].iter().map(|run| run.probability).sum();
+        let all: f64 = runs.lengths[..runs.count].iter().map(|run| run.probability).sum();
         assert!((all - 1.0).abs() < 1e-9 && runs.count == RUNS_MAX + 1, "{all}");
     }
 

@@ -104,7 +104,7 @@ impl Params {
         check_range("latency_p99_max_ms", self.latency_p99_max_ms, 0.0, 600_000.0)?;
         check_range("window_ms", self.window_ms as f64, 1000.0, 900_000.0)?;
         if !self.metrics.is_empty() {
-            check_names("metrics", self.metrics.iter().map(|metric| metric.name.as_str()))?;
+            check_names("metrics", &self.metrics, |metric| &metric.name)?;
         }
         check_each("metrics", &self.metrics, Metric::check)
     }

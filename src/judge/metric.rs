@@ -133,16 +133,15 @@ pub(super) fn check_each<T>(
 }
 
 /// Refuses an empty list, one that is too long, and two items of one name.
-pub(super) fn check_names<'a>(
+pub(super) fn check_names<T>(
     list: &'static str,
-    names: impl Iterator<Item = &'a str>,
+    items: &[T],
+    name: impl Fn(&T) -> &str,
 ) -> Result<(), ParamError> {
-    let names: Vec<&str> = names.collect();
-    let count = names.len();
-    check_range(list, count as f64, 1.0, METRICS_MAX as f64)?;
-    for (n, name) in names.iter().enumerate() {
-        if names[..n].contains(name) {
-            let error = ParamError::SameName { name: (*name).to_owned() };
+    check_range(list, items.len() as f64, 1.0, METRICS_MAX as f64)?;
+    for (n, item) in items.iter().enumerate() {
+        if items[..n].iter().any(|before| name(before) == name(item)) {
+            let error = ParamError::SameName { name: name(item).to_owned() };
             return Err(error.within("name").within(Place::Item(n)).within(list));
         }
     }

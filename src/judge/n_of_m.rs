@@ -61,7 +61,7 @@ impl Default for Params {
 impl Params {
     /// Refuses numbers outside their ranges, and names that come twice.
     pub fn check(&self) -> Result<(), ParamError> {
-        check_names("limits", self.limits.iter().map(|limit| limit.name.as_str()))?;
+        check_names("limits", &self.limits, |limit| &limit.name)?;
         check_each("limits", &self.limits, |limit| {
             limit.reads.check().map_err(|error| error.within("reads"))?;
             check_range("above", limit.above, -1e15, 1e15)

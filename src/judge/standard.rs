@@ -303,7 +303,7 @@ impl<S: Statistic> Judge for Baseline<S> {
                 newest.z
             );
             factors.push(Factor {
-                signal: SIGNALS[signal].name().to_owned(),
+                signal: kind.name().to_owned(),
                 value,
                 threshold: against,
                 impact: newest.z,

@@ -107,20 +107,38 @@ fn every_judge_can_be_written_and_read_back() {
 
 #[test]
 fn problems_of_judges_have_their_place() {
-    insta::assert_snapshot!(problems(
-        "version: 1\njudge:\n  argo:\n    metrics:\n      - name: errors\n        reads: { query: cart_errors }\n\
-         \x20       success_condition: 'result[0] >> 0.95'\n"
-    ));
-    insta::assert_snapshot!(problems(
-        "version: 1\njudge: { keptn: { objectives: [{ name: a, reads: { query: cart_erors } }] } }\n\
-         custom: [{ name: cart_errors, query: max(cart_errors), worse: higher }]\n"
-    ));
-    insta::assert_snapshot!(problems(
-        "version: 1\njudge: { alarm: { alarms: [{ name: a, reads: { error_ratio: { of: candidat, window_ms: 0 } }, threshold: 1 }] } }\n"
-    ));
-    insta::assert_snapshot!(problems(
-        "version: 1\njudge: { n_of_m: { limits: [{ name: a, reads: { latency: { window_ms: 5 } }, above: 1 }] } }\n"
-    ));
+    for (text, expected) in [
+        (
+            "version: 1\njudge:\n  argo:\n    metrics:\n      - name: errors\n        reads: { query: cart_errors }\n\
+             \x20       success_condition: 'result[0] >> 0.95'\n",
+            &["error[P032]: `success_condition`: found `>`, allowed is a number", "policy.yaml:7:40"][..],
+        ),
+        (
+            "version: 1\njudge: { keptn: { objectives: [{ name: a, reads: { query: cart_erors } }] } }\n\
+             custom: [{ name: cart_errors, query: max(cart_errors), worse: higher }]\n",
+            &[
+                "the policy has no signal `cart_erors` of its own",
+                "policy.yaml:2:",
+                "did you mean `cart_errors`?",
+            ],
+        ),
+        (
+            "version: 1\njudge: { alarm: { alarms: [{ name: a, reads: { error_ratio: { of: candidat } }, threshold: 1 }] } }\n",
+            &[
+                "`of` must be `candidate`, `control` or `service`, got `candidat`",
+                "did you mean `candidate`?",
+            ],
+        ),
+        (
+            "version: 1\njudge: { n_of_m: { limits: [{ name: a, reads: { latency: { window_ms: 5 } }, above: 1 }] } }\n",
+            &["`window_ms` must be between 1000 and 86400000, got 5", "policy.yaml:2:"],
+        ),
+    ] {
+        let found = problems(text);
+        for words in expected {
+            assert!(found.contains(words), "`{words}` is not in:\n{found}");
+        }
+    }
 }
 
 #[test]

@@ -145,7 +145,7 @@ impl Default for Params {
 impl Params {
     /// Refuses numbers outside their ranges, conditions that do not parse, and names that come twice.
     pub fn check(&self) -> Result<(), ParamError> {
-        check_names("metrics", self.metrics.iter().map(|metric| metric.name.as_str()))?;
+        check_names("metrics", &self.metrics, |metric| &metric.name)?;
         check_each("metrics", &self.metrics, Metric::check)
     }
 }

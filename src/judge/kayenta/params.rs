@@ -222,10 +222,10 @@ impl Default for Params {
 impl Params {
     /// Refuses numbers outside their ranges, and names that come twice.
     pub fn check(&self) -> Result<(), ParamError> {
-        check_names("metrics", self.metrics.iter().map(|metric| metric.name.as_str()))?;
+        check_names("metrics", &self.metrics, |metric| &metric.name)?;
         check_each("metrics", &self.metrics, Metric::check)?;
         if !self.groups.is_empty() {
-            check_names("groups", self.groups.iter().map(|group| group.name.as_str()))?;
+            check_names("groups", &self.groups, |group| &group.name)?;
         }
         check_each("groups", &self.groups, |group| check_range("weight", group.weight, 0.0, 100.0))?;
         check_range("groups", self.groups.iter().map(|group| group.weight).sum(), 0.0, 100.0)?;

@@ -117,7 +117,7 @@ impl Default for Params {
 impl Params {
     /// Refuses numbers outside their ranges, and names that come twice.
     pub fn check(&self) -> Result<(), ParamError> {
-        check_names("objectives", self.objectives.iter().map(|objective| objective.name.as_str()))?;
+        check_names("objectives", &self.objectives, |objective| &objective.name)?;
         check_each("objectives", &self.objectives, Objective::check)?;
         check_range("pass_percentage", self.pass_percentage, 0.0, 100.0)?;
         check_range("warning_percentage", self.warning_percentage, 0.0, self.pass_percentage)?;
