@@ -33,7 +33,7 @@ pub(super) fn l1(trace: &Trace) -> Option<Violation> {
     let share = last.in_force[trace.facts.candidate];
     let began = first.at();
     let under_way =
-        open(trace).any(|(at, _)| trace.ended.at.since(at) < trace.facts.settings.execution.timeout);
+        open(trace).any(|(at, execution)| trace.ended.at.since(at) <= ends_within(trace, execution));
     let done = last.harmed_by_deploy <= WELL || share <= WELL;
     if done || under_way || called(trace, began) || Excuse::of(trace).is_some() {
         return None;
@@ -190,14 +190,17 @@ pub(super) fn l4(trace: &Trace) -> Option<Violation> {
             }
             continue;
         }
-        let steps = plan(trace, execution).map_or(Millis::ZERO, |plan| {
-            plan.steps.iter().map(|step| step.timeout).max().unwrap_or(Millis::ZERO)
-        });
-        if trace.ended.at.since(begun) > settings.execution.timeout + steps + SLACK {
+        if trace.ended.at.since(begun) > ends_within(trace, execution) {
             return broken(trace.ended.at, format!("{execution} is open since {begun}"));
         }
     }
     idle(trace)
+}
+
+/// How long an execution may take from its plan on: its time-out, and the step that was under way then.
+fn ends_within(trace: &Trace, execution: ExecutionId) -> Millis {
+    let steps = plan(trace, execution).and_then(|plan| plan.steps.iter().map(|step| step.timeout).max());
+    trace.facts.settings.execution.timeout + steps.unwrap_or(Millis::ZERO) + SLACK
 }
 
 /// Whether the last that is written down of an execution is that it waits for a person.
