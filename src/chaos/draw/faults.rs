@@ -70,6 +70,32 @@ pub(super) fn sure(kind: FaultKind, world: &WorldDraw) -> PlannedFault {
     PlannedFault { lasts, ..PlannedFault::new(kind, when) }
 }
 
+/// Some kinds strike at moments only.
+const fn at_moments(kind: FaultKind, when: When) -> When {
+    match (kind, when) {
+        (
+            FaultKind::LeaseDown
+            | FaultKind::TornTail
+            | FaultKind::FlippedBit
+            | FaultKind::OtherBuild
+            | FaultKind::ClockJump
+            | FaultKind::ClockBack,
+            When::Call(_),
+        ) => When::Once(Condition::RollingBack),
+        (_, other) => other,
+    }
+}
+
+/// How often a fault of this kind takes effect at most.
+fn times(kind: FaultKind, dice: &mut Draw) -> u32 {
+    let times = if dice.uniform() < 0.4 { 1 + pick(dice, 5) as u32 } else { u32::MAX };
+    match kind {
+        // The next who is asked mostly answers: where nobody does, nothing more is seen.
+        FaultKind::NoAnswer | FaultKind::AskLost if dice.uniform() < 0.95 => 1,
+        _ => times,
+    }
+}
+
 /// Whether the engine's process is gone for as long as it lasts.
 const fn kills(kind: FaultKind) -> bool {
     matches!(
@@ -121,19 +147,7 @@ pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> Plan
         _ if kills(kind) && dice.uniform() < 0.03 => world.too_long(),
         _ => lasts,
     };
-    let when = match kind {
-        // These strike at moments only.
-        FaultKind::LeaseDown
-        | FaultKind::TornTail
-        | FaultKind::FlippedBit
-        | FaultKind::OtherBuild
-        | FaultKind::ClockJump
-        | FaultKind::ClockBack => match when {
-            When::Call(_) => When::Once(Condition::RollingBack),
-            other => other,
-        },
-        _ => when,
-    };
+    let when = at_moments(kind, when);
     // Now and then nobody can see any more whether a rollback helps.
     let blind = matches!(kind, FaultKind::MetricsDown | FaultKind::ScrapeGap) && dice.uniform() < 0.3;
     let (when, lasts) =
@@ -150,12 +164,7 @@ pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> Plan
         1 => FaultTarget::Stable,
         _ => FaultTarget::All,
     };
-    let times = if dice.uniform() < 0.4 { 1 + pick(dice, 5) as u32 } else { u32::MAX };
-    let times = match kind {
-        // The next who is asked mostly answers: where nobody does, nothing more is seen.
-        FaultKind::NoAnswer | FaultKind::AskLost if dice.uniform() < 0.95 => 1,
-        _ => times,
-    };
+    let times = times(kind, dice);
     let never_heals = dice.uniform() < 0.05
         && (kind == FaultKind::Forbidden || (kind.part() == Part::Rest && kind.place() != Place::People));
     PlannedFault { kind, when, lasts, times, share, by, target, never_heals }
