@@ -95,9 +95,8 @@ fn gathered<'a>(metrics: &Metrics, series: &'a [RawSeries]) -> BTreeMap<Key, Our
         let Meaning::OfArm(says) = metrics.meaning(one) else { continue };
         let code = |code: &str| (REQUESTS, ("code", code.to_owned()));
         let keys = match says.what {
-            What::Good => vec![(code("2xx"), false)],
+            What::Good | What::Requests => vec![(code("2xx"), false)],
             What::Failed => vec![(code("5xx"), false)],
-            What::Requests => vec![(code("2xx"), false)],
             What::AlsoFailed => vec![(code("5xx"), false), (code("2xx"), true)],
             What::Within { bound_ms } => {
                 let seconds = bound_ms / 1000.0;

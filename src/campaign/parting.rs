@@ -103,9 +103,8 @@ fn decisions(run: &Explained) -> impl Iterator<Item = (MonoTime, &Decision)> {
 /// What is done about a decision, in order.
 fn acts(run: &Explained) -> impl Iterator<Item = (MonoTime, &JournalEntry)> {
     run.stream.iter().filter_map(|happened| match happened {
-        Happened::Act(_, JournalEntry::Decided { .. }) => None,
-        Happened::Act(at, entry) => Some((*at, entry)),
-        Happened::Scrape(_) | Happened::Read(..) | Happened::EngineLost(_) => None,
+        Happened::Act(at, entry) if !matches!(entry, JournalEntry::Decided { .. }) => Some((*at, entry)),
+        Happened::Act(..) | Happened::Scrape(_) | Happened::Read(..) | Happened::EngineLost(_) => None,
     })
 }
 

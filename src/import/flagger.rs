@@ -74,7 +74,7 @@ impl<'a> Objects<'a> {
         for template in &self.templates {
             if self.canaries.is_empty() {
                 let name = template.path(&["metadata", "name"]).and_then(At::text).unwrap_or("metric");
-                if template(building, *template, name, &Values::default()).is_some() {
+                if query_of(building, *template, name, &Values::default()).is_some() {
                     building.findings.beside(
                         *template,
                         &format!("template `{name}`"),
@@ -192,7 +192,7 @@ impl<'a> Objects<'a> {
                 building.findings.lost(reference, &label, why);
                 return None;
             };
-            template(building, *template, &name, &values)?
+            query_of(building, *template, &name, &values)?
         } else if let Some(query) = at.get("query") {
             signal(building, query, &name, &values, worse(min, max))?
         } else {
@@ -211,7 +211,7 @@ impl<'a> Objects<'a> {
 }
 
 /// The query of a template, as a signal.
-fn template(building: &mut Building<'_>, template: At<'a>, name: &str, values: &Values) -> Option<Source> {
+fn query_of(building: &mut Building<'_>, template: At<'_>, name: &str, values: &Values) -> Option<Source> {
     let label = format!("template `{name}`");
     let spec = template.get("spec")?;
     building.findings.fields(spec, &label, &["provider", "query"], &[]);

@@ -133,7 +133,7 @@ impl Field for PolicyField<'_, '_> {
             candidates.iter().enumerate().filter(|(n, _)| found[*n].is_none()).collect::<Vec<_>>()
         {
             if let Some(policy) = self.policy(values) {
-                waiting.push((n, Candidate::new(policy)))
+                waiting.push((n, Candidate::new(policy)));
             } else {
                 self.journal.keep(&key(values), runs.start, None)?;
                 found[n] = Some(None);

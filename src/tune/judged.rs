@@ -319,7 +319,7 @@ pub fn digest(scenarios: &[Scenario]) -> String {
         hash.update(scenario.text.as_deref().unwrap_or_default().as_bytes());
         hash.update([0]);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::hex(&hash.finalize())
 }
 
 fn pool(jobs: usize) -> Result<rayon::ThreadPool, TuneError> {

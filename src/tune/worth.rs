@@ -65,7 +65,9 @@ pub struct Figures {
 
 impl Figures {
     /// Over runs, in their order, so that the sums are the same on every machine.
-    pub fn of<'w>(runs: impl Iterator<Item = &'w Worth> + Clone, prices: &CostWeights) -> Self {
+    pub fn of<'w>(runs: impl Iterator<Item = &'w Worth>, prices: &CostWeights) -> Self {
+        let runs: Vec<&Worth> = runs.collect();
+        let runs = runs.iter().copied();
         let costs: Vec<f64> = runs.clone().map(|worth| worth.cost.at(prices)).collect();
         let (cost, cost_error) = mean_and_error(&costs);
         let good = || runs.clone().filter(|worth| !worth.bad);

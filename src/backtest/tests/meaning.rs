@@ -1,5 +1,7 @@
 //! Mapping files: what they say, and how they are refused.
 
+use std::fmt::Write as _;
+
 use backspin_plane::http::metrics::RawSeries;
 use backspin_policy::document::{FileKind, Source};
 use proptest::prelude::*;
@@ -132,5 +134,8 @@ proptest! {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|b| format!("%{b:02X}")).collect()
+    text.bytes().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "%{byte:02X}");
+        text
+    })
 }

@@ -32,28 +32,7 @@ pub(super) fn chart(tuned: &Tuned) -> String {
         "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"False rollbacks and cost of each \
          candidate that nothing beats\">\n"
     );
-    for step in 0..=4 {
-        let share = f64::from(step) / 4.0;
-        let (gx, gy) = (x.0 + share * (x.1 - x.0), y.0 + share * (y.1 - y.0));
-        let (px, py) = (across(gx), upward(gy));
-        let _ = writeln!(
-            svg,
-            "<line x1=\"{px:.1}\" x2=\"{px:.1}\" y1=\"{TOP}\" y2=\"{:.1}\" stroke=\"var(--grid)\"/><text x=\"{px:.1}\" \
-             y=\"{:.1}\" text-anchor=\"middle\">{:.2} %</text>",
-            HEIGHT - BOTTOM,
-            HEIGHT - BOTTOM + 16.0,
-            gx * 100.0
-        );
-        let _ = writeln!(
-            svg,
-            "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{py:.1}\" y2=\"{py:.1}\" stroke=\"var(--grid)\"/><text x=\"{:.1}\" \
-             y=\"{:.1}\" text-anchor=\"end\">{}</text>",
-            WIDTH - RIGHT,
-            LEFT - 6.0,
-            py + 4.0,
-            number(gy)
-        );
-    }
+    grid(&mut svg, (x, y), across, upward);
     for point in points {
         let radius = 4.0 + 7.0 * (point.delay_s - size.0) / (size.1 - size.0).max(1e-9);
         let (px, py) = (across(point.false_rollbacks), upward(point.cost));
@@ -86,4 +65,35 @@ pub(super) fn chart(tuned: &Tuned) -> String {
     );
     svg.push_str("</svg>\n");
     svg
+}
+
+/// Lines and numbers behind the points, for ranges `x` and `y`.
+fn grid(
+    svg: &mut String,
+    (x, y): ((f64, f64), (f64, f64)),
+    across: impl Fn(f64) -> f64,
+    upward: impl Fn(f64) -> f64,
+) {
+    for step in 0..=4 {
+        let share = f64::from(step) / 4.0;
+        let (gx, gy) = (x.0 + share * (x.1 - x.0), y.0 + share * (y.1 - y.0));
+        let (px, py) = (across(gx), upward(gy));
+        let _ = writeln!(
+            svg,
+            "<line x1=\"{px:.1}\" x2=\"{px:.1}\" y1=\"{TOP}\" y2=\"{:.1}\" stroke=\"var(--grid)\"/><text x=\"{px:.1}\" \
+             y=\"{:.1}\" text-anchor=\"middle\">{:.2} %</text>",
+            HEIGHT - BOTTOM,
+            HEIGHT - BOTTOM + 16.0,
+            gx * 100.0
+        );
+        let _ = writeln!(
+            svg,
+            "<line x1=\"{LEFT}\" x2=\"{:.1}\" y1=\"{py:.1}\" y2=\"{py:.1}\" stroke=\"var(--grid)\"/><text x=\"{:.1}\" \
+             y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            WIDTH - RIGHT,
+            LEFT - 6.0,
+            py + 4.0,
+            number(gy)
+        );
+    }
 }

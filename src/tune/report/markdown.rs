@@ -52,27 +52,37 @@ pub fn markdown(tuned: &Tuned) -> String {
             with_interval(tuned.over_baseline)
         ),
     );
-    if !tuned.folds.is_empty() {
-        text.push_str("## Families left out\n\n");
-        let rows: Vec<Vec<String>> = tuned
-            .folds
-            .iter()
-            .map(|fold| {
-                let cells = [fold.start, fold.without, fold.with].map(number);
-                [fold.family.clone(), fold.runs.to_string()].into_iter().chain(cells).collect()
-            })
-            .collect();
-        table(&mut text, &["family", "runs", "what was", "chosen without it", "chosen with it"], &rows);
-        line(
-            &mut text,
-            "Of the finalists, the one that is best on all other families, on the one that was left out.",
-        );
-    }
+    folds(&mut text, tuned);
     text.push_str("## Locked away\n\n");
     match &tuned.held_out {
         Some(held) => held_words(held, tuned.chosen.gain).iter().for_each(|words| line(&mut text, words)),
         None => line(&mut text, "Not opened."),
     }
+    front(&mut text, tuned);
+    line(&mut text, &format!("Again: `{}` (backspin {}).", tuned.command, tuned.build));
+    text
+}
+
+/// What the choice is worth on families that were left out.
+fn folds(text: &mut String, tuned: &Tuned) {
+    if tuned.folds.is_empty() {
+        return;
+    }
+    text.push_str("## Families left out\n\n");
+    let rows: Vec<Vec<String>> = tuned
+        .folds
+        .iter()
+        .map(|fold| {
+            let cells = [fold.start, fold.without, fold.with].map(number);
+            [fold.family.clone(), fold.runs.to_string()].into_iter().chain(cells).collect()
+        })
+        .collect();
+    table(text, &["family", "runs", "what was", "chosen without it", "chosen with it"], &rows);
+    line(text, "Of the finalists, the one that is best on all other families, on the one that was left out.");
+}
+
+/// Candidates of which no other is better in all that counts.
+fn front(text: &mut String, tuned: &Tuned) {
     text.push_str("## What nothing beats\n\n");
     let rows: Vec<Vec<String>> = tuned
         .front
@@ -88,16 +98,14 @@ pub fn markdown(tuned: &Tuned) -> String {
             ]
         })
         .collect();
-    table(&mut text, &["candidate", "false rollbacks", "median delay", "cost", "unbeaten", "values"], &rows);
+    table(text, &["candidate", "false rollbacks", "median delay", "cost", "unbeaten", "values"], &rows);
     line(
-        &mut text,
+        text,
         &format!(
             "Covered of what lies between the best and the worst: {:.3} by the search's finalists, {:.3} by the even spread's.",
             tuned.hypervolume, tuned.hypervolume_baseline
         ),
     );
-    line(&mut text, &format!("Again: `{}` (backspin {}).", tuned.command, tuned.build));
-    text
 }
 
 /// Rows of the parts: path, before, after, range, effect, first-order, total.

@@ -190,11 +190,12 @@ fn rotate(a: &mut [Vec<f64>], v: &mut [Vec<f64>], p: usize, q: usize) {
         row[p] = c * left - s * right;
         row[q] = s * left + c * right;
     }
-    for k in 0..a.len() {
-        let (left, right) = (a[p][k], a[q][k]);
-        a[p][k] = c * left - s * right;
-        a[q][k] = s * left + c * right;
+    // The same for the rows.
+    let (mut row_p, mut row_q) = (std::mem::take(&mut a[p]), std::mem::take(&mut a[q]));
+    for (left, right) in row_p.iter_mut().zip(&mut row_q) {
+        (*left, *right) = (c * *left - s * *right, s * *left + c * *right);
     }
+    (a[p], a[q]) = (row_p, row_q);
     for row in v.iter_mut() {
         let (left, right) = (row[p], row[q]);
         row[p] = c * left - s * right;

@@ -49,7 +49,7 @@ pub fn parse(source: &Source, base: &Policy, scenarios: &[Scenario]) -> Result<T
         budget: file.budget.clone(),
         prices,
         seed: file.seed,
-        hash: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+        hash: crate::hex(&digest),
     };
     if check.problems.is_empty() {
         check.ends(&task);
