@@ -11,6 +11,30 @@ use super::template::{BRACES, filled};
 use super::tree::At;
 use backspin_domain::signal::Worse;
 
+/// What is read of a metric.
+const METRIC_FIELDS: [&str; 11] = [
+    "name",
+    "interval",
+    "initialDelay",
+    "count",
+    "successCondition",
+    "failureCondition",
+    "failureLimit",
+    "inconclusiveLimit",
+    "consecutiveErrorLimit",
+    "consecutiveSuccessLimit",
+    "provider",
+];
+
+/// What a policy does not say of a Prometheus.
+const HOW_IT_IS_ASKED: [(&str, &str); 5] = [
+    ("address", "which Prometheus is asked is not the policy's to say"),
+    ("timeout", "how long an answer is waited for is not the policy's to say"),
+    ("insecure", "how a Prometheus is reached is not the policy's to say"),
+    ("headers", "how a Prometheus is reached is not the policy's to say"),
+    ("authentication", "how a Prometheus is reached is not the policy's to say"),
+];
+
 /// A metric of an analysis.
 #[derive(Clone, Debug)]
 pub(crate) struct Metric<'a> {
@@ -150,7 +174,7 @@ impl<'a> Reader<'_, 'a, '_> {
     }
 
     fn analysis(&mut self, analysis: At<'a>, rollout: At<'a>, steps_ms: Option<u64>) {
-        let arguments = self.arguments(analysis, Some(rollout));
+        let arguments = Self::arguments(analysis, Some(rollout));
         let one = analysis.get("templateName");
         let many = analysis.list("templates").filter_map(|t| t.get("templateName"));
         for name in one.into_iter().chain(many) {
@@ -177,7 +201,7 @@ impl<'a> Reader<'_, 'a, '_> {
         let Some(spec) = template.get("spec") else {
             return self.building.findings.lost(template, &format!("template `{name}`"), "it has no `spec`");
         };
-        let mut arguments = self.arguments(spec, None);
+        let mut arguments = Self::arguments(spec, None);
         arguments.extend(given.clone());
         self.spec(spec, name, &arguments, steps_ms);
         for other in spec.list("templates").filter_map(|t| t.get("templateName")) {
@@ -192,7 +216,7 @@ impl<'a> Reader<'_, 'a, '_> {
     fn run(&mut self, run: At<'a>) {
         let Some(spec) = run.get("spec") else { return };
         let name = run.path(&["metadata", "name"]).and_then(At::text).unwrap_or_default();
-        let arguments = self.arguments(spec, None);
+        let arguments = Self::arguments(spec, None);
         if spec.get("metrics").is_some() {
             self.spec(spec, name, &arguments, None);
         }
@@ -204,7 +228,7 @@ impl<'a> Reader<'_, 'a, '_> {
         }
     }
 
-    fn arguments(&mut self, holder: At<'a>, rollout: Option<At<'a>>) -> Arguments {
+    fn arguments(holder: At<'a>, rollout: Option<At<'a>>) -> Arguments {
         let mut arguments = Arguments::new();
         for argument in holder.list("args") {
             let Some(name) = argument.word("name") else { continue };
@@ -259,21 +283,8 @@ impl<'a> Reader<'_, 'a, '_> {
         steps_ms: Option<u64>,
     ) -> Option<Metric<'a>> {
         let own = at.word("name").unwrap_or("metric").to_owned();
-        let known = [
-            "name",
-            "interval",
-            "initialDelay",
-            "count",
-            "successCondition",
-            "failureCondition",
-            "failureLimit",
-            "inconclusiveLimit",
-            "consecutiveErrorLimit",
-            "consecutiveSuccessLimit",
-            "provider",
-        ];
         let label = format!("metric `{own}`");
-        self.building.findings.fields(at, &label, &known, &[]);
+        self.building.findings.fields(at, &label, &METRIC_FIELDS, &[]);
         let Some(provider) = at.get("provider") else {
             self.building.findings.lost(at, &label, "it has no `provider`");
             return None;
@@ -284,14 +295,7 @@ impl<'a> Reader<'_, 'a, '_> {
             self.building.findings.lost(provider, &label, why);
             return None;
         };
-        let beside = [
-            ("address", "which Prometheus is asked is not the policy's to say"),
-            ("timeout", "how long an answer is waited for is not the policy's to say"),
-            ("insecure", "how a Prometheus is reached is not the policy's to say"),
-            ("headers", "how a Prometheus is reached is not the policy's to say"),
-            ("authentication", "how a Prometheus is reached is not the policy's to say"),
-        ];
-        self.building.findings.fields(prometheus, &label, &["query", "rangeQuery"], &beside);
+        self.building.findings.fields(prometheus, &label, &["query", "rangeQuery"], &HOW_IT_IS_ASKED);
         if let Some(range) = prometheus.get("rangeQuery") {
             self.building.findings.lost(range, &label, "a range of answers; a signal is one number");
             return None;
@@ -340,17 +344,12 @@ impl<'a> Reader<'_, 'a, '_> {
     fn whole(&mut self, at: At<'a>, name: &str, label: &str, arguments: &Arguments) -> Option<i64> {
         let at = at.get(name)?;
         let text = self.filled_text(at, &at.scalar().unwrap_or_default(), label, arguments)?;
-        match text.trim().parse::<i64>() {
-            Ok(number) => Some(number),
-            Err(_) => {
-                self.building.findings.lost(
-                    at,
-                    label,
-                    format!("`{name}` must be a whole number, got `{text}`"),
-                );
-                None
-            }
+        let number = text.trim().parse::<i64>().ok();
+        if number.is_none() {
+            let why = format!("`{name}` must be a whole number, got `{text}`");
+            self.building.findings.lost(at, label, why);
         }
+        number
     }
 
     fn length(&mut self, at: At<'a>, name: &str, label: &str, arguments: &Arguments) -> Option<u64> {

@@ -86,7 +86,8 @@ impl<'o> Building<'o> {
         if !is_taken(&base) {
             return base;
         }
-        (2..)
+        // One more name than there can be taken ones.
+        (2..=self.custom.len() + SignalKind::ALL.len() + 2)
             .map(|n| format!("{base}-{n}"))
             .find(|name| !is_taken(name))
             .expect("there are more numbers than signals")

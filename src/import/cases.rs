@@ -127,7 +127,7 @@ fn frames(case: &Case<'_>, policy: &Policy) -> Vec<Frame> {
     let begin_ms = 1_767_607_200_000_i64;
     let frame = |n: usize| {
         let after_ms = n as u64 * case.every_ms;
-        let at_ms = begin_ms + after_ms as i64;
+        let at_ms = begin_ms + after_ms.cast_signed();
         for (series, values) in &case.series {
             if let Some(QueryValue::Number(value)) = values.get(n) {
                 store.append(&labels(series), at_ms, *value).expect("time goes on");

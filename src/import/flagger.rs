@@ -320,7 +320,7 @@ fn webhook(building: &mut Building<'_>, hook: At<'_>) {
             building.findings.beside(hook, &label, "makes traffic; the scenario has its own");
         }
         "post-rollout" | "event" => {
-            building.findings.beside(hook, &label, "is told when all is over, and decides nothing")
+            building.findings.beside(hook, &label, "is told when all is over, and decides nothing");
         }
         "pre-rollout"
         | "rollout"

@@ -19,6 +19,7 @@ fn read(path: &Path) -> Import {
 
 #[test]
 #[ignore = "needs real files: BACKSPIN_SHARED"]
+#[expect(clippy::print_stdout, reason = "an evaluation tells what it found")]
 fn real_files_import_whole_or_say_by_line_what_does_not() {
     let (mut asked, mut whole, mut all) = (0, 0, 0);
     for tool in ["argo", "flagger", "kayenta", "keptn", "prometheus", "pyrra", "sloth"] {

@@ -49,7 +49,6 @@ pub(super) fn judge(building: &mut Building<'_>, definitions: Vec<Definition<'_>
         warning_percentage: warning,
         // Keptn runs an analysis when it is asked to; here it is asked every minute.
         interval_ms: 60_000,
-        ..Params::default()
     }))
 }
 
