@@ -76,7 +76,7 @@ fn told(loaded: &Loaded, report: &Report) -> String {
     if report.misses.is_empty() {
         return format!("{name}: good: {counts}");
     }
-    let mut lines = vec![format!("{name}: {} of {counts}", counted(report.misses.len(), "miss"))];
+    let mut lines = vec![format!("{name}: {} not as expected; {counts}", report.misses.len())];
     for miss in &report.misses {
         lines.push(String::new());
         lines.extend(missed(loaded, miss));
