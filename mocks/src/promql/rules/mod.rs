@@ -82,7 +82,8 @@ pub fn duration_text(mut ms: i64) -> String {
         ("ms", 1, false),
     ] {
         if ms >= size && (!must_be_even || ms % size == 0) {
-            let _ = write!(text, "{}{unit}", ms / size);
+            text += &(ms / size).to_string();
+            text += unit;
             ms %= size;
         }
     }

@@ -9,10 +9,8 @@ const WIDTH_MAX: usize = 1_000;
 #[derive(Default)]
 #[expect(clippy::struct_excessive_bools, reason = "the four flags that Go knows")]
 struct Verb {
-    minus: bool,
-    plus: bool,
-    zero: bool,
-    space: bool,
+    /// Those of `-+0 #` that are given.
+    flags: String,
     width: usize,
     precision: Option<usize>,
 }
@@ -58,13 +56,7 @@ fn verb_of(text: &str) -> (Verb, &str) {
     let mut verb = Verb::default();
     let mut rest = text;
     while let Some(flag) = rest.chars().next().filter(|c| "-+0 #".contains(*c)) {
-        match flag {
-            '-' => verb.minus = true,
-            '+' => verb.plus = true,
-            '0' => verb.zero = true,
-            ' ' => verb.space = true,
-            _ => {}
-        }
+        verb.flags.push(flag);
         rest = &rest[1..];
     }
     let digits = |rest: &str| rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
@@ -80,6 +72,10 @@ fn verb_of(text: &str) -> (Verb, &str) {
 }
 
 impl Verb {
+    fn has(&self, flag: char) -> bool {
+        self.flags.contains(flag)
+    }
+
     fn written(&self, letter: char, value: &Value) -> String {
         match (letter, value) {
             ('v' | 'g', Value::Float(number)) => self.signed(self.shortest(*number)),
@@ -106,10 +102,9 @@ impl Verb {
 
     fn signed(&self, text: String) -> String {
         let is_signed = text.starts_with(['-', '+']);
-        match (self.plus, self.space) {
+        match (self.has('+'), self.has(' ')) {
             (true, _) if !is_signed => format!("+{text}"),
             (false, true) if !is_signed => format!(" {text}"),
-            (false, _) if text == "+Inf" && !self.plus => text,
             _ => text,
         }
     }
@@ -119,11 +114,11 @@ impl Verb {
         if missing == 0 {
             return text.to_owned();
         }
-        if self.minus {
+        if self.has('-') {
             return format!("{text}{}", " ".repeat(missing));
         }
         let is_number = text.trim_start_matches(['+', '-', ' ']).starts_with(|c: char| c.is_ascii_digit());
-        if self.zero && is_number {
+        if self.has('0') && is_number {
             let sign = text.len() - text.trim_start_matches(['+', '-', ' ']).len();
             return format!("{}{}{}", &text[..sign], "0".repeat(missing), &text[sign..]);
         }
