@@ -68,8 +68,6 @@ pub struct World {
     pub(crate) series: Arc<[SeriesDef]>,
     /// What a plan of faults has done to it.
     pub(crate) disturbed: Disturbed,
-    /// Whether somebody scores the run by what each scrape could tell.
-    pub(crate) scored: bool,
     pub(crate) complaints: Complaints,
     pub(crate) demand_rps: f64,
     pub(crate) dependency: DependencyEffect,
@@ -229,7 +227,6 @@ impl World {
             view: View::default(),
             series: series::define(scenario, candidate).into(),
             disturbed: Disturbed::default(),
-            scored: true,
             complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
             demand_rps: 0.0,
             dependency: DependencyEffect::default(),
