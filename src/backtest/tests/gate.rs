@@ -53,8 +53,10 @@ fn play(store: &Arc<RwLock<Store>>, all: &[Scenario], number: usize) -> PastDepl
     let id = RunId { campaign_seed: 1, seed_index: number as u64 };
     let mut world = World::new(&scenario, id.seed(scenario.draw));
     // Each service is deployed every week or so, at some time of a working day.
-    let day = (number / SERVICES).cast_signed() as i64 * 7 + (number % SERVICES).cast_signed() as i64 % 5;
-    let minute = 9 * 60 + (number.cast_signed() as i64 * 37) % (8 * 60);
+    let nth = number.cast_signed() as i64;
+    let services = SERVICES.cast_signed() as i64;
+    let day = nth / services * 7 + nth % services % 5;
+    let minute = 9 * 60 + (nth * 37) % (8 * 60);
     let deployed = START.0.div_euclid(DAY_MS) * DAY_MS + DAY_MS + day * DAY_MS + minute * 60_000;
     let start = backspin_domain::time::WallTime(deployed - scenario.deploy.at.0.cast_signed());
     let mut exporter = Exporter::new(Arc::clone(store), &world, &scenario.service.id, start);

@@ -134,8 +134,9 @@ proptest! {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "%{byte:02X}");
-        text
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut all, b| {
+        let _ = write!(all, "%{b:02X}");
+        all
     })
 }
