@@ -7,8 +7,8 @@ use super::draw::Draws;
 /// Share of candidates that count as better.
 const BETTER: f64 = 0.25;
 
-/// Proposals of which the best is taken.
-const PROPOSALS: usize = 24;
+/// Proposals of which the best is taken. More of them would leave nothing to chance where choices are few.
+const PROPOSALS: usize = 2;
 
 /// How often each choice of one part was taken.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,7 @@ impl Choices {
         let sum: f64 = self.better.iter().sum();
         let of_rest: f64 = self.rest.iter().sum();
         let mut best = (0, f64::NEG_INFINITY);
-        // Fewer proposals than choices leave something to chance.
-        for _ in 0..PROPOSALS.min(self.better.len()) {
+        for _ in 0..PROPOSALS {
             let mut left = draws.uniform() * sum;
             let mut choice = self.better.len() - 1;
             for (n, count) in self.better.iter().enumerate() {
