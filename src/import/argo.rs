@@ -11,30 +11,6 @@ use super::template::{BRACES, filled};
 use super::tree::At;
 use backspin_domain::signal::Worse;
 
-/// What is read of a metric.
-const METRIC_FIELDS: [&str; 11] = [
-    "name",
-    "interval",
-    "initialDelay",
-    "count",
-    "successCondition",
-    "failureCondition",
-    "failureLimit",
-    "inconclusiveLimit",
-    "consecutiveErrorLimit",
-    "consecutiveSuccessLimit",
-    "provider",
-];
-
-/// What a policy does not say of a Prometheus.
-const HOW_IT_IS_ASKED: [(&str, &str); 5] = [
-    ("address", "which Prometheus is asked is not the policy's to say"),
-    ("timeout", "how long an answer is waited for is not the policy's to say"),
-    ("insecure", "how a Prometheus is reached is not the policy's to say"),
-    ("headers", "how a Prometheus is reached is not the policy's to say"),
-    ("authentication", "how a Prometheus is reached is not the policy's to say"),
-];
-
 /// A metric of an analysis.
 #[derive(Clone, Debug)]
 pub(crate) struct Metric<'a> {
@@ -174,7 +150,7 @@ impl<'a> Reader<'_, 'a, '_> {
     }
 
     fn analysis(&mut self, analysis: At<'a>, rollout: At<'a>, steps_ms: Option<u64>) {
-        let arguments = Self::arguments(analysis, Some(rollout));
+        let arguments = arguments(analysis, Some(rollout));
         let one = analysis.get("templateName");
         let many = analysis.list("templates").filter_map(|t| t.get("templateName"));
         for name in one.into_iter().chain(many) {
@@ -201,7 +177,7 @@ impl<'a> Reader<'_, 'a, '_> {
         let Some(spec) = template.get("spec") else {
             return self.building.findings.lost(template, &format!("template `{name}`"), "it has no `spec`");
         };
-        let mut arguments = Self::arguments(spec, None);
+        let mut arguments = arguments(spec, None);
         arguments.extend(given.clone());
         self.spec(spec, name, &arguments, steps_ms);
         for other in spec.list("templates").filter_map(|t| t.get("templateName")) {
@@ -216,7 +192,7 @@ impl<'a> Reader<'_, 'a, '_> {
     fn run(&mut self, run: At<'a>) {
         let Some(spec) = run.get("spec") else { return };
         let name = run.path(&["metadata", "name"]).and_then(At::text).unwrap_or_default();
-        let arguments = Self::arguments(spec, None);
+        let arguments = arguments(spec, None);
         if spec.get("metrics").is_some() {
             self.spec(spec, name, &arguments, None);
         }
@@ -226,28 +202,6 @@ impl<'a> Reader<'_, 'a, '_> {
         for analysis in spec.list("analyses") {
             self.analysis(analysis, run, None);
         }
-    }
-
-    fn arguments(holder: At<'a>, rollout: Option<At<'a>>) -> Arguments {
-        let mut arguments = Arguments::new();
-        for argument in holder.list("args") {
-            let Some(name) = argument.word("name") else { continue };
-            let from = argument.get("valueFrom");
-            let value = if let Some(value) = argument.get("value").and_then(At::scalar) {
-                Some(Argument::Value(value))
-            } else if from.is_some_and(|from| from.get("podTemplateHashValue").is_some()) {
-                Some(Argument::PodHash)
-            } else if from.is_some_and(|from| from.get("secretKeyRef").is_some()) {
-                Some(Argument::Secret)
-            } else {
-                let path = from.and_then(|from| from.path(&["fieldRef", "fieldPath"])).and_then(At::text);
-                path.zip(rollout).and_then(|(path, rollout)| field(rollout, path)).map(Argument::Value)
-            };
-            if let Some(value) = value {
-                arguments.insert(name.to_owned(), value);
-            }
-        }
-        arguments
     }
 
     fn dry_run(&mut self, dry: At<'a>) {
@@ -283,28 +237,22 @@ impl<'a> Reader<'_, 'a, '_> {
         steps_ms: Option<u64>,
     ) -> Option<Metric<'a>> {
         let own = at.word("name").unwrap_or("metric").to_owned();
+        let known = [
+            "name",
+            "interval",
+            "initialDelay",
+            "count",
+            "successCondition",
+            "failureCondition",
+            "failureLimit",
+            "inconclusiveLimit",
+            "consecutiveErrorLimit",
+            "consecutiveSuccessLimit",
+            "provider",
+        ];
         let label = format!("metric `{own}`");
-        self.building.findings.fields(at, &label, &METRIC_FIELDS, &[]);
-        let Some(provider) = at.get("provider") else {
-            self.building.findings.lost(at, &label, "it has no `provider`");
-            return None;
-        };
-        let Some(prometheus) = provider.get("prometheus") else {
-            let name = provider.fields().next().map_or("nothing", |(name, ..)| name);
-            let why = format!("asked of `{name}`; only Prometheus is read");
-            self.building.findings.lost(provider, &label, why);
-            return None;
-        };
-        self.building.findings.fields(prometheus, &label, &["query", "rangeQuery"], &HOW_IT_IS_ASKED);
-        if let Some(range) = prometheus.get("rangeQuery") {
-            self.building.findings.lost(range, &label, "a range of answers; a signal is one number");
-            return None;
-        }
-        let query_at = prometheus.get("query").filter(|query| query.text().is_some());
-        let Some(query_at) = query_at else {
-            self.building.findings.lost(prometheus, &label, "it has no `query`");
-            return None;
-        };
+        self.building.findings.fields(at, &label, &known, &[]);
+        let query_at = self.query_at(at, &label)?;
         let query = self.filled(query_at, &label, arguments)?;
         let condition = |reader: &mut Self, name: &str| {
             let at = at.get(name)?;
@@ -315,41 +263,65 @@ impl<'a> Reader<'_, 'a, '_> {
         let wanted = if self.metrics.iter().any(|m| m.name == own) { format!("{owner}.{own}") } else { own };
         let worse = worse(success.as_ref().map(|s| s.1.as_str()), failure.as_ref().map(|f| f.1.as_str()));
         let signal = self.building.signal(query_at, &wanted, &query, worse)?;
-        let mut reads = |name: &str| self.whole(at, name, &label, arguments);
-        let (count, failure_limit) = (reads("count"), reads("failureLimit"));
-        let (inconclusive_limit, consecutive_error_limit) =
-            (reads("inconclusiveLimit"), reads("consecutiveErrorLimit"));
-        let consecutive_success_limit = reads("consecutiveSuccessLimit");
-        let mut lasts = |name: &str| self.length(at, name, &label, arguments);
-        let (interval_ms, initial_delay_ms) = (lasts("interval"), lasts("initialDelay").unwrap_or(0));
         Some(Metric {
+            interval_ms: self.length(at, "interval", &label, arguments),
+            initial_delay_ms: self.length(at, "initialDelay", &label, arguments).unwrap_or(0),
+            count: self.whole(at, "count", &label, arguments),
+            failure_limit: self.whole(at, "failureLimit", &label, arguments),
+            inconclusive_limit: self.whole(at, "inconclusiveLimit", &label, arguments),
+            consecutive_error_limit: self.whole(at, "consecutiveErrorLimit", &label, arguments),
+            consecutive_success_limit: self.whole(at, "consecutiveSuccessLimit", &label, arguments),
             at,
             name: wanted,
             signal,
             query,
             success,
             failure,
-            interval_ms,
-            initial_delay_ms,
-            count,
-            failure_limit,
-            inconclusive_limit,
-            consecutive_error_limit,
-            consecutive_success_limit,
             steps_ms,
         })
+    }
+
+    /// Where a metric's query stands; nothing if it is not one of Prometheus, which is said.
+    fn query_at(&mut self, at: At<'a>, label: &str) -> Option<At<'a>> {
+        let Some(provider) = at.get("provider") else {
+            self.building.findings.lost(at, label, "it has no `provider`");
+            return None;
+        };
+        let Some(prometheus) = provider.get("prometheus") else {
+            let name = provider.fields().next().map_or("nothing", |(name, ..)| name);
+            let why = format!("asked of `{name}`; only Prometheus is read");
+            self.building.findings.lost(provider, label, why);
+            return None;
+        };
+        let beside = [
+            ("address", "which Prometheus is asked is not the policy's to say"),
+            ("timeout", "how long an answer is waited for is not the policy's to say"),
+            ("insecure", "how a Prometheus is reached is not the policy's to say"),
+            ("headers", "how a Prometheus is reached is not the policy's to say"),
+            ("authentication", "how a Prometheus is reached is not the policy's to say"),
+        ];
+        self.building.findings.fields(prometheus, label, &["query", "rangeQuery"], &beside);
+        if let Some(range) = prometheus.get("rangeQuery") {
+            self.building.findings.lost(range, label, "a range of answers; a signal is one number");
+            return None;
+        }
+        let query = prometheus.get("query").filter(|query| query.text().is_some());
+        if query.is_none() {
+            self.building.findings.lost(prometheus, label, "it has no `query`");
+        }
+        query
     }
 
     /// A whole number, also one in quotes or from an argument.
     fn whole(&mut self, at: At<'a>, name: &str, label: &str, arguments: &Arguments) -> Option<i64> {
         let at = at.get(name)?;
         let text = self.filled_text(at, &at.scalar().unwrap_or_default(), label, arguments)?;
-        let number = text.trim().parse::<i64>().ok();
-        if number.is_none() {
+        let whole = text.trim().parse::<i64>().ok();
+        if whole.is_none() {
             let why = format!("`{name}` must be a whole number, got `{text}`");
             self.building.findings.lost(at, label, why);
         }
-        number
+        whole
     }
 
     fn length(&mut self, at: At<'a>, name: &str, label: &str, arguments: &Arguments) -> Option<u64> {
@@ -416,6 +388,29 @@ impl<'a> Reader<'_, 'a, '_> {
         }
         (!is_lost).then_some(text)
     }
+}
+
+/// The arguments that an object gives or takes, with their values.
+fn arguments(holder: At<'_>, rollout: Option<At<'_>>) -> Arguments {
+    let mut arguments = Arguments::new();
+    for argument in holder.list("args") {
+        let Some(name) = argument.word("name") else { continue };
+        let from = argument.get("valueFrom");
+        let value = if let Some(value) = argument.get("value").and_then(At::scalar) {
+            Some(Argument::Value(value))
+        } else if from.is_some_and(|from| from.get("podTemplateHashValue").is_some()) {
+            Some(Argument::PodHash)
+        } else if from.is_some_and(|from| from.get("secretKeyRef").is_some()) {
+            Some(Argument::Secret)
+        } else {
+            let path = from.and_then(|from| from.path(&["fieldRef", "fieldPath"])).and_then(At::text);
+            path.zip(rollout).and_then(|(path, rollout)| field(rollout, path)).map(Argument::Value)
+        };
+        if let Some(value) = value {
+            arguments.insert(name.to_owned(), value);
+        }
+    }
+    arguments
 }
 
 /// Whether an argument's name says that it names the service.

@@ -86,11 +86,8 @@ impl<'o> Building<'o> {
         if !is_taken(&base) {
             return base;
         }
-        // One more name than there can be taken ones.
-        (2..=self.custom.len() + SignalKind::ALL.len() + 2)
-            .map(|n| format!("{base}-{n}"))
-            .find(|name| !is_taken(name))
-            .expect("there are more numbers than signals")
+        let mut others = (2..=SIGNALS_MAX + SignalKind::ALL.len() + 2).map(|n| format!("{base}-{n}"));
+        others.find(|name| !is_taken(name)).expect("there are more numbers than signals")
     }
 
     /// The maps that no query had a use for.

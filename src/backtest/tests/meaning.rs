@@ -1,7 +1,5 @@
 //! Mapping files: what they say, and how they are refused.
 
-use std::fmt::Write as _;
-
 use backspin_plane::http::metrics::RawSeries;
 use backspin_policy::document::{FileKind, Source};
 use proptest::prelude::*;

@@ -12,7 +12,7 @@ use backspin_policy::file::JudgeEntry;
 /// The judge of all metrics; none if there are none.
 pub(super) fn judge(building: &mut Building<'_>, metrics: Vec<Metric<'_>>) -> Option<JudgeEntry> {
     let metrics: Vec<Judged> = metrics.into_iter().filter_map(|metric| judged(building, metric)).collect();
-    (!metrics.is_empty()).then_some(JudgeEntry::Argo(Params { metrics }))
+    if metrics.is_empty() { None } else { Some(JudgeEntry::Argo(Params { metrics })) }
 }
 
 fn judged(building: &mut Building<'_>, metric: Metric<'_>) -> Option<Judged> {

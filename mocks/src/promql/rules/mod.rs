@@ -17,8 +17,6 @@
 //! Sources: Prometheus 2.42 `rules/{manager,alerting,recording}.go`, `cmd/promtool/unittest.go`,
 //! `promql/parser/generated_parser.y` (series).
 
-use std::fmt::Write as _;
-
 mod alert;
 mod course;
 mod evaluator;

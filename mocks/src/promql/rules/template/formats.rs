@@ -7,7 +7,6 @@ use super::values::Value;
 const WIDTH_MAX: usize = 1_000;
 
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "the four flags that Go knows")]
 struct Verb {
     /// Those of `-+0 #` that are given.
     flags: String,
