@@ -275,7 +275,8 @@ impl ArmSum {
             pods_ready: pods,
             pods_desired: pods,
             restarts: 0,
-            cpu_ratio: mean(sum.cpu) as f32,
+            // How much work that is for a request, only the number of pods tells.
+            cpu_ratio: if self.pods.is_empty() { 0.0 } else { mean(sum.cpu) as f32 },
             memory_ratio: mean(sum.memory) as f32,
         }
     }

@@ -79,7 +79,9 @@ fn columns(source: &Source, head: &StringRecord) -> Result<Places, Vec<Problem>>
     }
     for (name, place) in COLUMNS.iter().zip(places).take(NEEDED) {
         if place.is_none() {
-            problems.push(source.problem(INCOMPLETE, 0..0, format!("there is no column `{name}`")));
+            // Where the head ends, so that a column whose name is misspelt is told of first.
+            let end = source.text.find('\n').unwrap_or(source.text.len());
+            problems.push(source.problem(INCOMPLETE, end..end, format!("there is no column `{name}`")));
         }
     }
     if problems.is_empty() { Ok(places) } else { Err(problems) }
@@ -154,10 +156,15 @@ fn deploy(
     })
 }
 
-/// The line that begins at this byte, or after the empty ones there.
-fn line(source: &Source, start: usize) -> Range<usize> {
-    let rest = source.text.get(start..).unwrap_or_default();
-    let start = start + rest.len() - rest.trim_start().len();
+/// The line that begins at this byte, or after the empty ones and the remarks there.
+fn line(source: &Source, mut start: usize) -> Range<usize> {
+    loop {
+        let rest = source.text.get(start..).unwrap_or_default();
+        start += rest.len() - rest.trim_start().len();
+        let remark = rest.trim_start().strip_prefix('#').and_then(|remark| remark.find('\n'));
+        let Some(length) = remark else { break };
+        start += length + 1;
+    }
     let end =
         source.text.get(start..).and_then(|rest| rest.find('\n')).map_or(source.text.len(), |n| start + n);
     start.min(end)..end

@@ -1,11 +1,8 @@
 //! Fetching: once, resumed wherever it was interrupted, at its rate, and in the face of whatever a server does.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use backspin_mocks::faults::{Calls, Fault, Rule};
-use backspin_mocks::prometheus::{self, Server};
-use backspin_mocks::promql::eval::{Bounds, Options};
 use backspin_plane::http::metrics::{ErrorKind, Prometheus, QueryError, Settings};
 
 use super::served::{Counted, address, count, deploy, empty, fetched, manner, metrics, runtime, serve, span};
@@ -173,21 +170,15 @@ fn an_answer_that_is_too_large_is_asked_for_in_halves() {
         fetched(&server, &kept, &pieces(), manner(1)).await.0.expect("it answers");
         let expected = all(&kept);
 
-        // 100 samples, where a piece of one service has 240: services first, then time.
-        let settings = prometheus::Settings {
-            options: Options {
-                bounds: Bounds { samples_max: 100, ..Bounds::default() },
-                ..Options::default()
-            },
-            ..prometheus::Settings::default()
-        };
-        let small = Server::start(Arc::clone(&store), settings, || 0);
-        let small = small.await.expect("it listens");
+        // Half of what a piece of one service takes: services first, then time.
+        let small = Settings { timeout: Millis(30_000), body_max: 3_000, ..Settings::at(&address(&server)) };
+        let small = Prometheus::new(&small).expect("a client");
         let folder = tempfile::tempdir().expect("a folder");
-        let kept = Store::open(folder.path(), &address(&small)).expect("a folder");
-        let (done, _) = fetched(&small, &kept, &pieces(), manner(2)).await;
+        let kept = Store::open(folder.path(), &address(&server)).expect("a folder");
+        let clock = Counted::default();
+        let done = fetch(&small, &metrics(), &kept, &pieces(), manner(2), clock, &mut |_| {}).await;
         let done = done.expect("in halves it is small enough");
-        assert!(done.requests > 40, "{done:?}");
+        assert!(done.requests > 2 * done.pieces as u64, "{done:?}");
         assert_eq!(all(&kept), expected);
     });
 }
