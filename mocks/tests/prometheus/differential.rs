@@ -160,20 +160,12 @@ fn young_counters_are_stretched_as_by_the_real_server_under_its_own_edition() {
     let older = Settings { options, ..settings.clone() };
     let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
-    let newer_differs = RefCell::new(0);
     let outcome = runner.run(&young(), |asked| {
         let theirs = theirs(&real, &asked);
-        *newer_differs.borrow_mut() +=
-            usize::from(difference(&answer(&store, &asked, &settings), &theirs).is_some());
         match difference(&answer(&store, &asked, &older), &theirs) {
             None => Ok(()),
             Some(difference) => Err(TestCaseError::fail(difference)),
         }
     });
-    println!(
-        "300 windows at the beginning of the data: the newer edition differs in {}",
-        newer_differs.borrow()
-    );
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
-    assert!(newer_differs.into_inner() > 10);
 }

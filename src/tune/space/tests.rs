@@ -10,7 +10,7 @@ version: 1
 space:
   - { path: judge.e_detector.alpha, over: { log: [0.001, 0.1] } }
   - { path: missing_data.tolerate, over: { length: [30s, 5m] } }
-  - { path: planning.stage_factors[0], over: { linear: [0.1, 0.9] } }
+  - { path: \"planning.stage_factors[0]\", over: { linear: [0.1, 0.9] } }
   - { path: execution.attempts_max, over: { whole: [1, 5] } }
   - { path: missing_data.then, over: { choices: [hold, roll_back] } }
 constraints: [false_rollbacks <= 0.01]
@@ -55,7 +55,7 @@ fn slips_are_told_with_their_places() {
     refused("judge.e_detector.alpha", "judge.weighted.error_ratio", "`weighted` never decides here");
     refused("[0.001, 0.1]", "[0.1, 0.001]", "error[T031]: `0.1` to `0.001` is no range");
     refused("[0.001, 0.1]", "[0, 0.1]", "must begin above 0");
-    refused("[0.001, 0.1]", "[0.001, 70]", "a policy does not take `judge.e_detector.alpha: 70`");
+    refused("[0.001, 0.1]", "[0.001, 70]", "a policy does not take `judge.e_detector.alpha: 70");
     refused("[0.001, 0.1]", "[0.001]", "must have at least 2 entries");
     refused("log:", "lgo:", "did you mean `log`?");
     refused("whole: [1, 5]", "linear: [1, 5]", "a policy does not take");
