@@ -7,15 +7,20 @@
 
 pub mod cli;
 
+pub use backspin_backtest as backtest;
 pub use backspin_campaign as campaign;
 pub use backspin_chaos as chaos;
 pub use backspin_domain as domain;
 pub use backspin_engine as engine;
+pub use backspin_import as import;
 pub use backspin_judge as judge;
 pub use backspin_plane as plane;
 pub use backspin_policy as policy;
 pub use backspin_record as record;
 pub use backspin_report as report;
+pub use backspin_rules as rules;
 pub use backspin_scenario as scenario;
 pub use backspin_score as score;
+pub use backspin_suite as suite;
+pub use backspin_tune as tune;
 pub use backspin_world as world;

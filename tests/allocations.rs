@@ -5,7 +5,7 @@ use backspin::domain::entry::Entry;
 use backspin::domain::frame::Frame;
 use backspin::domain::seed::Seed;
 use backspin::domain::time::{Millis, MonoTime};
-use backspin::judge::{JudgeParams, e_detector, flagger, weighted};
+use backspin::judge::JudgeParams;
 use backspin::plane::{RunId, direct};
 use backspin::policy::default_policy;
 use backspin::scenario::shipped;
@@ -39,11 +39,7 @@ fn no_judge_allocates_per_frame() {
             _ => None,
         })
         .collect();
-    for params in [
-        JudgeParams::Weighted(weighted::Params::default()),
-        JudgeParams::Flagger(flagger::Params::default()),
-        JudgeParams::EDetector(e_detector::Params::default()),
-    ] {
+    for params in JudgeParams::defaults() {
         let mut judge = params.build(&policy.custom);
         let mut judged = 0;
         let info = allocation_counter::measure(|| {

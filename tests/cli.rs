@@ -96,9 +96,9 @@ fn bad_input_is_refused_with_a_place_and_a_remedy() {
     );
     refuses(
         &folder,
-        &["run", "--judge", "kayenta"],
+        &["run", "--judge", "kayenna"],
         2,
-        &["unknown judge `kayenta`", "`e_detector`, `weighted` or `flagger`"],
+        &["unknown judge `kayenna`", "`e_detector`, `weighted`, `flagger`"],
     );
     refuses(
         &folder,

@@ -172,6 +172,17 @@ fn the_policy_example_of_approvals_is_good() {
 }
 
 #[test]
+fn the_example_of_a_judges_metrics_is_good() {
+    let text = fs::read_to_string(root().join("docs/judges.md")).expect("there");
+    let example =
+        text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("policy.yaml");
+    fs::write(&file, example).expect("written");
+    Command::cargo_bin("backspin").expect("built").args(["policy", "check"]).arg(&file).assert().success();
+}
+
+#[test]
 fn the_incidents_example_is_good() {
     let text = fs::read_to_string(root().join("docs/incidents.md")).expect("there");
     let block = |language: &str| {
@@ -196,4 +207,40 @@ fn the_incidents_example_is_good() {
         .success();
     let stdout = String::from_utf8(command.get_output().stdout.clone()).expect("UTF-8");
     assert!(stdout.contains("own-shop/errors-after-change"), "{stdout}");
+}
+
+#[test]
+fn the_example_of_rule_tests_passes() {
+    let text = fs::read_to_string(root().join("docs/rule-tests.md")).expect("there");
+    let examples: Vec<&str> =
+        text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let [rules, tests] = examples.as_slice() else { panic!("{} examples", examples.len()) };
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::write(folder.path().join("alerts.yaml"), rules).expect("written");
+    let file = folder.path().join("alerts_test.yaml");
+    let test = |tests: &str, code: i32| {
+        fs::write(&file, tests).expect("written");
+        let command = Command::cargo_bin("backspin")
+            .expect("built")
+            .args(["policy", "test"])
+            .arg(&file)
+            .assert()
+            .code(code);
+        String::from_utf8(command.get_output().stdout.clone()).expect("UTF-8")
+    };
+    assert!(test(tests, 0).contains("good: 1 test, 3 checks"));
+    let missed = test(&tests.replace("value: 0.1", "value: 0.2"), 1);
+    assert!(missed.contains("- {__name__=\"service:error_ratio\", service=\"checkout\"} 0.2"), "{missed}");
+    test(&tests.replace("alertname", "alertnam"), 2);
+}
+
+#[test]
+fn the_tune_file_example_is_good() {
+    let text = fs::read_to_string(root().join("docs/tune.md")).expect("there");
+    let example =
+        text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("detector.yaml");
+    fs::write(&file, example).expect("written");
+    Command::cargo_bin("backspin").expect("built").args(["tune", "--check"]).arg(&file).assert().success();
 }

@@ -9,9 +9,11 @@ use backspin::domain::event::{Decision, Reason};
 use backspin::domain::execution::ExecutionStatus;
 use backspin::domain::plan::StepAction;
 use backspin::domain::time::MonoTime;
+use backspin::judge::metric::{Arm, Reads};
+use backspin::judge::{JudgeParams, argo, flagger, kayenta};
 use backspin::plane::RunId;
 use backspin::plane::direct::Prepared;
-use backspin::policy::{self, Policy, default_policy};
+use backspin::policy::{self, JudgeName, Policy, default_policy};
 use backspin::scenario::{self, model::Scenario};
 
 const NAMES: [&str; 20] = [
@@ -130,4 +132,148 @@ fn a_shrunk_target_gets_its_pods_before_its_traffic() {
     let plan = plan.expect("a plan");
     let first = &plan.steps[0].action;
     assert!(matches!(first, StepAction::ScaleVersion { replicas: 10, .. }), "{first}");
+}
+
+/// The shipped policy with another judge, acting as its original does.
+fn under(judge: JudgeName) -> Policy {
+    default_policy().expect("it loads").with_judge(judge)
+}
+
+/// The same with these parameters.
+fn with(params: JudgeParams) -> Policy {
+    assert_eq!(params.check(), Ok(()));
+    let mut policy = under(JudgeName::of(&params));
+    policy.judge = params;
+    policy
+}
+
+fn rolls_back(scenario: &Scenario, policy: &Policy) -> Option<MonoTime> {
+    decided(&play(scenario, policy), |decision| matches!(decision, Decision::RollBack(_)))
+}
+
+/// A trap's file with some words changed.
+fn changed(name: &str, changes: &[(&str, &str)]) -> Scenario {
+    let scenario = trap(name);
+    let mut text = scenario.text.expect("from a file").to_string();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{name} has no `{from}`");
+        text = text.replace(from, to);
+    }
+    let source =
+        policy::document::Source::new(policy::document::FileKind::Scenario, "changed.yaml", text.as_str());
+    scenario::parse(&source, "changed", "own").unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+fn minutes(n: u64) -> MonoTime {
+    MonoTime(n * 60_000)
+}
+
+#[test]
+fn argo_takes_what_is_no_number_for_a_success_if_it_only_knows_failures() {
+    let metric = argo::Metric {
+        failure_condition: Some("result[0] > 0.5".to_owned()),
+        interval_ms: Some(60_000),
+        count: Some(10),
+        failure_limit: 3,
+        ..argo::Metric::new("errors", Reads::error_ratio(Arm::Candidate, 15_000))
+    };
+    let judge = |metric: argo::Metric| with(JudgeParams::Argo(argo::Params { metrics: vec![metric] }));
+    let scenario = trap("nan-failure-only-passes");
+    assert_eq!(rolls_back(&scenario, &judge(metric.clone())), None);
+    // Said the other way round, what is no number fails: it would roll a healthy release back as well.
+    let success_only = argo::Metric {
+        failure_condition: None,
+        success_condition: Some("result[0] <= 0.5".to_owned()),
+        ..metric
+    };
+    assert!(rolls_back(&scenario, &judge(success_only)).is_some());
+}
+
+#[test]
+fn argo_passes_what_its_initial_delay_outlives() {
+    let mut late = argo::Params::default();
+    for metric in &mut late.metrics {
+        metric.initial_delay_ms = 300_000;
+        metric.interval_ms = Some(60_000);
+    }
+    let scenario = trap("initial-delay-outlives-rollout");
+    assert_eq!(rolls_back(&scenario, &with(JudgeParams::Argo(late))), None);
+    assert!(rolls_back(&scenario, &default_policy().expect("it loads")).is_some());
+}
+
+#[test]
+fn a_metrics_server_that_is_away_rolls_a_healthy_release_back() {
+    let healthy = changed(
+        "provider-outage-mid-canary",
+        &[
+            ("incident: { bad_version: { onset: 45m, error_ratio: 0.2 } }\n", ""),
+            ("truth: { cause: candidate, onset: 45m, rollback_helps: true }", "truth: { cause: none }"),
+            ("decision: roll_back\n  target: v1\n  time_to_detect_max: 8m", "decision: hold"),
+        ],
+    );
+    let mut often = argo::Params::default();
+    for metric in &mut often.metrics {
+        metric.interval_ms = Some(60_000);
+    }
+    for policy in [under(JudgeName::Alarm), with(JudgeParams::Argo(often))] {
+        let at = rolls_back(&healthy, &policy);
+        let name = policy.judge.name();
+        assert!(at.is_some_and(|at| at >= minutes(44) && at <= minutes(50)), "{name}: {at:?}");
+    }
+    let own = default_policy().expect("it loads");
+    assert_eq!(rolls_back(&healthy, &own), None);
+}
+
+#[test]
+fn an_alarm_that_rang_before_stops_the_deployment_at_its_first_look() {
+    let scenario = trap("alarm-already-firing");
+    let at = rolls_back(&scenario, &under(JudgeName::Alarm)).expect("it stops");
+    assert!(at <= scenario.deploy.at + backspin::domain::time::Millis::from_mins(2), "{at:?}");
+}
+
+#[test]
+fn single_errors_of_little_traffic_page() {
+    assert!(rolls_back(&trap("single-error-low-traffic"), &under(JudgeName::BurnRate)).is_some());
+}
+
+#[test]
+fn a_group_without_data_scores_100() {
+    let of_service = |name: &str, reads: Reads| kayenta::Metric {
+        group: "service".to_owned(),
+        ..kayenta::Metric::new(name, reads.clone(), reads)
+    };
+    let mut params = kayenta::Params::default();
+    params.metrics.truncate(1);
+    params.metrics.push(of_service("errors-of-all", Reads::error_ratio(Arm::Control, 60_000)));
+    params.metrics.push(of_service("latency-of-all", Reads::p99(Arm::Control, 60_000)));
+    let scenario = trap("nodata-group-scores-100");
+    assert_eq!(rolls_back(&scenario, &with(JudgeParams::Kayenta(params.clone()))), None);
+    params.metrics[0].critical = true;
+    assert!(rolls_back(&scenario, &with(JudgeParams::Kayenta(params))).is_some(), "unless it is critical");
+}
+
+#[test]
+fn nothing_is_watched_after_the_promotion() {
+    let scenario = trap("promote-then-primary-dies");
+    // Their usual limit on p99 would be passed before, so errors alone are looked at.
+    let mut errors = argo::Params::default();
+    errors.metrics.truncate(1);
+    assert_eq!(rolls_back(&scenario, &with(JudgeParams::Argo(errors))), None);
+    let blind_to_latency = flagger::Params { latency_p99_max_ms: 600_000.0, ..flagger::Params::default() };
+    assert_eq!(rolls_back(&scenario, &with(JudgeParams::Flagger(blind_to_latency))), None);
+}
+
+#[test]
+fn an_outage_of_somebody_else_is_blamed_on_the_candidate_by_limits_of_the_service() {
+    let scenario = trap("dependency-outage-not-us");
+    for judge in [JudgeName::BurnRate, JudgeName::Alarm, JudgeName::NOfM] {
+        assert!(rolls_back(&scenario, &under(judge)).is_some(), "{}", judge.name());
+    }
+    assert_eq!(rolls_back(&scenario, &under(JudgeName::EDetector)), None, "it looks at the control");
+}
+
+#[test]
+fn a_breaker_counts_tasks_and_nothing_else() {
+    let failing = trap("initial-delay-outlives-rollout");
+    assert_eq!(rolls_back(&failing, &under(JudgeName::Breaker)), None);
 }

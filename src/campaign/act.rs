@@ -63,6 +63,7 @@ impl Act {
             Output::Journal(_)
             | Output::Collect { .. }
             | Output::ReadStep { .. }
+            | Output::List { .. }
             | Output::Page { .. }
             | Output::SuppressAlerts { .. }
             | Output::LiftSuppression { .. }

@@ -6,17 +6,20 @@
 
 pub mod explain;
 pub mod parity;
+pub mod parting;
 pub mod plan;
 pub mod replay;
 pub mod shard;
 pub mod what_if;
 
 mod act;
+mod again;
 mod choose;
 mod oracle;
 mod paired;
 
 pub use act::{Act, Acted};
+pub use again::{AgainError, again};
 use oracle::Oracle;
 
 pub use choose::chosen;

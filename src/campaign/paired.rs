@@ -101,8 +101,9 @@ impl Heard {
         let mut told = 0;
         for entry in run.entries {
             told += usize::from(matches!(entry, Entry::Input(..)));
-            if matches!(entry, Entry::Input(_, Input::Paged { .. })) {
-                // A call for a person changes nothing, so the word that it was handed over tells no courses apart.
+            if matches!(entry, Entry::Input(_, Input::Paged { .. } | Input::Listed { .. })) {
+                // Neither a call for a person nor a look at the service changes anything, so that their answers tell no
+                // courses apart.
                 continue;
             }
             match entry {

@@ -16,7 +16,7 @@ use backspin_scenario::model::Scenario;
 pub const CASE_VERSION: u32 = 1;
 
 /// One run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// [`CASE_VERSION`].
@@ -39,6 +39,7 @@ pub struct Case {
     pub scenario: Box<ScenarioFile>,
     /// What goes wrong.
     #[serde(default, skip_serializing_if = "is_empty")]
+    #[schemars(with = "Vec<super::plan::FaultEntry>")]
     pub faults: FaultPlan,
 }
 
@@ -56,7 +57,9 @@ fn is_empty(plan: &FaultPlan) -> bool {
 }
 
 /// The policies that cases are played with: a closed list, so that their queries are compiled once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum CasePolicy {
     /// The shipped one.
@@ -67,11 +70,14 @@ pub enum CasePolicy {
     Swift,
     /// The same, with a freeze that begins in the middle.
     SwiftFreeze,
+    /// The same as [`CasePolicy::Swift`], with room for few effects a minute.
+    SwiftTight,
 }
 
 impl CasePolicy {
     /// All.
-    pub const ALL: [Self; 4] = [Self::Shipped, Self::ShippedFreeze, Self::Swift, Self::SwiftFreeze];
+    pub const ALL: [Self; 5] =
+        [Self::Shipped, Self::ShippedFreeze, Self::Swift, Self::SwiftFreeze, Self::SwiftTight];
 
     /// Reads it.
     ///
@@ -83,6 +89,7 @@ impl CasePolicy {
             Self::ShippedFreeze => include_str!("policies/freeze.yaml"),
             Self::Swift => include_str!("policies/swift.yaml"),
             Self::SwiftFreeze => include_str!("policies/swift-freeze.yaml"),
+            Self::SwiftTight => include_str!("policies/swift-tight.yaml"),
         };
         let source = Source::new(FileKind::Policy, "chaos policy", text.to_owned());
         backspin_policy::parse(&source).expect("policies of cases are good")
@@ -115,6 +122,11 @@ pub enum CaseError {
         /// When it heals.
         heals: Millis,
     },
+}
+
+/// The JSON Schema of case files.
+pub fn case_schema() -> serde_json::Value {
+    schemars::schema_for!(Case).to_value()
 }
 
 impl Case {

@@ -46,7 +46,8 @@ pub const ALL: &[Mark] = &[
     Mark {
         name: "two-engines",
         says: "two engines ran at the same time",
-        reached: |t| t.world.iter().any(|moment| moment.engines > 1),
+        // One that was superseded asks for something, and is refused by its token.
+        reached: |t| t.calls.iter().any(|call| call.answer == Answered::Fenced),
     },
     Mark {
         name: "approval-ran-out",

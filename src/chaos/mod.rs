@@ -35,7 +35,7 @@ mod tests;
 pub mod trace;
 mod tree;
 
-pub use case::Case;
+pub use case::{Case, case_schema};
 pub use kind::FaultKind;
 pub use plan::FaultPlan;
 pub use run::{RunError, Runner, run};

@@ -72,7 +72,7 @@ impl FaultPlan {
 }
 
 /// A planned fault in a file. What is left out is as in [`PlannedFault::new`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FaultEntry {
     /// What.
@@ -100,7 +100,7 @@ pub struct FaultEntry {
 }
 
 /// When a planned fault begins, in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenEntry {
     /// At this moment of the run.

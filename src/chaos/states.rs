@@ -114,7 +114,10 @@ impl<'a> Reader<'a> {
                 self.before = self.now();
                 self.become_(*at, EngineState::Down);
             }
-            Entry::Input(at, Input::Restarted { .. }) => self.become_(*at, self.before),
+            // Unless it was told of a stop first, and ended what was open.
+            Entry::Input(at, Input::Restarted { .. }) if self.now() == EngineState::Down => {
+                self.become_(*at, self.before);
+            }
             Entry::Journal(at, entry) => {
                 if let Some(state) = self.journaled(entry) {
                     self.become_(*at, state);

@@ -4,22 +4,31 @@
 
 pub mod exit;
 
+mod backtest;
 mod chaos;
+mod ci;
+mod compare;
 mod diagnose;
 mod explain;
 mod explain_text;
+mod import;
 mod job;
 mod merge;
+mod parting;
 mod plan;
 mod policy;
 mod progress;
 mod record;
 mod replay;
 mod report;
+mod rule_test;
 mod run;
 mod scenario;
+mod schema;
 mod select;
 mod shard;
+mod shell;
+mod tune;
 mod what_if;
 mod what_if_text;
 mod what_if_words;
@@ -37,7 +46,7 @@ use clap::{Parser, Subcommand, ValueEnum};
     before_help = "Five words: a JUDGE looks at signals and gives a VERDICT (pass, marginal, fail, inconclusive); the engine \
         makes a DECISION of it (hold, pause, roll back, escalate); a STRATEGY is the way back; the POLICY is the \
         file that says all this. Begin with `backspin run`, then `backspin explain`, then `backspin scenario new`.",
-    after_help = "Exit codes: 0 good · 1 expectation missed · 2 bad input or usage · 3 environment · 4 unknown (too few seeds, \
+    after_help = "Exit codes: 0 good · 1 expectation or limit missed, or worse · 2 bad input or usage · 3 environment · 4 unknown (too few seeds, \
         inputs missing) · 5 no such plan is possible · 10 safety broken · 11 liveness broken · 12 a replay differs · 20 fault of backspin itself",
     args_conflicts_with_subcommands = true
 )]
@@ -60,10 +69,18 @@ enum Verb {
     Job(job::JobArgs),
     /// Show the plan that the engine would make, without carrying it out.
     Plan(plan::PlanArgs),
+    /// Tell what judges would have decided over a history out of a Prometheus, and when.
+    Backtest(Box<backtest::BacktestArgs>),
     /// Feed a record to a fresh engine and compare the decisions, or tell what another policy would have done.
     Replay(replay::ReplayArgs),
     /// Play worlds in which things go wrong by plan, and check what must hold in them all the same.
     Chaos(Box<chaos::ChaosArgs>),
+    /// Hold two policies, judges or finished runs against each other on the same seeds.
+    Compare(Box<compare::CompareArgs>),
+    /// Play a suite and check what must hold: expectations, limits, and not worse than what was accepted.
+    Ci(ci::CiArgs),
+    /// Look for the best policy: numbers and choices of it, on scenarios, under constraints.
+    Tune(Box<tune::TuneArgs>),
     /// Tell of each rollback of a record, of the engine's own metrics, or of a chaos campaign.
     Report(report::ReportArgs),
     /// Make, check and describe scenario files.
@@ -72,6 +89,12 @@ enum Verb {
     /// Show, check and describe the policy file.
     #[command(subcommand)]
     Policy(policy::PolicyVerb),
+    /// Print the JSON Schema of a file that is read or written.
+    Schema(schema::SchemaArgs),
+    /// Print completions for a shell.
+    Completions(shell::CompletionsArgs),
+    /// Print the manual page.
+    Man(shell::ManArgs),
 }
 
 /// How results are printed.
@@ -106,11 +129,18 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Merge(args)) => merge::run(&args),
         Some(Verb::Job(args)) => job::run(&args),
         Some(Verb::Plan(args)) => plan::run(&args),
+        Some(Verb::Backtest(args)) => backtest::run(&args),
         Some(Verb::Replay(args)) => replay::run(&args),
         Some(Verb::Chaos(args)) => chaos::run(&args),
+        Some(Verb::Compare(args)) => compare::run(&args),
+        Some(Verb::Ci(args)) => ci::run(&args),
+        Some(Verb::Tune(args)) => tune::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),
         Some(Verb::Policy(verb)) => policy::run(&verb),
+        Some(Verb::Schema(args)) => schema::run(&args),
+        Some(Verb::Completions(args)) => Ok(shell::completions(&args)),
+        Some(Verb::Man(args)) => shell::man(&args),
     };
     match done {
         Ok(code) => code,

@@ -282,12 +282,12 @@ pub(super) fn print(
 fn limits(policies: &[Policy]) -> Limits {
     policies
         .iter()
-        .find_map(|policy| match &policy.judge {
-            JudgeParams::Weighted(params) => Some(Limits {
+        .find_map(|policy| {
+            let JudgeParams::Weighted(params) = &policy.judge else { return None };
+            Some(Limits {
                 error_ratio: Some(params.error_ratio),
                 latency_p99_ms: Some(params.latency_p99_ms),
-            }),
-            JudgeParams::Flagger(_) | JudgeParams::EDetector(_) => None,
+            })
         })
         .unwrap_or_default()
 }

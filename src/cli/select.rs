@@ -8,6 +8,7 @@ use clap::Args;
 
 use super::Format;
 use super::diagnose::{Failure, bad_input, counted};
+use super::import;
 use crate::campaign::{Campaign, RunKey, Subject};
 use crate::policy::document::nearest::nearest;
 use crate::policy::{self, JudgeName, Policy};
@@ -39,17 +40,48 @@ pub(super) struct PolicyArgs {
     /// The policy file; by default the shipped one (`backspin policy show`).
     #[arg(long, value_name = "FILE", env = "BACKSPIN_POLICY")]
     policy: Option<PathBuf>,
-    /// Judges to play, the first of which decides expectations and exit code; by default the policy's own and all
-    /// others beside it.
-    #[arg(long = "judge", value_name = "NAME")]
-    judges: Vec<JudgeName>,
+    /// Judges to play, the first of which decides expectations and exit code; by default the policy's own,
+    /// and `e_detector`, `weighted` and `flagger` beside it. All sixteen are in the handbook, under judges. A file, of
+    /// another policy or of another tool, plays its judge with its queries; if only files are named, the policy's own judge
+    /// plays first and theirs beside it.
+    #[arg(long = "judge", value_name = "NAME|FILE")]
+    judges: Vec<JudgeChoice>,
+}
+
+/// A judge by its name, or the one of a file.
+#[derive(Clone, Debug)]
+enum JudgeChoice {
+    Named(JudgeName),
+    File(PathBuf),
+}
+
+impl std::str::FromStr for JudgeChoice {
+    type Err = policy::UnknownJudge;
+
+    fn from_str(text: &str) -> Result<Self, policy::UnknownJudge> {
+        let unknown = match text.parse() {
+            Ok(name) => return Ok(Self::Named(name)),
+            Err(unknown) => unknown,
+        };
+        let is_file = text.contains(['/', '.']) || Path::new(text).is_file();
+        if is_file { Ok(Self::File(PathBuf::from(text))) } else { Err(unknown) }
+    }
+}
+
+impl std::fmt::Display for JudgeChoice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Named(name) => f.write_str(name.name()),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 impl PolicyArgs {
     /// The options as they must be given again for the judge that counts; empty if they are the defaults.
     pub(super) fn given(&self) -> String {
         let policy = self.policy.as_ref().map(|path| format!(" --policy {}", path.display()));
-        let judge = self.judges.first().map(|judge| format!(" --judge {}", judge.name()));
+        let judge = self.judges.first().map(|judge| format!(" --judge {judge}"));
         policy.into_iter().chain(judge).collect()
     }
 
@@ -65,14 +97,28 @@ impl PolicyArgs {
             None => policy::default_policy()?,
         };
         let mut judges = self.judges.clone();
-        if judges.is_empty() {
-            judges.push(JudgeName::of(&own.judge));
-            judges.extend(JudgeName::ALL);
+        let own_name = JudgeName::of(&own.judge);
+        if judges.iter().all(|judge| matches!(judge, JudgeChoice::File(_))) {
+            judges.insert(0, JudgeChoice::Named(own_name));
+        }
+        if self.judges.is_empty() {
+            judges.extend(JudgeName::BESIDE.map(JudgeChoice::Named));
         }
         let mut policies: Vec<Policy> = Vec::new();
-        for judge in judges {
-            if policies.iter().all(|p| JudgeName::of(&p.judge) != judge) {
-                policies.push(own.with_judge(judge));
+        for judge in &judges {
+            let policy = match judge {
+                JudgeChoice::Named(name) => own.with_judge(*name),
+                JudgeChoice::File(path) => own.with_judge_of(&import::policy_of(path)?),
+            };
+            let name = JudgeName::of(&policy.judge);
+            let is_new = policies.iter().all(|p| JudgeName::of(&p.judge) != name);
+            if is_new {
+                policies.push(policy);
+            } else if let JudgeChoice::File(path) = judge {
+                return Err(bad_input(
+                    anyhow!("`{}` would play `{}` a second time", path.display(), name.name()),
+                    "reports tell judges by their names; play it in a run of its own, with another judge first",
+                ));
             }
         }
         Ok(policies)
@@ -134,6 +180,38 @@ impl Selected {
         Ok(())
     }
 
+    /// What a file, a folder or the name of a shipped scenario stands for.
+    fn push_named(&mut self, path: &Path) -> Result<(), Failure> {
+        if path.exists() || path.extension().is_some() {
+            let files = discover(path)?;
+            for (scenario, file) in load_all(&files)?.into_iter().zip(&files) {
+                self.push(scenario, Some(file))?;
+            }
+            return Ok(());
+        }
+        match subject(&path.to_string_lossy())? {
+            One::Scenario(scenario) => self.push(*scenario, None),
+            One::Recorded(case) => self.push_recorded(*case),
+        }
+    }
+
+    /// Every shipped scenario and recording of a family; none if there is no such family.
+    fn push_family(&mut self, family: &str) -> Result<usize, Failure> {
+        let before = self.scenarios.len() + self.recorded.len();
+        for scenario in shipped()?.into_iter().filter(|scenario| scenario.family == family) {
+            self.push(scenario, None)?;
+        }
+        for case in recorded::shipped()?.into_iter().filter(|case| case.source == family) {
+            self.push_recorded(case)?;
+        }
+        Ok(self.scenarios.len() + self.recorded.len() - before)
+    }
+
+    /// Their `family/name`, in the order of the results.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.scenarios.iter().map(full_name).chain(self.recorded.iter().map(case_name)).collect()
+    }
+
     fn name(&mut self, name: &str, subject: Option<&Path>) -> Result<(), Failure> {
         let subject = subject.map_or_else(|| name.to_owned(), |path| path.display().to_string());
         if let Some(before) = self.subjects.insert(name.to_owned(), subject.clone()) {
@@ -169,20 +247,9 @@ pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Selec
         }
     }
     for path in paths {
-        if path.exists() || path.extension().is_some() {
-            let files = discover(path)?;
-            for (scenario, file) in load_all(&files)?.into_iter().zip(&files) {
-                all.push(scenario, Some(file))?;
-            }
-        } else {
-            match subject(&path.to_string_lossy())? {
-                One::Scenario(scenario) => all.push(*scenario, None)?,
-                One::Recorded(case) => all.push_recorded(*case)?,
-            }
-        }
+        all.push_named(path)?;
     }
-    let known: Vec<String> =
-        all.scenarios.iter().map(full_name).chain(all.recorded.iter().map(case_name)).collect();
+    let known = all.names();
     if let Some(filter) = filter {
         all.scenarios.retain(|s| full_name(s).contains(filter));
         all.recorded.retain(|case| case_name(case).contains(filter));
@@ -199,6 +266,37 @@ pub(super) fn scenarios(paths: &[PathBuf], filter: Option<&str>) -> Result<Selec
             anyhow!("nothing selected: of {what}, none has `{filter}` in its family/name"),
             &hint,
         ));
+    }
+    Ok(all)
+}
+
+/// The same for entries of a file, among which a family's name stands for all its shipped scenarios. `unknown` makes a failure of
+/// an entry's number, what is wrong with it and what to do.
+pub(super) fn scenarios_of(
+    entries: &[String],
+    unknown: impl Fn(usize, String, String) -> Failure,
+) -> Result<Selected, Failure> {
+    if entries.is_empty() {
+        return scenarios(&[], None);
+    }
+    let mut all = Selected { scenarios: Vec::new(), recorded: Vec::new(), subjects: BTreeMap::new() };
+    for (n, entry) in entries.iter().enumerate() {
+        let path = Path::new(entry);
+        let is_name = !path.exists() && path.extension().is_none();
+        if is_name && all.push_family(entry)? > 0 {
+            continue;
+        }
+        match all.push_named(path) {
+            Err(Failure::Other { error, hint, .. }) => {
+                return Err(unknown(n, format!("{error:#}"), hint.unwrap_or_default()));
+            }
+            Err(Failure::BadFiles(problems)) if !path.exists() => {
+                let first = problems.list.first();
+                let message = first.map_or_else(|| problems.to_string(), |problem| problem.message.clone());
+                return Err(unknown(n, message, "paths count from the suite file's folder".to_owned()));
+            }
+            done => done?,
+        }
     }
     Ok(all)
 }

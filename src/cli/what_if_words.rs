@@ -66,6 +66,7 @@ const fn input_kind(input: &Input) -> &'static str {
         Input::Collected { .. } => "a frame",
         Input::StepReported { .. } => "the end of a step",
         Input::StepRead { .. } => "what became of a step",
+        Input::Listed { .. } => "a list of the service",
         Input::ApprovalAnswered(_) => "an answer to a request for approval",
         Input::Paged { .. } => "a call that was handed over",
         Input::Restarted { .. } => "a restart of the engine",

@@ -50,6 +50,13 @@ pub enum Input {
         /// What is to be seen of it.
         state: EffectState,
     },
+    /// The service was listed anew, as [`Output::List`] asked: how it stands now, past everything that was told or lost.
+    Listed {
+        /// The service.
+        service: ServiceId,
+        /// As it stands now; none where it could not be listed.
+        inventory: Option<Box<Inventory>>,
+    },
     /// Somebody answered a request for approval.
     ApprovalAnswered(ApprovalAnswer),
     /// A call for a person was handed over.
@@ -176,6 +183,11 @@ pub enum Output {
         service: ServiceId,
         /// What was asked for.
         action: StepAction,
+    },
+    /// List this service anew, past whatever watches have told, and answer with [`Input::Listed`]; change nothing.
+    List {
+        /// The service.
+        service: ServiceId,
     },
     /// Stop the ramp where it is.
     PauseRollout {

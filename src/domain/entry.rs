@@ -21,7 +21,7 @@ pub const RECORD_VERSION: u32 = 2;
 pub const RECORD_VERSIONS_READ: RangeInclusive<u32> = RECORD_VERSION - 1..=RECORD_VERSION + 1;
 
 /// Where a run took place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaneKind {
     /// In process, on virtual time, against the simulated world.

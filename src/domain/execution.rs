@@ -9,7 +9,9 @@ use super::plan::{CheckResult, RollbackPlan};
 use super::time::MonoTime;
 
 /// Where an execution stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum ExecutionStatus {
     /// Waits for somebody to agree.

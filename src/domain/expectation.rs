@@ -9,7 +9,7 @@ use super::time::Millis;
 
 /// What must be so in almost every seed: in at least `share_min` of them, and the lower Wilson bound of that
 /// share must be at least `lower_min` (DESIGN: "in >= 95 % of seeds, Wilson lower bound >= 90 %").
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Expectation {
     /// The final decision: `hold` is met by a run that never rolls back nor escalates; `pause` by one that
     /// pauses and does neither; the others by one that does so.

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 /// The one number that, with scenario, policy and build, decides a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct Seed(pub u64);
 

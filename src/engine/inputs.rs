@@ -14,6 +14,7 @@ use super::decide::observe::Weighed;
 use super::decide::severity::Cause;
 use super::decide::stance::Streak;
 use super::execute::void;
+use super::look::LOOK_MAX;
 use super::mutation::Mutation;
 use super::rollback::{Wish, milder};
 use super::state::{Service, next_on_grid};
@@ -133,6 +134,15 @@ impl Engine {
         self.settle(attempt.execution, now);
     }
 
+    /// The service was listed anew: what it says stands over all that was told before.
+    pub(super) fn on_listed(&mut self, id: &ServiceId, inventory: Option<Box<Inventory>>, now: Now) {
+        if let (Some(service), Some(inventory)) = (self.services.get_mut(id), inventory) {
+            let next = next_on_grid(now.mono, self.core.settings.collect_every);
+            service.take_inventory(*inventory, now.mono, next);
+        }
+        self.end_look(id, now);
+    }
+
     pub(super) fn on_answer(&mut self, answer: &ApprovalAnswer, now: Now) {
         let Self { core, services, runs, .. } = self;
         let run = runs.get_mut(&answer.execution);
@@ -156,6 +166,10 @@ impl Engine {
         let Self { core, services, runs, .. } = self;
         for service in services.values_mut() {
             service.ask_again(&mut core.ctx(now));
+            if let Some(look) = &mut service.look {
+                look.until = now.mono + LOOK_MAX;
+                core.out.push(Output::List { service: service.inventory.service.clone() });
+            }
         }
         // Of executions that are over only the last of each service: its word that alerts may sound may be lost.
         let mut last: BTreeMap<ServiceId, ExecutionId> = BTreeMap::new();
@@ -196,21 +210,35 @@ impl Engine {
                     self.settle(number, now);
                 }
             }
-            Command::Resume => self.core.stopped = false,
+            Command::Resume => {
+                self.core.stopped = false;
+                let Self { core, services, .. } = self;
+                for service in services.values_mut() {
+                    service.released(&mut core.ctx(now));
+                }
+            }
         }
     }
 
-    /// Ends watches that are over and asks for the collections that are due.
+    /// Ends watches and looks that are over and asks for the collections that are due.
     pub(super) fn wake_services(&mut self, now: Now) {
         let due: Vec<ServiceId> = self
             .services
             .iter()
-            .filter(|(_, s)| [s.next_collect, s.watch_end()].into_iter().flatten().any(|at| at <= now.mono))
+            .filter(|(_, s)| {
+                let all = [s.next_collect, s.watch_end(), s.look_end()];
+                all.into_iter().flatten().any(|at| at <= now.mono)
+            })
             .map(|(id, _)| id.clone())
             .collect();
         for id in due {
             self.end_watch_if_due(&id, now);
             self.mind_silence(&id, now);
+            let Some(service) = self.services.get_mut(&id) else { continue };
+            if service.look_end().is_some_and(|at| at <= now.mono) {
+                // Nobody answered: it goes by what it knows.
+                self.end_look(&id, now);
+            }
             let Some(service) = self.services.get_mut(&id) else { continue };
             if service.next_collect.is_some_and(|at| at <= now.mono) {
                 service.next_collect = Some(next_on_grid(now.mono, self.core.settings.collect_every));
@@ -283,7 +311,11 @@ impl Engine {
 
     fn roll_back_or_hold_ramp(&mut self, id: &ServiceId, cause: Cause, frame: Option<&Frame>, now: Now) {
         self.roll_back(id, &Wish::Own(cause, frame), now);
-        // Where a guard said no, the ramp is held at least, also after a stop was lifted.
+        self.hold_ramp_if_refused(id, now);
+    }
+
+    /// Where a guard said no, the ramp is held at least, also after a stop was lifted.
+    pub(super) fn hold_ramp_if_refused(&mut self, id: &ServiceId, now: Now) {
         if let Some(service) = self.services.get_mut(id)
             && matches!(
                 service.decision,

@@ -7,7 +7,7 @@
 //! **How to drive it.** Tell it of a service by [`Input::Inventory`]; from then on [`Output::Collect`] comes on
 //! the grid of [`Settings::collect_every`], and each is answered by [`Input::Collected`], at once or later, in
 //! order of [`Frame::at`](backspin_domain::frame::Frame::at). [`Input::Deployed`] starts a watch. Report every
-//! [`Output::StartStep`] once, send the inventory again when pods of a version came or went, and call
+//! [`Output::StartStep`] once, answer [`Output::List`] by [`Input::Listed`], send the inventory again when pods of a version came or went, and call
 //! [`Engine::handle_timeout`] when [`Engine::poll_timeout`] is due. Whatever is unknown, late, doubled or out of
 //! order is passed over or answered by a page; no input is an error.
 //!
@@ -20,6 +20,7 @@ mod decide;
 mod execute;
 mod guard;
 mod inputs;
+mod look;
 pub mod mutation;
 mod outbox;
 mod plan;
@@ -104,6 +105,7 @@ impl Engine {
             Input::Collected { service, frame } => self.on_collected(&service, &frame, now),
             Input::StepReported { attempt, outcome } => self.on_report(attempt, outcome, now),
             Input::StepRead { attempt, state } => self.on_read(attempt, &state, now),
+            Input::Listed { service, inventory } => self.on_listed(&service, inventory, now),
             Input::ApprovalAnswered(answer) => self.on_answer(&answer, now),
             Input::Paged { key } => self.core.out.paged(key),
             // `now` says it all.
@@ -131,7 +133,7 @@ impl Engine {
 
     /// When the engine wants to be woken, if at all. After [`Engine::handle_timeout`] it lies in the future.
     pub fn poll_timeout(&self) -> Option<MonoTime> {
-        let services = self.services.values().flat_map(|s| [s.next_collect, s.watch_end()]);
+        let services = self.services.values().flat_map(|s| [s.next_collect, s.watch_end(), s.look_end()]);
         let runs = self.runs.values().map(Run::deadline);
         services.chain(runs).flatten().min()
     }
@@ -141,9 +143,9 @@ impl Engine {
         self.runs.values().map(|run| &run.execution)
     }
 
-    /// Whether any execution is open.
+    /// Whether any execution is open, or is about to be.
     pub fn is_executing(&self) -> bool {
-        self.runs.values().any(|run| !run.is_over())
+        self.runs.values().any(|run| !run.is_over()) || self.services.values().any(|s| s.look.is_some())
     }
 
     /// The decision that stands for a service; none before its first frame after a deploy.

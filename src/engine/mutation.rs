@@ -75,6 +75,8 @@ pub enum Mutation {
     DropEvidence,
     /// Goes back across a schema that the target fails with.
     IgnoreSchema,
+    /// Plans by what it was told, however long ago, where a schema may have changed since.
+    PlanBlind,
     /// Moves traffic to a version without giving it pods first.
     SkipReady,
     /// Takes the candidate's pods away before its traffic.

@@ -17,6 +17,7 @@ use super::decide::severity::{Cause, severity, trigger};
 use super::decide::{attribution, target};
 use super::execute::Run;
 use super::guard::{self, Guard};
+use super::look::{Look, Whose};
 use super::mutation::Mutation;
 use super::plan;
 use super::settings::Settings;
@@ -33,6 +34,8 @@ pub(super) enum Wish<'a> {
     Person { by: &'a ActorId, target: Option<&'a VersionId>, reason: &'a str },
     /// The next strategy, after one that did not help.
     Next(&'a RollbackEvent),
+    /// Any of these, after the service was looked at for it.
+    Looked(&'a Look),
 }
 
 impl Engine {
@@ -60,13 +63,9 @@ impl Engine {
             busy: service.active.is_some(),
             open,
             last_end: service.last_end,
-            continuation: matches!(wish, Wish::Next(_)),
-            turns: match wish {
-                Wish::Own(..) | Wish::Next(_) => {
-                    Some(service.turns(now.mono, self.core.settings.execution.turns.window))
-                }
-                Wish::Person { .. } => None,
-            },
+            continuation: wish.whose() == Whose::Next,
+            turns: (!wish.is_a_persons())
+                .then(|| service.turns(now.mono, self.core.settings.execution.turns.window)),
         };
         let no = if service.deploy.is_none() { Some(Guard::NoDeploy) } else { None };
         no.or_else(|| guard::check(facts, &self.core.settings, now))
@@ -75,10 +74,15 @@ impl Engine {
     /// Rolls back, or says why not.
     pub(super) fn roll_back(&mut self, id: &ServiceId, wish: &Wish<'_>, now: Now) {
         let Some(service) = self.services.get(id) else { return };
+        if service.look.is_some() && !wish.is_a_persons() {
+            // It is wished for already.
+            return;
+        }
         if let Some(guard) = self.guarded(service, wish, now) {
             return self.refuse(id, wish, guard, now);
         }
         match self.plan(id, wish, now) {
+            Ok((event, _)) if self.waits_for_a_look(id, wish) => self.look(id, event, wish, now),
             Ok((event, plan)) => self.open(id, event, plan, wish, now),
             Err(Obstacle::Guard(guard)) => self.refuse(id, wish, guard, now),
             Err(Obstacle::Reason(reason)) => self.escalate(id, reason, wish, now),
@@ -96,7 +100,8 @@ impl Engine {
         let deploy = service.deploy.as_ref().ok_or(Obstacle::Guard(Guard::NoDeploy))?;
         let wished = match wish {
             Wish::Person { target, .. } => *target,
-            Wish::Own(..) | Wish::Next(_) => None,
+            Wish::Looked(Look { whose: Whose::Person(target), .. }) => target.as_ref(),
+            Wish::Own(..) | Wish::Next(_) | Wish::Looked(_) => None,
         };
         let chosen = target::choose(&service.inventory, &deploy.candidate, settings, wished)
             .ok_or(Obstacle::Reason(Reason::NoTarget))?;
@@ -133,7 +138,7 @@ impl Engine {
         self.last_execution = number.0;
         service.decide(Decision::RollBack(Box::new(event)), None, &mut ctx);
         service.active = Some(number);
-        if !plan.strategy.keeps_version() && !matches!(wish, Wish::Person { .. }) {
+        if !plan.strategy.keeps_version() && !wish.is_a_persons() {
             service.turned(now.mono, ctx.settings);
         }
         service.next_collect.get_or_insert(next_on_grid(now.mono, ctx.settings.collect_every));
@@ -145,7 +150,7 @@ impl Engine {
     /// A guard says no. Said once; a person who asked is always answered.
     fn refuse(&mut self, id: &ServiceId, wish: &Wish<'_>, guard: Guard, now: Now) {
         let Some(service) = self.services.get_mut(id) else { return };
-        if service.blocked == Some(guard) && !matches!(wish, Wish::Person { .. }) {
+        if service.blocked == Some(guard) && !wish.is_a_persons() {
             return;
         }
         let words = guard.words(&self.core.settings);
@@ -164,7 +169,7 @@ impl Engine {
         let Some(service) = self.services.get_mut(id) else { return };
         let mut ctx = self.core.ctx(now);
         let decision = Decision::Escalate(reason);
-        if matches!(wish, Wish::Person { .. })
+        if wish.is_a_persons()
             && service.decision.as_ref() == Some(&decision)
             && let Decision::Escalate(reason) = &decision
         {
@@ -252,14 +257,31 @@ impl Wish<'_> {
         match self {
             Self::Own(cause, _) => *cause,
             Self::Person { .. } => Cause::Manual,
-            Self::Next(_) => Cause::Judge,
+            Self::Next(_) | Self::Looked(_) => Cause::Judge,
         }
+    }
+
+    /// Whose it is.
+    pub(super) fn whose(&self) -> Whose {
+        match self {
+            Self::Own(..) => Whose::Own,
+            Self::Person { target, .. } => Whose::Person(target.cloned()),
+            Self::Next(_) => Whose::Next,
+            Self::Looked(look) => look.whose.clone(),
+        }
+    }
+
+    fn is_a_persons(&self) -> bool {
+        matches!(self, Self::Person { .. } | Self::Looked(Look { whose: Whose::Person(_), .. }))
     }
 }
 
 fn severity_of(service: &Service, wish: &Wish<'_>, settings: &Settings) -> Severity {
     if let Wish::Next(before) = wish {
         return before.severity;
+    }
+    if let Wish::Looked(look) = wish {
+        return look.event.severity;
     }
     let cause = wish.cause();
     let verdict = service.verdict.filter(|_| cause == Cause::Judge);
@@ -283,11 +305,19 @@ fn event(
         let reason = format!("{}; {tried} did not help", before.reason);
         return RollbackEvent { reason, at: now.mono, wall: now.wall, ..(*before).clone() };
     }
+    if let Wish::Looked(look) = wish {
+        return RollbackEvent {
+            target: target.clone(),
+            at: now.mono,
+            wall: now.wall,
+            ..(*look.event).clone()
+        };
+    }
     let cause = wish.cause();
     let (frame, by) = match wish {
         Wish::Own(_, frame) => (*frame, None),
         Wish::Person { by, .. } => (None, Some((*by).clone())),
-        Wish::Next(_) => (None, None),
+        Wish::Next(_) | Wish::Looked(_) => (None, None),
     };
     let verdict = service.verdict.filter(|_| cause == Cause::Judge);
     let effect = service.observed.effect(service.share);
@@ -295,7 +325,9 @@ fn event(
     let evidence = evidence(service, cause, frame);
     let reason = match wish {
         Wish::Person { reason, .. } => (*reason).to_owned(),
-        Wish::Own(..) | Wish::Next(_) => words(service, candidate, cause, &evidence, engine),
+        Wish::Own(..) | Wish::Next(_) | Wish::Looked(_) => {
+            words(service, candidate, cause, &evidence, engine)
+        }
     };
     RollbackEvent {
         trigger: trigger(cause, verdict.as_ref()),

@@ -20,6 +20,7 @@ use super::decide::stance::Streak;
 use super::decide::stat::{self, Share};
 use super::guard::Guard;
 use super::guard::limits::Limits;
+use super::look::Look;
 use super::mutation::Mutation;
 use super::outbox::Outbox;
 use super::plan::SHARE_SLACK;
@@ -91,10 +92,14 @@ pub(super) struct Service {
     pub(super) streak: Streak,
     /// What was asked of the rollout's controller last.
     pub(super) asked: Option<RolloutAsk>,
+    /// What could not be asked again after a restart, because a person had said stop.
+    withheld: Option<RolloutAsk>,
     /// The open execution.
     pub(super) active: Option<ExecutionId>,
     /// An execution did not reach its end: no other is begun by itself for this deploy (S28, never loop).
     pub(super) latched: bool,
+    /// A rollback that is planned once the service was looked at anew.
+    pub(super) look: Option<Look>,
     /// When the last execution that had an effect, or was refused, ended.
     pub(super) last_end: Option<MonoTime>,
     /// Strategies that were tried for this deploy and did not help.
@@ -139,8 +144,10 @@ impl Service {
             blocked: None,
             streak: Streak::default(),
             asked: None,
+            withheld: None,
             active: None,
             latched: false,
+            look: None,
             last_end: None,
             tried: Vec::new(),
             turned: VecDeque::new(),
@@ -163,7 +170,9 @@ impl Service {
         self.blocked = None;
         self.streak = Streak::default();
         self.asked = None;
+        self.withheld = None;
         self.latched = false;
+        self.look = None;
         self.tried.clear();
         self.paged.clear();
         self.away = Away::Nothing;
@@ -172,6 +181,17 @@ impl Service {
     /// When the watch ends: one millisecond late, so that the frame of its last instant still counts.
     pub(super) fn watch_end(&self) -> Option<MonoTime> {
         self.deploy.as_ref().filter(|_| self.watching).map(|deploy| deploy.at + deploy.watch + Millis(1))
+    }
+
+    /// By when a look at the service is over, answered or not.
+    pub(super) fn look_end(&self) -> Option<MonoTime> {
+        self.look.as_ref().map(|look| look.until)
+    }
+
+    /// Whether what is known of it may be wrong in a way that no step can take back: a version came with a change of the
+    /// schema, and whether that is applied is told by a notice, which may have been lost.
+    pub(super) fn must_be_looked_at(&self) -> bool {
+        self.inventory.versions.iter().any(|version| version.schema.is_some())
     }
 
     /// Whether frames are wanted: before the first deploy, during a watch, while an execution is open, and while a version
@@ -328,11 +348,20 @@ impl Service {
         self.last_end = None;
     }
 
-    /// After a restart: what was asked of the rollout's controller is asked again, since the word may have been lost.
+    /// After a restart: what was asked of the rollout's controller is asked again, since the word may have been lost; where
+    /// a person said stop, once that is lifted.
     pub(super) fn ask_again(&mut self, ctx: &mut Ctx<'_>) {
+        self.withheld = self.asked.filter(|_| ctx.stopped);
         if let Some(ask) = self.asked.take() {
             self.ask(ask, ctx);
             self.asked = Some(ask);
+        }
+    }
+
+    /// A stop was lifted: what it kept from being asked again is asked now.
+    pub(super) fn released(&mut self, ctx: &mut Ctx<'_>) {
+        if self.withheld.take().is_some() {
+            self.ask_again(ctx);
         }
     }
 

@@ -27,7 +27,11 @@
 //! **Missing data**: no control or candidate scrape, no evidence, and no pass either. A candidate whose scrapes are
 //! missing while its control's are there is the engine's missing-data rule to answer.
 //!
-//! It never learns from the candidate, and leaves out complaints (which come without a version, and late) and interference between the arms (a candidate that poisons a shared database looks healthy next to a control that it made as sick).
+//! **Harm to both arms** that comes with a step of the candidate's traffic is told by the past: see [`shared`]. The verdict then says
+//! `Reference::ConcurrentArm`, since it rests on both arms at the same time, and causes outside were looked at here already.
+//!
+//! It never learns from the candidate, and leaves out complaints (which come without a version, and late) and harm to both arms that does not come
+//! with a step.
 
 mod compare;
 mod evidence;
@@ -35,6 +39,7 @@ mod gauges;
 mod history;
 mod leave;
 mod params;
+mod shared;
 mod statistics;
 mod streams;
 mod tally;
@@ -55,6 +60,7 @@ use super::inputs::{InputsSeen, fresh};
 use super::{Judge, Need, Needs};
 use history::{BODY_SLOW, Past};
 use leave::{Against, Counts, Leaves, Step, Weakest};
+use shared::Shared;
 use statistics::{EValues, LogE, NO_NEWS, PairLaw, Ratios, Trial, correlation, e_values, long_run};
 use streams::{BODY, CONVERSION, COUNTED, CPU, ERRORS, MEMORY, STREAMS, Streams, TAIL};
 use tally::{Counted, Held, Tally};
@@ -66,6 +72,7 @@ pub struct EDetector {
     seen: InputsSeen,
     past: Past,
     watch: Watch,
+    shared: Shared,
     leaves: Leaves,
 }
 
@@ -161,6 +168,7 @@ impl EDetector {
             seen: InputsSeen::default(),
             past: Past::default(),
             watch: Watch::default(),
+            shared: Shared::default(),
             leaves: Leaves::new(params.leave_one_out),
         }
     }
@@ -305,6 +313,16 @@ impl EDetector {
         self.leaves.step(&step, &[], &|_| candidate);
     }
 
+    /// The signal that the score is about.
+    fn leading(&self) -> SignalKind {
+        if self.is_shared() { SignalKind::ErrorRatio } else { signal_of(self.watch.streams.leading()) }
+    }
+
+    /// Whether the score is that of harm to both arms.
+    fn is_shared(&self) -> bool {
+        self.watch.score > 0.0 && self.shared.score() >= self.watch.score
+    }
+
     /// Sums up what the frame came to.
     fn sum_up(&mut self, threshold: f64) {
         let floor = MATTERS * threshold;
@@ -313,7 +331,7 @@ impl EDetector {
         self.watch.weakest = self.leaves.weakest(whole, exp(floor));
         // What is worth no look at the pods is not taken back when one is had.
         let least = self.watch.weakest.map_or(self.watch.whole, |weakest| weakest.score().max(floor));
-        self.watch.score = least.min(self.watch.whole);
+        self.watch.score = least.min(self.watch.whole).max(self.shared.score());
     }
 }
 
@@ -367,6 +385,7 @@ impl Judge for EDetector {
 
     fn reset(&mut self) {
         self.watch = Watch::default();
+        self.shared.forget_deploy();
         self.leaves.clear();
     }
 
@@ -376,6 +395,9 @@ impl Judge for EDetector {
         let Some(since_deploy) = frame.rollout.since_deploy else {
             let old = frame.control().and_then(fresh);
             self.past.learn_before_deploy(frame, old, &self.params);
+            if let Some(old) = old {
+                self.shared.learn(frame, old);
+            }
             return Verdict::inconclusive(threshold);
         };
         if self.watch.fixed.is_none() {
@@ -407,7 +429,7 @@ impl Judge for EDetector {
         } else {
             VerdictClass::Pass
         };
-        let primary = (score > 0.0).then(|| signal_of(self.watch.streams.leading()));
+        let primary = (score > 0.0).then(|| self.leading());
         Verdict {
             class,
             score,

@@ -14,22 +14,21 @@
 //! - once the candidate serves all, nothing is watched any more: Flagger has promoted it. A rollout that begins
 //!   with everything is never judged.
 //!
-//! Metrics are the built-in ones over one minute: the share of requests that did not fail, and p99 as
+//! Metrics are, unless the policy lists its own, the built-in ones over one minute: the share of requests that did not fail, and p99 as
 //! `histogram_quantile` reads it from the candidate's buckets. Where a recording has no buckets, the p99 signal
 //! of the service stands in, and where it has no candidate arm at all, its error ratio. Left out: webhooks,
 //! readiness and the progress deadline, which are not for a judge to see.
-
-use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
-use backspin_domain::signal::SignalKind;
+use backspin_domain::signal::{CustomSignal, QueryValue, SignalKind};
 use backspin_domain::time::{Millis, MonoTime};
 use backspin_domain::verdict::{Evidence, Factor, Reference, Verdict, VerdictClass};
 
 use super::inputs::{InputsSeen, fresh};
+use super::metric::{Reader, Reads, check_each, check_names};
 use super::{Judge, Need, Needs, ParamError, check_range, words};
 
 /// A canary's analysis as in its manifest.
@@ -46,6 +45,41 @@ pub struct Params {
     pub latency_p99_max_ms: f64,
     /// How far back metrics look, milliseconds, `1000..=900000`; default 60000 (`1m`). At least the last frame.
     pub window_ms: u64,
+    /// The checks of a tick, in this order, instead of the two built-in ones above. Default none: the built-in ones.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics: Vec<Metric>,
+}
+
+/// One check of a canary's analysis: a range that a metric must be in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// Its name.
+    pub name: String,
+    /// What it measures.
+    pub reads: Reads,
+    /// A value below it fails. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<f64>,
+    /// A value above it fails. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<f64>,
+}
+
+impl Metric {
+    /// Whether a value is outside the range; on its limit it is not.
+    fn fails(&self, value: f64) -> bool {
+        self.min.is_some_and(|min| value < min) || self.max.is_some_and(|max| value > max)
+    }
+
+    fn check(&self) -> Result<(), ParamError> {
+        self.reads.check().map_err(|error| error.within("reads"))?;
+        match (self.min, self.max) {
+            (None, None) => Err(ParamError::Lacks { name: "min", why: "a check needs `min`, `max` or both" }),
+            (Some(min), Some(max)) => check_range("max", max, min, f64::MAX),
+            (Some(_), None) | (None, Some(_)) => Ok(()),
+        }
+    }
 }
 
 impl Default for Params {
@@ -56,6 +90,7 @@ impl Default for Params {
             success_ratio_min: 0.99,
             latency_p99_max_ms: 500.0,
             window_ms: 60_000,
+            metrics: Vec::new(),
         }
     }
 }
@@ -67,7 +102,11 @@ impl Params {
         check_range("failed_checks_max", f64::from(self.failed_checks_max), 1.0, 1000.0)?;
         check_range("success_ratio_min", self.success_ratio_min, 0.0, 1.0)?;
         check_range("latency_p99_max_ms", self.latency_p99_max_ms, 0.0, 600_000.0)?;
-        check_range("window_ms", self.window_ms as f64, 1000.0, 900_000.0)
+        check_range("window_ms", self.window_ms as f64, 1000.0, 900_000.0)?;
+        if !self.metrics.is_empty() {
+            check_names("metrics", &self.metrics, |metric| &metric.name)?;
+        }
+        check_each("metrics", &self.metrics, Metric::check)
     }
 }
 
@@ -77,6 +116,7 @@ pub struct Flagger {
     params: Params,
     seen: InputsSeen,
     window: Window,
+    own: Box<[(Metric, Reader)]>,
     watch: Watch,
 }
 
@@ -97,15 +137,19 @@ struct Watch {
 /// A failed check.
 #[derive(Clone, Copy, Debug)]
 struct Failed {
-    signal: SignalKind,
+    signal: Option<SignalKind>,
+    /// Which of the manifest's own metrics, if any are listed.
+    own: Option<usize>,
     /// What it measured, if anything.
     value: Option<f64>,
 }
 
 impl Flagger {
-    /// A judge with these parameters.
-    pub fn new(params: &Params) -> Self {
+    /// A judge with these parameters, which were checked; `custom` are the policy's own signals.
+    pub fn new(params: &Params, custom: &[CustomSignal]) -> Self {
+        let own = params.metrics.iter();
         Self {
+            own: own.map(|metric| (metric.clone(), Reader::new(&metric.reads, custom))).collect(),
             params: params.clone(),
             seen: InputsSeen::default(),
             window: Window::default(),
@@ -128,6 +172,21 @@ impl Flagger {
     }
 
     fn first_failed_check(&self, frame: &Frame) -> Option<Failed> {
+        if self.own.is_empty() { self.first_failed_builtin(frame) } else { self.first_failed_own(frame) }
+    }
+
+    fn first_failed_own(&self, frame: &Frame) -> Option<Failed> {
+        self.own.iter().enumerate().find_map(|(place, (metric, reader))| {
+            let value = match reader.read(frame) {
+                QueryValue::Number(value) => Some(value),
+                QueryValue::Nan | QueryValue::Empty | QueryValue::Failed => None,
+            };
+            let fails = value.is_none_or(|value| metric.fails(value));
+            fails.then(|| Failed { signal: reader.signal(), own: Some(place), value })
+        })
+    }
+
+    fn first_failed_builtin(&self, frame: &Frame) -> Option<Failed> {
         let sum = self.window.sum(frame.at, Millis(self.params.window_ms));
         // Written so that no value and NaN fail.
         let passes = |value: Option<f64>, good: &dyn Fn(f64) -> bool| value.is_some_and(good);
@@ -135,11 +194,34 @@ impl Flagger {
         let success = success_ratio(frame, &sum);
         if !passes(success, &|v| v >= self.params.success_ratio_min) {
             let value = number(success).map(|success| 1.0 - success);
-            return Some(Failed { signal: SignalKind::ErrorRatio, value });
+            return Some(Failed { signal: Some(SignalKind::ErrorRatio), own: None, value });
         }
         let latency = latency_p99(frame, &sum);
         let passes = passes(latency, &|v| v <= self.params.latency_p99_max_ms);
-        (!passes).then(|| Failed { signal: SignalKind::LatencyP99, value: number(latency) })
+        (!passes).then(|| Failed { signal: Some(SignalKind::LatencyP99), own: None, value: number(latency) })
+    }
+
+    /// A failed check's name, the limit it is held against, and both in words.
+    fn held_against(&self, failed: Failed) -> (String, f64, String) {
+        if let Some((metric, _)) = failed.own.and_then(|place| self.own.get(place)) {
+            let name = metric.name.clone();
+            let below = metric.min.filter(|min| failed.value.is_none_or(|value| value < *min));
+            let limit = below.or(metric.max).or(metric.min).unwrap_or(0.0);
+            let sign = if below.is_some() { '<' } else { '>' };
+            let said = match failed.value {
+                Some(value) => format!("{name} {value} {sign} {limit}"),
+                None => format!("{name} without a value, limit {limit}"),
+            };
+            return (name, limit, said);
+        }
+        let signal = failed.signal.unwrap_or(SignalKind::ErrorRatio);
+        let (limit, name) = (self.limit(signal), words::name(signal));
+        let shown = words::value(signal, limit);
+        let said = match failed.value {
+            Some(value) => format!("{name} {} > {shown}", words::value(signal, value)),
+            None => format!("{name} without a value, limit {shown}"),
+        };
+        (signal.name().to_owned(), limit, said)
     }
 
     /// What a check of this signal fails above.
@@ -178,12 +260,18 @@ impl Judge for Flagger {
 
     fn reset(&mut self) {
         self.window = Window::default();
+        for (_, reader) in &mut self.own {
+            reader.reset();
+        }
         self.watch = Watch::default();
     }
 
     fn observe(&mut self, frame: &Frame) -> Verdict {
         let threshold = f64::from(self.params.failed_checks_max);
         self.seen.note(frame);
+        for (_, reader) in &mut self.own {
+            reader.push(frame);
+        }
         let Some(since_deploy) = frame.rollout.since_deploy else {
             return Verdict::inconclusive(threshold);
         };
@@ -193,7 +281,8 @@ impl Judge for Flagger {
             // One tick however late the frame: a controller that overslept does not catch up.
             let interval = self.params.interval_ms;
             self.watch.next_tick = Millis((since_deploy.0 / interval + 1) * interval);
-            if self.seen.satisfy(self.needs()) && since_deploy.0 >= interval {
+            let measured = !self.own.is_empty() || self.seen.satisfy(self.needs());
+            if measured && since_deploy.0 >= interval {
                 self.tick(frame);
             }
         }
@@ -213,7 +302,7 @@ impl Judge for Flagger {
             class,
             score: f64::from(watch.failed_checks),
             threshold,
-            primary: watch.last_failed.map(|failed| failed.signal),
+            primary: watch.last_failed.and_then(|failed| failed.signal),
             reference,
         }
     }
@@ -226,20 +315,15 @@ impl Judge for Flagger {
         );
         let mut factors = Vec::new();
         if let Some(failed) = watch.last_failed {
-            let (signal, limit) = (failed.signal, self.limit(failed.signal));
             words.push_str(if watch.failed_now { "; last: " } else { ", the newest passed; last failure: " });
-            let name = words::name(signal);
-            let shown = words::value(signal, limit);
+            let (name, limit, said) = self.held_against(failed);
             match failed.value {
                 Some(value) => {
-                    let _ = write!(words, "{name} {} > {shown}", words::value(signal, value));
+                    words.push_str(&said);
                     let impact = value / limit;
-                    let signal = signal.name().to_owned();
-                    factors.push(Factor { signal, value, threshold: limit, impact, contribution: 1.0 });
+                    factors.push(Factor { signal: name, value, threshold: limit, impact, contribution: 1.0 });
                 }
-                None => {
-                    let _ = write!(words, "{name} without a value, limit {shown}");
-                }
+                None => words.push_str(&said),
             }
         }
         Evidence { words, factors }

@@ -14,6 +14,7 @@ pub(super) struct InputsSeen {
     signals: [bool; SIGNAL_COUNT],
     counts: bool,
     buckets: bool,
+    pods: bool,
 }
 
 impl InputsSeen {
@@ -23,6 +24,8 @@ impl InputsSeen {
             let seen = &mut self.signals[kind as usize];
             *seen = *seen || frame.signals.get(kind).usable().is_some();
         }
+        self.pods =
+            self.pods || frame.candidate.as_ref().and_then(fresh).is_some_and(|arm| arm.pods_desired > 0);
         if !(self.counts && self.buckets) {
             for arm in [&frame.candidate, &frame.baseline, &frame.stable].into_iter().flatten() {
                 let answered = fresh(arm).is_some_and(|arm| arm.requests > 0);
@@ -47,6 +50,8 @@ impl InputsSeen {
             Need::Signal(kind) => self.signals[kind as usize],
             Need::ErrorCounts => self.counts,
             Need::LatencyBuckets => self.buckets,
+            Need::Pods => self.pods,
+            Need::Own => true,
         }
     }
 }

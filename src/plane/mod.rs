@@ -22,6 +22,7 @@ mod windows;
 pub use drive::{Crash, CrashPoint, DriveError, LEASE};
 pub use header::RunId;
 pub use resume::{ResumeError, Resumed, resume};
+pub use windows::fill as fill_signals;
 
 use backspin_domain::signal::CustomSignal;
 use backspin_engine::Engine;

@@ -13,6 +13,7 @@ use backspin_domain::engine_io::{Input, Output};
 use backspin_domain::entry::{Entry, PlaneKind, RunHeader};
 use backspin_domain::frame::Frame;
 use backspin_domain::id::ServiceId;
+use backspin_domain::service::Inventory;
 use backspin_domain::signal::CustomSignal;
 use backspin_domain::time::MonoTime;
 use backspin_domain::truth::TruthEntry;
@@ -69,6 +70,8 @@ struct Refed {
     /// The last scrape, asked for or not.
     scraped: Arc<Frame>,
     inputs: VecDeque<Input>,
+    /// The service as it was told of last.
+    known: Option<Box<Inventory>>,
     /// The present.
     now: Option<MonoTime>,
 }
@@ -89,6 +92,7 @@ impl Refed {
             frames: VecDeque::new(),
             scraped: Arc::default(),
             inputs: VecDeque::new(),
+            known: None,
             now: None,
         };
         let mut answered = None;
@@ -117,12 +121,26 @@ impl Refed {
     }
 }
 
+impl Refed {
+    /// Whether a list of the service is still to come. Where none is, nobody asked for one then, and what was known stands
+    /// for it: so a record from before services were listed anew leads where it led.
+    fn holds_a_list(&self) -> bool {
+        let told = self.told.iter().map(|told| &told.input);
+        told.chain(&self.inputs).any(|input| matches!(input, Input::Listed { .. }))
+    }
+}
+
 impl Surroundings for Refed {
     fn advance_to(&mut self, now: MonoTime) {
         // A moment has two halves: what follows a frame comes once the engine has answered the frame.
         let answered = self.now.replace(now) == Some(now);
         let due = |told: &mut Told| told.at < now || (told.at == now && (answered || !told.after_frame));
         while let Some(told) = self.told.pop_front_if(due) {
+            if let Input::Inventory(inventory) | Input::Listed { inventory: Some(inventory), .. } =
+                &told.input
+            {
+                self.known = Some(inventory.clone());
+            }
             self.inputs.push_back(told.input);
         }
         while let Some((service, frame)) = self.frames.pop_front_if(|(_, frame)| frame.at <= now) {
@@ -151,6 +169,10 @@ impl Surroundings for Refed {
     /// What is done now was not done then; only measuring changes nothing.
     fn carry_out(&mut self, output: Output) {
         match (self.plane, output) {
+            (_, Output::List { service }) if !self.holds_a_list() => {
+                let inventory = self.known.clone();
+                self.inputs.push_back(Input::Listed { service, inventory });
+            }
             (PlaneKind::Direct | PlaneKind::Http, Output::Collect { service }) => {
                 let frame = self.scraped.clone();
                 self.inputs.push_back(Input::Collected { service, frame });
@@ -164,6 +186,7 @@ impl Surroundings for Refed {
                 | Output::ResumeRollout { .. }
                 | Output::AbortRollout { .. }
                 | Output::ReadStep { .. }
+                | Output::List { .. }
                 | Output::AskApproval { .. }
                 | Output::Page { .. }
                 | Output::SuppressAlerts { .. }

@@ -8,6 +8,7 @@
 
 use backspin_domain::engine_io::{Input, JournalEntry, Output, RunClock};
 use backspin_domain::entry::Entry;
+use backspin_domain::service::Inventory;
 use backspin_domain::time::{MonoTime, WallTime};
 use backspin_engine::Engine;
 use backspin_record::Difference;
@@ -42,10 +43,21 @@ pub fn resume<'a>(
     wall_start: WallTime,
 ) -> Result<Resumed, ResumeError> {
     let clock = RunClock::from(wall_start);
-    let mut fold = Fold { engine, clock, ahead: std::collections::VecDeque::new(), index: 0 };
+    let ahead = std::collections::VecDeque::new();
+    let mut fold = Fold { engine, clock, ahead, known: None, listing: false, index: 0 };
     for (seq, entry) in (0..).zip(entries) {
         match entry {
-            Entry::Input(at, input) => fold.feed(*at, Some(input)),
+            Entry::Input(at, input) => {
+                match input {
+                    Input::Inventory(inventory) => fold.known = Some(inventory.as_ref()),
+                    Input::Listed { inventory, .. } => {
+                        fold.listing = false;
+                        fold.known = inventory.as_deref().or(fold.known);
+                    }
+                    _ => {}
+                }
+                fold.feed(*at, Some(input));
+            }
             Entry::Woken(at) => fold.feed(*at, None),
             Entry::Journal(at, entry) => fold.check(seq, *at, entry)?,
             Entry::Header(_) | Entry::Truth(..) | Entry::End(_) => {}
@@ -59,6 +71,10 @@ struct Fold<'a> {
     clock: RunClock,
     /// What the engine wrote and the journal has not shown yet.
     ahead: std::collections::VecDeque<(MonoTime, JournalEntry)>,
+    /// The service as the journal told of it last.
+    known: Option<&'a Inventory>,
+    /// Whether the engine asked for a list that the journal has not shown yet.
+    listing: bool,
     index: u64,
 }
 
@@ -73,13 +89,25 @@ impl Fold<'_> {
             None => self.engine.handle_timeout(now),
         }
         while let Some(output) = self.engine.poll_output() {
-            if let Output::Journal(entry) = output {
-                self.ahead.push_back((at, entry));
+            match output {
+                Output::Journal(entry) => self.ahead.push_back((at, entry)),
+                Output::List { .. } => self.listing = true,
+                _ => {}
             }
         }
     }
 
+    /// A journal from before services were listed anew has no answer: the engine that wrote it went by what it knew.
+    fn list_as_known(&mut self, at: MonoTime) {
+        let Some(known) = self.known else { return };
+        let inventory = Some(Box::new(known.clone()));
+        self.feed(at, Some(&Input::Listed { service: known.service.clone(), inventory }));
+    }
+
     fn check(&mut self, seq: u64, at: MonoTime, entry: &JournalEntry) -> Result<(), ResumeError> {
+        if self.ahead.is_empty() && std::mem::take(&mut self.listing) {
+            self.list_as_known(at);
+        }
         let fresh = self.ahead.pop_front();
         let same = |(when, written): &(MonoTime, JournalEntry)| {
             *when == at && backspin_record::same_entry(written, entry)

@@ -2,14 +2,17 @@
 
 use backspin_mocks::promql::{self, Refusal};
 
+use super::Policy;
 use super::convert::{minute, moment, query};
+use super::document::nearest::nearest;
+use super::document::node::Value;
 use super::document::{Document, Problem, Source, Step};
-use super::file::{JudgeEntry, PolicyFile, SeverityEntry};
+use super::file::{PolicyFile, SeverityEntry};
 use super::rule::Rule;
-use super::{JudgeName, Policy};
 use backspin_domain::service::Environment;
 use backspin_domain::signal::SignalKind;
-use backspin_judge::ParamError;
+use backspin_judge::expr::ExprError;
+use backspin_judge::{ParamError, Place};
 
 /// Checks all rules.
 pub(super) fn check(source: &Source, document: &Document<PolicyFile>, policy: &Policy) -> Vec<Problem> {
@@ -42,27 +45,55 @@ impl<'a> Check<'a> {
     }
 
     fn judge(&mut self, policy: &Policy) {
-        let Err(error) = policy.judge.check() else { return };
-        let ParamError::OutOfRange { name, got, min, max } = &error;
-        let percent = *min == 0.0 && *max == 1.0 && *got > 1.0 && *got <= 100.0;
-        let hint = percent.then(|| format!("write `{}`; a ratio is not a percentage", got / 100.0));
-        let judge = match &self.file().judge {
-            JudgeEntry::EDetector(_) => JudgeName::EDetector,
-            JudgeEntry::Weighted(_) => JudgeName::Weighted,
-            JudgeEntry::Flagger(_) => JudgeName::Flagger,
+        let checked = policy.judge.check().and_then(|()| policy.judge.check_queries(&policy.custom));
+        let Err(error) = checked else { return };
+        let mut path = vec![Step::Field("judge"), Step::Field(policy.judge.name())];
+        path.extend(error.path().into_iter().map(|place| match place {
+            Place::Field(name) => Step::Field(name),
+            Place::Item(n) => Step::Item(n),
+        }));
+        let hint = match error.cause() {
+            ParamError::OutOfRange { got, min, max, .. }
+                if *min == 0.0 && *max == 1.0 && *got > 1.0 && *got <= 100.0 =>
+            {
+                Some(format!("write `{}`; a ratio is not a percentage", got / 100.0))
+            }
+            ParamError::UnknownQuery { query, known } => nearest(query, known.iter().map(String::as_str))
+                .map(|name| format!("did you mean `{name}`?"))
+                .or_else(|| Some("add it under `custom`".to_owned())),
+            ParamError::Condition { name, error } => return self.condition(&path, name, error),
+            ParamError::OutOfRange { .. }
+            | ParamError::Within { .. }
+            | ParamError::SameName { .. }
+            | ParamError::Lacks { .. } => None,
         };
-        let path = [Step::Field("judge"), Step::Field(judge.name()), Step::Field(name)];
-        self.report(Rule::JudgeParameter, &path, error.to_string(), hint);
+        self.report(Rule::JudgeParameter, &path, error.cause().to_string(), hint);
+    }
+
+    /// A condition that does not parse, at its place inside the file.
+    fn condition(&mut self, path: &[Step<'_>], name: &str, error: &ExprError) {
+        let node = self.document.root.at(path);
+        let raw = self.source.text.get(node.span.clone()).unwrap_or_default();
+        let text = match &node.value {
+            Value::Text(text) => text.as_str(),
+            _ => raw,
+        };
+        let start = node.span.start + place_in_raw(raw, text, error.offset);
+        let end = node.span.start + place_in_raw(raw, text, error.offset + error.len);
+        let message = format!("`{name}`: found {}, allowed is {}", error.found, error.allowed);
+        let mut problem = self.source.problem(Rule::JudgeParameter.number(), start..end.max(start), message);
+        problem.hint = Some("conditions are written as in Argo Rollouts: `result[0] >= 0.95`".to_owned());
+        self.problems.push(problem);
     }
 
     fn queries(&mut self) {
         for kind in SignalKind::ALL {
             let path = [Step::Field("signals"), Step::Field(kind.name())];
-            self.query(&path, query(&self.file().signals, kind));
+            self.query(&path, query(&self.file().signals, kind), Interpreted::Refused);
         }
         for (n, custom) in self.file().custom.iter().enumerate() {
             let field = |name| [Step::Field("custom"), Step::Item(n), Step::Field(name)];
-            self.query(&field("query"), &custom.query);
+            self.query(&field("query"), &custom.query, Interpreted::Taken);
             let known = SignalKind::ALL.iter().any(|kind| kind.name() == custom.name);
             if known || self.file().custom[..n].iter().any(|before| before.name == custom.name) {
                 let message = format!("there is already a signal `{}`", custom.name);
@@ -74,8 +105,11 @@ impl<'a> Check<'a> {
     }
 
     /// Parses a query and, where it fails, finds the place inside the file.
-    fn query(&mut self, path: &[Step<'_>], text: &str) {
+    fn query(&mut self, path: &[Step<'_>], text: &str, interpreted: Interpreted) {
         let Err(error) = promql::check(text) else { return };
+        if interpreted == Interpreted::Taken && super::is_interpreted(text) {
+            return;
+        }
         let span = self.document.root.at(path).span.clone();
         let raw = self.source.text.get(span.clone()).unwrap_or_default();
         let start = span.start + place_in_raw(raw, text, error.offset);
@@ -215,6 +249,15 @@ impl<'a> Check<'a> {
             }
         }
     }
+}
+
+/// Whether a query may be one that only the interpreter reads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Interpreted {
+    /// A signal of the policy's own.
+    Taken,
+    /// A named signal, which every run evaluates: it has to compile.
+    Refused,
 }
 
 /// Where a byte of a YAML text's value stands in its raw form. Exact for plain, quoted and literal texts; in a

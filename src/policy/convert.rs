@@ -39,6 +39,19 @@ pub(super) fn policy(file: &PolicyFile) -> Policy {
             JudgeEntry::EDetector(params) => JudgeParams::EDetector(params.clone()),
             JudgeEntry::Weighted(params) => JudgeParams::Weighted(params.clone()),
             JudgeEntry::Flagger(params) => JudgeParams::Flagger(params.clone()),
+            JudgeEntry::Argo(params) => JudgeParams::Argo(params.clone()),
+            JudgeEntry::Kayenta(params) => JudgeParams::Kayenta(params.clone()),
+            JudgeEntry::Alarm(params) => JudgeParams::Alarm(params.clone()),
+            JudgeEntry::Breaker(params) => JudgeParams::Breaker(params.clone()),
+            JudgeEntry::BurnRate(params) => JudgeParams::BurnRate(params.clone()),
+            JudgeEntry::Keptn(params) => JudgeParams::Keptn(params.clone()),
+            JudgeEntry::Sequential(params) => JudgeParams::Sequential(params.clone()),
+            JudgeEntry::NOfM(params) => JudgeParams::NOfM(params.clone()),
+            JudgeEntry::Cusum(params) => JudgeParams::Cusum(params.clone()),
+            JudgeEntry::Glr(params) => JudgeParams::Glr(params.clone()),
+            JudgeEntry::Bocpd(params) => JudgeParams::Bocpd(params.clone()),
+            JudgeEntry::RobustZ(params) => JudgeParams::RobustZ(params.clone()),
+            JudgeEntry::MannWhitney(params) => JudgeParams::MannWhitney(params.clone()),
         },
         settings: settings(file),
         queries: named.chain(own).collect(),
@@ -182,17 +195,35 @@ fn freeze(entry: &FreezeEntry) -> Option<Freeze> {
     Some(Freeze { name: entry.name.clone(), from: moment(&entry.from)?, until: moment(&entry.until)? })
 }
 
+/// A judge as it stands in a file.
+fn judge_entry(judge: &JudgeParams) -> JudgeEntry {
+    match judge {
+        JudgeParams::EDetector(params) => JudgeEntry::EDetector(params.clone()),
+        JudgeParams::Weighted(params) => JudgeEntry::Weighted(params.clone()),
+        JudgeParams::Flagger(params) => JudgeEntry::Flagger(params.clone()),
+        JudgeParams::Argo(params) => JudgeEntry::Argo(params.clone()),
+        JudgeParams::Kayenta(params) => JudgeEntry::Kayenta(params.clone()),
+        JudgeParams::Alarm(params) => JudgeEntry::Alarm(params.clone()),
+        JudgeParams::Breaker(params) => JudgeEntry::Breaker(params.clone()),
+        JudgeParams::BurnRate(params) => JudgeEntry::BurnRate(params.clone()),
+        JudgeParams::Keptn(params) => JudgeEntry::Keptn(params.clone()),
+        JudgeParams::Sequential(params) => JudgeEntry::Sequential(params.clone()),
+        JudgeParams::NOfM(params) => JudgeEntry::NOfM(params.clone()),
+        JudgeParams::Cusum(params) => JudgeEntry::Cusum(params.clone()),
+        JudgeParams::Glr(params) => JudgeEntry::Glr(params.clone()),
+        JudgeParams::Bocpd(params) => JudgeEntry::Bocpd(params.clone()),
+        JudgeParams::RobustZ(params) => JudgeEntry::RobustZ(params.clone()),
+        JudgeParams::MannWhitney(params) => JudgeEntry::MannWhitney(params.clone()),
+    }
+}
+
 impl Policy {
     /// The file that says all of this policy.
     pub(super) fn to_file(&self) -> PolicyFile {
         let settings = &self.settings;
         PolicyFile {
             version: 1,
-            judge: match &self.judge {
-                JudgeParams::EDetector(params) => JudgeEntry::EDetector(params.clone()),
-                JudgeParams::Weighted(params) => JudgeEntry::Weighted(params.clone()),
-                JudgeParams::Flagger(params) => JudgeEntry::Flagger(params.clone()),
-            },
+            judge: judge_entry(&self.judge),
             signals: self.signal_queries(),
             custom: self.custom_entries(),
             collect_every: settings.collect_every.into(),

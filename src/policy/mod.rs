@@ -10,8 +10,10 @@
 
 mod check;
 mod convert;
+mod differences;
 pub mod document;
 pub mod file;
+mod judge_name;
 mod load;
 pub mod queries;
 mod rule;
@@ -22,10 +24,11 @@ use backspin_mocks::promql::{self, Shape};
 use sha2::{Digest, Sha256};
 
 use backspin_domain::signal::{CustomSignal, SignalKind};
-use backspin_engine::settings::{Attribution, MissingAction, MissingData, Settings, SeverityRule};
-use backspin_judge::{JudgeParams, e_detector, flagger, weighted};
-use document::nearest::nearest;
+use backspin_engine::settings::Settings;
+use backspin_judge::JudgeParams;
 
+pub use differences::{PolicyDifference, differences};
+pub use judge_name::{JudgeName, UnknownJudge};
 pub use load::{default_policy, from_json, load, parse, schema};
 pub use rule::Rule;
 
@@ -71,7 +74,7 @@ impl NamedQuery {
         }
     }
 
-    /// As what the query compiles; none if it would not, which a checked policy has none of.
+    /// As what the query compiles; none if it is interpreted instead, as a signal of the policy's own may be.
     pub fn shape(&self) -> Option<Shape> {
         promql::check(&self.text).ok()
     }
@@ -82,101 +85,27 @@ impl NamedQuery {
     }
 }
 
-/// A judge, by the name it has in files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum JudgeName {
-    /// The default: anytime-valid comparison with the control.
-    EDetector,
-    /// The reference judge.
-    Weighted,
-    /// Flagger's cumulative failed checks.
-    Flagger,
-}
-
-impl JudgeName {
-    /// All, the default first.
-    pub const ALL: [Self; 3] = [Self::EDetector, Self::Weighted, Self::Flagger];
-
-    /// The name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::EDetector => "e_detector",
-            Self::Weighted => "weighted",
-            Self::Flagger => "flagger",
-        }
-    }
-
-    /// Which judge these parameters are of.
-    pub const fn of(params: &JudgeParams) -> Self {
-        match params {
-            JudgeParams::EDetector(_) => Self::EDetector,
-            JudgeParams::Weighted(_) => Self::Weighted,
-            JudgeParams::Flagger(_) => Self::Flagger,
-        }
-    }
-}
-
-/// Why a text names no judge.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown judge `{found}`; it must be `e_detector`, `weighted` or `flagger`{}", did_you_mean(.nearest.as_deref()))]
-pub struct UnknownJudge {
-    /// What was found.
-    pub found: String,
-    /// The nearest name.
-    pub nearest: Option<String>,
-}
-
-fn did_you_mean(nearest: Option<&str>) -> String {
-    nearest.map(|word| format!("; did you mean `{word}`?")).unwrap_or_default()
-}
-
-impl std::str::FromStr for JudgeName {
-    type Err = UnknownJudge;
-
-    fn from_str(text: &str) -> Result<Self, UnknownJudge> {
-        Self::ALL.into_iter().find(|judge| judge.name() == text).ok_or_else(|| UnknownJudge {
-            found: text.to_owned(),
-            nearest: nearest(text, Self::ALL.map(Self::name)).map(str::to_owned),
-        })
-    }
+/// Whether a query that does not compile can be interpreted and gives numbers, at most one per series.
+pub fn is_interpreted(text: &str) -> bool {
+    use promql::eval::{Kinds, Plan};
+    Plan::new(text).is_ok_and(|plan| matches!(plan.kind(), Kinds::Scalar | Kinds::Vector))
 }
 
 impl Policy {
-    /// The same policy with another judge, acting as that judge's original does: the reference judge and
-    /// Flagger know no attribution and no rule for missing data, and the reference maps its score to severity.
-    /// The policy's own judge keeps the policy as it is.
-    pub fn with_judge(&self, judge: JudgeName) -> Self {
-        if JudgeName::of(&self.judge) == judge {
-            return self.clone();
-        }
-        let default = Settings::default();
-        let mut other = self.clone();
-        match judge {
-            JudgeName::EDetector => {
-                other.judge = JudgeParams::EDetector(e_detector::Params::default());
-                other.settings.attribution = default.attribution;
-                other.settings.missing_data = default.missing_data;
-                other.settings.severity = default.severity;
-            }
-            JudgeName::Weighted => {
-                other.judge = JudgeParams::Weighted(weighted::Params::default());
-                other.settings.severity = SeverityRule::Score { critical: 0.9, high: 0.8, medium: 0.7 };
-            }
-            JudgeName::Flagger => {
-                other.judge = JudgeParams::Flagger(flagger::Params::default());
-                other.settings.severity = default.severity;
-            }
-        }
-        match judge {
-            JudgeName::EDetector => {}
-            JudgeName::Weighted | JudgeName::Flagger => {
-                other.settings.attribution = Attribution::Off;
-                other.settings.missing_data =
-                    MissingData { then: MissingAction::Ignore, ..self.settings.missing_data };
-            }
-        }
-        other.hash = other.compute_hash();
-        other
+    /// The same policy with the judge of another, the queries that it asks, and what that policy says of causes outside,
+    /// missing data and severity.
+    pub fn with_judge_of(&self, other: &Self) -> Self {
+        let mut policy = Self {
+            judge: other.judge.clone(),
+            queries: other.queries.clone(),
+            custom: other.custom.clone(),
+            ..self.clone()
+        };
+        policy.settings.attribution = other.settings.attribution;
+        policy.settings.missing_data = other.settings.missing_data;
+        policy.settings.severity = other.settings.severity;
+        policy.hash = policy.compute_hash();
+        policy
     }
 
     /// The same policy with other settings, for a plane that has to state them; its hash follows.

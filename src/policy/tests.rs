@@ -86,6 +86,62 @@ fn another_judge_acts_as_its_original_does() {
 }
 
 #[test]
+fn every_judge_can_be_written_and_read_back() {
+    let own = good("version: 1\n");
+    let schema = schema();
+    let valid = jsonschema::validator_for(&schema).expect("a valid schema");
+    for judge in JudgeName::ALL {
+        let other = own.with_judge(judge);
+        assert_eq!(JudgeName::of(&other.judge), judge);
+        assert_eq!(other.judge.name(), judge.name());
+        assert!(valid.is_valid(&other.to_json()), "{}", judge.name());
+        assert_eq!(from_json(&other.to_json()).expect("it is read back"), other, "{}", judge.name());
+        assert_eq!(good(&other.show()), other, "{}", judge.name());
+        assert_eq!(judge.name().parse::<JudgeName>(), Ok(judge));
+        let short = good(&format!("version: 1\njudge: {{ {}: {{}} }}\n", judge.name()));
+        assert_eq!(short.judge, other.judge, "what a file leaves out has its default");
+    }
+    let off = JudgeName::ALL.map(|judge| own.with_judge(judge).settings.attribution == Attribution::Off);
+    assert_eq!(off.iter().filter(|off| !**off).count(), 1, "the default judge alone tells causes apart");
+}
+
+#[test]
+fn problems_of_judges_have_their_place() {
+    for (text, expected) in [
+        (
+            "version: 1\njudge:\n  argo:\n    metrics:\n      - name: errors\n        reads: { query: cart_errors }\n\
+             \x20       success_condition: 'result[0] >> 0.95'\n",
+            &["error[P032]: `success_condition`: found `>`, allowed is a number", "policy.yaml:7:40"][..],
+        ),
+        (
+            "version: 1\njudge: { keptn: { objectives: [{ name: a, reads: { query: cart_erors } }] } }\n\
+             custom: [{ name: cart_errors, query: max(cart_errors), worse: higher }]\n",
+            &[
+                "the policy has no signal `cart_erors` of its own",
+                "policy.yaml:2:",
+                "did you mean `cart_errors`?",
+            ],
+        ),
+        (
+            "version: 1\njudge: { alarm: { alarms: [{ name: a, reads: { error_ratio: { of: candidat } }, threshold: 1 }] } }\n",
+            &[
+                "`of` must be `candidate`, `control` or `service`, got `candidat`",
+                "did you mean `candidate`?",
+            ],
+        ),
+        (
+            "version: 1\njudge: { n_of_m: { limits: [{ name: a, reads: { latency: { window_ms: 5 } }, above: 1 }] } }\n",
+            &["`window_ms` must be between 1000 and 86400000, got 5", "policy.yaml:2:"],
+        ),
+    ] {
+        let found = problems(text);
+        for words in expected {
+            assert!(found.contains(words), "`{words}` is not in:\n{found}");
+        }
+    }
+}
+
+#[test]
 fn the_effective_default_is_known() {
     insta::assert_snapshot!(good("version: 1\n").show());
 }

@@ -43,3 +43,9 @@ pub use journal::{
 pub use reader::{LINE_BYTES_MAX, RecordReader};
 pub use recorder::Recorder;
 pub use writer::{write_lines, write_record};
+
+/// The JSON Schema of one line of a record or journal: the header in full, every other entry down to its kind. What a kind
+/// holds is the engine's own language and grows with it; a newer version's kinds are left out by an older reader.
+pub fn schema() -> serde_json::Value {
+    serde_json::from_str(include_str!("record.schema.json")).expect("a test reads it")
+}

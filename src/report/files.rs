@@ -38,9 +38,9 @@ pub(super) fn markdown(report: &CampaignReport, summary: &Summary<'_>) -> String
          thousand, at the prices {}.",
         report.weights
     );
-    table(&mut text, "Judges", &by_judge(summary));
+    headed(&mut text, "Judges", &by_judge(summary));
     for by in By::ALL {
-        table(&mut text, &format!("By {}", by.name()), &by_group(summary, by));
+        headed(&mut text, &format!("By {}", by.name()), &by_group(summary, by));
     }
     for (judge, calibration) in &summary.calibration {
         stated(&mut text, judge, calibration);
@@ -100,17 +100,22 @@ fn counted(share: &Share) -> String {
 
 fn stated(text: &mut String, judge: &str, calibration: &Calibration) {
     if !calibration.alarms.is_empty() {
-        table(text, &format!("False alarms that {judge} states"), &alarms(calibration));
+        headed(text, &format!("False alarms that {judge} states"), &alarms(calibration));
     }
     if let Some(brier) = calibration.brier {
-        table(text, &format!("How sure the engine was under {judge}"), &attribution(calibration));
+        headed(text, &format!("How sure the engine was under {judge}"), &attribution(calibration));
         let _ = writeln!(text, "\nBrier score {brier:.4}.");
     }
 }
 
-/// A heading and a table; its first row is the head.
-fn table(text: &mut String, heading: &str, rows: &[Vec<String>]) {
+/// A heading and a table.
+fn headed(text: &mut String, heading: &str, rows: &[Vec<String>]) {
     let _ = writeln!(text, "\n## {heading}\n");
+    table(text, rows);
+}
+
+/// A table; its first row is the head.
+pub(super) fn table(text: &mut String, rows: &[Vec<String>]) {
     for (number, row) in rows.iter().enumerate() {
         let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
         let _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -121,7 +126,7 @@ fn table(text: &mut String, heading: &str, rows: &[Vec<String>]) {
 }
 
 /// Text that neither ends a cell nor becomes a tag or a heading.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     text.replace('\\', "\\\\").replace('|', "\\|").replace('<', "&lt;").replace(['\n', '\r'], " ")
 }
 

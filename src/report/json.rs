@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::group::By;
 use super::headline;
@@ -17,7 +17,7 @@ use backspin_score::{
 pub const REPORT_VERSION: u32 = 1;
 
 /// The file. Moments and lengths of time are milliseconds unless the name says `_s`; shares are `0..=1`.
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct ReportFile<'a> {
     version: u32,
     title: &'a str,
@@ -34,7 +34,7 @@ struct ReportFile<'a> {
     outcomes: &'a [RunOutcome],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Assumptions {
     /// False alarms allowed per watch in D*.
     alpha: f64,
@@ -49,7 +49,7 @@ struct Assumptions {
     quantiles: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct JudgeFile<'a> {
     judge: &'a str,
     figures: Option<&'a Figures>,
@@ -59,13 +59,40 @@ struct JudgeFile<'a> {
     calibration: Option<&'a Calibration>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct ScenarioFile<'a> {
     scenario: &'a str,
     family: &'a str,
     expected: String,
     expectation: Option<&'a SeedsExpectation>,
     figures: &'a Figures,
+}
+
+/// What is read back of a `report.json`: enough to compare it with another.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct ReadReport {
+    /// [`REPORT_VERSION`].
+    pub version: u32,
+    /// What was run, in a few words.
+    pub title: String,
+    /// The campaign's seed.
+    pub seed: u64,
+    /// SHA-256 of the effective policy, hexadecimal.
+    pub policy_hash: String,
+    /// The policy's own judge.
+    pub policy_judge: String,
+    /// Every run's outcome.
+    pub outcomes: Vec<RunOutcome>,
+}
+
+/// The JSON Schema of `report.json`.
+pub fn report_schema() -> serde_json::Value {
+    schemars::schema_for!(ReportFile<'static>).to_value()
+}
+
+/// Reads a report back that this or an older build wrote.
+pub fn read_report(text: &str) -> Result<ReadReport, serde_json::Error> {
+    serde_json::from_str(text)
 }
 
 /// The file's text, with a line feed at its end.

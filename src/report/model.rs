@@ -65,7 +65,7 @@ impl Commands {
 }
 
 /// A source of recorded incidents.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct SourceCredit {
     /// Its name.
     pub source: String,

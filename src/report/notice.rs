@@ -10,7 +10,7 @@ use super::words::plural;
 use backspin_score::{ExpectationStatus, Figures};
 
 /// Something to know first.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, schemars::JsonSchema)]
 pub struct Notice {
     /// What is so.
     pub what: String,

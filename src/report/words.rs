@@ -8,7 +8,7 @@ use backspin_score::{Quantile, Share};
 pub(super) const NOTHING: &str = "–";
 
 /// A ratio as a percentage: `0 %`, `4.8 %`, `99.95 %`, `100 %`; never rounded up to 100 or down to 0.
-pub(super) fn percent(ratio: f64) -> String {
+pub fn percent(ratio: f64) -> String {
     let value = ratio * 100.0;
     if !value.is_finite() {
         return NOTHING.into();
@@ -25,12 +25,12 @@ pub(super) fn percent(ratio: f64) -> String {
 }
 
 /// `83.5–98.6 %`: a 95 % interval.
-pub(super) fn interval(share: &Share) -> String {
+pub fn interval(share: &Share) -> String {
     format!("{:.1}–{:.1} %", share.lower * 100.0, share.upper * 100.0)
 }
 
 /// Seconds as `45s` or `2m 30s`, whole seconds above ten.
-pub(super) fn seconds(value: f64) -> String {
+pub fn seconds(value: f64) -> String {
     if !value.is_finite() {
         return NOTHING.into();
     }
@@ -101,7 +101,7 @@ pub(super) fn signal(name: &str, value: f64) -> String {
 }
 
 /// A number without a unit, at most three digits after the point.
-pub(super) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return if value.is_nan() { "not a number" } else { "beyond all numbers" }.into();
     }
@@ -110,7 +110,7 @@ pub(super) fn number(value: f64) -> String {
 }
 
 /// `runs` or `run`.
-pub(super) fn plural(n: u64, one: &str, many: &str) -> String {
+pub fn plural(n: u64, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 

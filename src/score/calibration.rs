@@ -22,7 +22,7 @@ const ALPHAS: [f64; 6] = [0.5, 0.2, 0.1, 0.05, 0.01, 0.001];
 const CONFIDENCES: [f64; 5] = [0.0, 0.5, 0.9, 0.99, 0.999];
 
 /// What a judge's runs say about its statements.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Calibration {
     /// Level by level, the greatest first; empty where nothing is stated.
     pub alarms: Vec<AlarmRow>,
@@ -33,7 +33,7 @@ pub struct Calibration {
 }
 
 /// How often good deploys reached a level.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct AlarmRow {
     /// Share of watches that may.
     pub alpha: f64,
@@ -51,7 +51,7 @@ impl AlarmRow {
 }
 
 /// How often rollbacks of a stated confidence were right.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ReliabilityRow {
     /// Stated confidence from here on ...
     pub from: f64,

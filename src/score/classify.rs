@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::outcome::{Decisions, TruthSummary};
 
 /// How a run counts (SPEC 8.5; a deploy is one trial).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Bad deploy, first rollback decided from the onset to the end of the watch.

@@ -24,7 +24,7 @@ use super::outcome::RollbackSummary;
 const USERS: f64 = 1000.0;
 
 /// Prices, in minutes of one user of a thousand.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CostWeights {
     /// On harm below one point; 1 by default.
     pub low: f64,
@@ -129,7 +129,7 @@ impl fmt::Display for CostWeights {
 }
 
 /// What a run cost, before it is priced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct CostParts {
     /// Minutes times users harmed of a thousand, from the deploy to the end of the watch, by severity, the mildest first.
     pub harmed: [f64; Severity::ALL.len()],

@@ -8,7 +8,7 @@ use super::survival::Observation;
 use backspin_domain::time::Millis;
 
 /// From the onset to something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Elapsed {
     /// There is no onset to count from.

@@ -206,6 +206,7 @@ impl Executions {
             | Input::RolloutChanged { .. }
             | Input::Collected { .. }
             | Input::StepReported { .. }
+            | Input::Listed { .. }
             | Input::Paged { .. }
             | Input::ClockSet { .. }
             | Input::Restarted { .. }

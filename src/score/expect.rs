@@ -14,7 +14,7 @@ use backspin_domain::plan::Strategy;
 use backspin_domain::time::Millis;
 
 /// A part of an expectation that a run did not meet.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Unmet {
     /// None of the expected decisions was made; what was made instead.
@@ -79,7 +79,7 @@ impl fmt::Display for Unmet {
 }
 
 /// Whether one run meets its expectation.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RunExpectation {
     /// What it did not meet.
     pub unmet: Vec<Unmet>,
@@ -176,7 +176,7 @@ fn within(
 }
 
 /// Whether a scenario's expectation is met over its seeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExpectationStatus {
     /// Share and lower bound are reached.
@@ -198,7 +198,7 @@ impl fmt::Display for ExpectationStatus {
 }
 
 /// A scenario's expectation over its seeds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SeedsExpectation {
     /// Whether it is met.
     pub status: ExpectationStatus,

@@ -13,7 +13,7 @@ use super::survival::{Observation, Quantile, quantile};
 
 /// Counts of [`Class`] over runs. Bad deploys that could not be caught in their watch are only in `infeasible`
 /// of [`Figures`], except for their false rollbacks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Confusion {
     /// Bad, rolled back in time.
     pub true_positive: u64,
@@ -36,7 +36,7 @@ pub struct Confusion {
 }
 
 /// Median and 90th percentile of times, those that were not reached included (Kaplan-Meier).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Spread {
     /// Half are at or below it.
     pub median: Quantile,
@@ -64,7 +64,7 @@ impl Spread {
 }
 
 /// What a set of runs comes to. Every rate is per deploy.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Figures {
     /// All runs.
     pub runs: u64,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 pub const Z_95: f64 = 1.959_963_984_540_054;
 
 /// `k` of `n`, with its Wilson interval (Wilson 1927): (k/n + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Share {
     /// How many.
     pub k: u64,

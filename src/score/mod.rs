@@ -20,6 +20,7 @@ mod fold;
 mod interval;
 mod metrics;
 mod outcome;
+mod paired;
 mod resample;
 mod survival;
 mod watchers;
@@ -40,5 +41,9 @@ pub use outcome::{
     Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO,
     TruthSummary,
 };
-pub use resample::Estimate;
+pub use paired::{
+    Brief, Compared, Comparison, Flip, Flips, Measure, Pair, SIGNIFICANT, Shift, Standing, flips, holm,
+    mcnemar,
+};
+pub use resample::{Estimate, estimate};
 pub use survival::{Observation, Quantile, quantile};

@@ -26,7 +26,7 @@ pub const SLO: f64 = 0.999;
 pub const BUDGET_PERIOD_HOURS: f64 = 720.0;
 
 /// Everything the reports need of one run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RunOutcome {
     /// The scenario.
     pub scenario: String,
@@ -90,7 +90,7 @@ pub struct RunOutcome {
 }
 
 /// The truth, summed up.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an independent fact, named where it is read")]
 pub struct TruthSummary {
     /// The cause.
@@ -119,7 +119,20 @@ pub struct TruthSummary {
 }
 
 /// What a candidate can be compared with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Arms {
     /// The old version serves beside it: from the onset on, or where there is none, because the rollout is a canary.
@@ -139,7 +152,7 @@ impl fmt::Display for Arms {
 }
 
 /// D* of this run.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Bound {
     /// Whether D* fits into the watch.
     pub feasible: Feasible,
@@ -152,7 +165,7 @@ pub struct Bound {
 }
 
 /// Whether a judge could have been fast enough.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Feasible {
     /// D* fits into the watch.
@@ -164,7 +177,7 @@ pub enum Feasible {
 }
 
 /// First moments of each decision.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Decisions {
     /// First pause.
     pub pause: Option<MonoTime>,
@@ -184,7 +197,7 @@ impl Decisions {
 }
 
 /// The first rollback and what came of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct RollbackSummary {
     /// What set it off.
     pub trigger: Trigger,
@@ -208,7 +221,7 @@ pub struct RollbackSummary {
 }
 
 /// What users felt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Harm {
     /// Expected users harmed by the deploy.
     pub users: f64,

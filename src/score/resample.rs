@@ -20,7 +20,7 @@ const RESAMPLES: usize = 1000;
 const OBSERVATIONS_MIN: usize = 10;
 
 /// A mean with its 95 % bootstrap interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Estimate {
     /// The mean.
     pub mean: f64,
@@ -84,6 +84,11 @@ fn middle<S: Copy>(mut values: Vec<S>, order: impl Fn(&S, &S) -> std::cmp::Order
     values.sort_by(order);
     let tail = RESAMPLES / 40;
     (values[tail], values[RESAMPLES - 1 - tail])
+}
+
+/// The mean of values with their strata, and its interval; none of nothing.
+pub fn estimate<'a>(values: impl IntoIterator<Item = (f64, &'a str)>) -> Option<Estimate> {
+    Sampled { values: values.into_iter().collect() }.mean()
 }
 
 impl Sampled<'_, f64> {

@@ -12,7 +12,7 @@ pub struct Observation {
 }
 
 /// A quantile of such times, in their unit.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Quantile {
     /// There were no times.

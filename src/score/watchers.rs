@@ -48,6 +48,7 @@ impl NeverWatch {
             | Input::Collected { .. }
             | Input::StepReported { .. }
             | Input::StepRead { .. }
+            | Input::Listed { .. }
             | Input::ApprovalAnswered(_)
             | Input::Paged { .. }
             | Input::ClockSet { .. }

@@ -24,6 +24,8 @@ pub(crate) struct Disturbed {
     pub(crate) rivals: Vec<(FaultKind, Rival)>,
     /// Causes outside the deploy, each until then.
     outside: Vec<(FaultKind, MonoTime)>,
+    /// Whether nobody scores the run by what each scrape could tell.
+    pub(crate) unscored: bool,
     /// What made a difference since this was last asked.
     struck: Vec<FaultKind>,
 }
@@ -104,6 +106,12 @@ impl World {
             _ => return,
         }
         self.touch();
+    }
+
+    /// Nobody will score this run by what each scrape could tell: that is worked out no more and stands as nothing in the
+    /// truth. Nothing else changes.
+    pub fn is_not_scored(&mut self) {
+        self.disturbed.unscored = true;
     }
 
     /// What made a difference since the last call, in order.

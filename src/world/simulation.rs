@@ -181,8 +181,7 @@ impl World {
         let versions = &scenario.service.versions;
         let index_of =
             |id: &VersionId| versions.iter().position(|v| v.id == *id).expect("the loader checks versions");
-        let candidate = index_of(&scenario.deploy.version);
-        let from = index_of(&scenario.deploy.from);
+        let (candidate, from) = (index_of(&scenario.deploy.version), index_of(&scenario.deploy.from));
         let timing = scenario.timing;
         let step = Millis(timing.tick.0 * (STEP.0 / timing.tick.0.max(1)).max(1));
         let step_s = step.as_secs_f64();

@@ -61,7 +61,7 @@ impl World {
             pods,
         };
         self.view = view;
-        let information = self.information();
+        let information = if self.disturbed.unscored { Information::default() } else { self.information() };
         let unseen = self.unseen();
         self.ledger.close(self.now, information, unseen);
     }

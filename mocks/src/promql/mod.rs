@@ -48,6 +48,7 @@ mod parse;
 mod program;
 mod query;
 mod query_set;
+pub mod rules;
 mod spans;
 mod syntax;
 mod token;

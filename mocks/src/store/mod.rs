@@ -97,6 +97,35 @@ impl Store {
         Ok(())
     }
 
+    /// Takes samples of one series in their order, looking for it once; as many calls of [`append`](Self::append) would.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append), with the first sample that is not taken; those before it are.
+    pub fn append_all(
+        &mut self,
+        labels: &Labels,
+        samples: impl IntoIterator<Item = (i64, f64)>,
+    ) -> Result<(), AppendError> {
+        let mut samples = samples.into_iter();
+        let Some((first_ms, first)) = samples.next() else { return Ok(()) };
+        self.append(labels, first_ms, first)?;
+        let Limits { retention_ms, samples_per_series_max, .. } = self.limits;
+        let Some(series) = self.named.get_mut(labels.name()).and_then(|named| named.get_mut(labels)) else {
+            return Ok(());
+        };
+        for (t_ms, value) in samples {
+            let newest_ms = self.newest_ms.map_or(t_ms, |newest_ms| newest_ms.max(t_ms));
+            if t_ms <= newest_ms.saturating_sub(retention_ms) {
+                return Err(AppendError::OutOfBounds);
+            }
+            series.push(t_ms, value)?;
+            series.drop_until(newest_ms.saturating_sub(retention_ms));
+            series.keep_newest(samples_per_series_max);
+            self.newest_ms = Some(newest_ms);
+        }
+        Ok(())
+    }
+
     /// Series that fit all `matchers` and have a sample or marker in `start_ms..=end_ms`, by metric name and then labels.
     pub fn select<'a, 'm>(
         &'a self,

@@ -88,6 +88,25 @@ impl Stretch {
         change * self.factor
     }
 
+    /// Length of the window in seconds.
+    pub(crate) fn range_s(&self) -> f64 {
+        self.range_s
+    }
+
+    /// The factor of a counter as Prometheus before 2.51 took it: capped at zero first, and only then compared with the
+    /// spacing of samples.
+    pub(crate) fn factor_before_2_51(&self, first: f64, growth: f64) -> f64 {
+        let spacing_s = self.sampled_s / (self.place.samples - 1) as f64;
+        let mut to_start_s = seconds(self.place.first_ms - self.place.start_ms);
+        if growth > 0.0 && first >= 0.0 {
+            to_start_s = to_start_s.min(self.sampled_s * (first / growth));
+        }
+        if to_start_s >= spacing_s * EXTRAPOLATION_THRESHOLD {
+            to_start_s = spacing_s / 2.0;
+        }
+        (self.sampled_s + to_start_s + self.to_end_s) / self.sampled_s
+    }
+
     /// The factor if the counter, drawn back in a straight line, was zero after the start it would be stretched to.
     fn capped_factor(&self, first: f64, growth: f64) -> Option<f64> {
         let may_cap =

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use backspin_mocks::prometheus::{Request, handle};
+use backspin_mocks::prometheus::{Request, Settings, handle};
+use backspin_mocks::promql::eval::{Edition, Options};
 use backspin_mocks::store::{Limits, Store, read_openmetrics};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -42,10 +43,25 @@ fn asked() -> impl Strategy<Value = Asked> {
     )
 }
 
-pub(crate) fn ours(store: &Store, (path, params): &Asked) -> (u16, Value) {
+/// Rates of counters younger than the window, and functions over windows that begin before the data.
+fn young() -> impl Strategy<Value = Asked> {
+    let function = select(vec!["rate", "increase", "delta", "irate", "sum_over_time", "count_over_time"]);
+    let range = select(vec!["[1m]", "[5m]", "[15m]", "[37m]"]);
+    let matchers = select(vec!["", "{code=\"500\"}", "{pod=\"a\"}"]);
+    (function, range, matchers, 20i64..2_400).prop_map(|(function, range, matchers, after_s)| {
+        let query = format!("{function}(requests_total{matchers}{range})");
+        ("/api/v1/query", vec![("query", query), ("time", (START_S + after_s).to_string())])
+    })
+}
+
+pub(crate) fn ours(store: &Store, asked: &Asked) -> (u16, Value) {
+    answer(store, asked, &settings())
+}
+
+fn answer(store: &Store, (path, params): &Asked, settings: &Settings) -> (u16, Value) {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(params).finish();
     let request = Request { method: "GET".to_owned(), path: (*path).to_owned(), query, ..Request::default() };
-    let response = handle(store, &settings(), &request);
+    let response = handle(store, settings, &request);
     (response.status, serde_json::from_slice(&response.body).expect("JSON"))
 }
 
@@ -129,5 +145,27 @@ fn random_queries_give_what_the_real_server_gives() {
         }
     });
     println!("{QUERIES} random queries: {} answered, {} of them empty", answered.borrow(), empty.borrow());
+    outcome.unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+/// With the older edition's rules nothing has to be avoided in windows.
+#[test]
+fn young_counters_are_stretched_as_by_the_real_server_under_its_own_edition() {
+    let text = openmetrics(SEED);
+    let mut store = Store::new(Limits { retention_ms: i64::MAX, ..Limits::default() });
+    read_openmetrics(&text, &mut store).expect("samples");
+    let real = Real::start(&text);
+    let settings = settings();
+    let options = Options { edition: Edition::V2, ..settings.options };
+    let older = Settings { options, ..settings.clone() };
+    let config = Config { cases: 300, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let outcome = runner.run(&young(), |asked| {
+        let theirs = theirs(&real, &asked);
+        match difference(&answer(&store, &asked, &older), &theirs) {
+            None => Ok(()),
+            Some(difference) => Err(TestCaseError::fail(difference)),
+        }
+    });
     outcome.unwrap_or_else(|failure| panic!("{failure}"));
 }

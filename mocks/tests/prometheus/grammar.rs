@@ -233,7 +233,7 @@ pub(crate) fn vector() -> BoxedStrategy<String> {
                 select(vec![
                     "abs", "ceil", "floor", "sgn", "sqrt", "exp", "ln", "log2", "log10", "round", "absent", "sort", "sort_desc",
                     "-", "sin",
-                    "cos", "tanh", "atan", "deg", "rad",
+                    "cos", "tanh", "atan", "deg", "rad", "asinh", "acos", "asin", "acosh", "atanh",
                 ]),
                 inner.clone(),
             ).prop_map(|(function, inner)| format!("{function}({inner})")),

@@ -43,8 +43,9 @@ fn rhythm(kind: FaultKind) -> Rhythm {
         _ if kind.is_momentary() => Rhythm::Stroke,
         _ => match kind.place() {
             Place::Metrics | Place::World => Rhythm::Stretch,
-            Place::Api => Rhythm::Work(4),
-            Place::Notification | Place::People => Rhythm::Work(2),
+            Place::Api => Rhythm::Work(2),
+            // The first answer, the first call: mostly there is no second one.
+            Place::Notification | Place::People => Rhythm::Work(1),
             Place::Process => Rhythm::Stroke,
         },
     }
@@ -69,6 +70,44 @@ pub(super) fn sure(kind: FaultKind, world: &WorldDraw) -> PlannedFault {
     PlannedFault { lasts, ..PlannedFault::new(kind, when) }
 }
 
+/// Some kinds strike at moments only.
+const fn at_moments(kind: FaultKind, when: When) -> When {
+    match (kind, when) {
+        (
+            FaultKind::LeaseDown
+            | FaultKind::TornTail
+            | FaultKind::FlippedBit
+            | FaultKind::OtherBuild
+            | FaultKind::ClockJump
+            | FaultKind::ClockBack,
+            When::Call(_),
+        ) => When::Once(Condition::RollingBack),
+        (_, other) => other,
+    }
+}
+
+/// How often a fault of this kind takes effect at most.
+fn times(kind: FaultKind, dice: &mut Draw) -> u32 {
+    let times = if dice.uniform() < 0.4 { 1 + pick(dice, 5) as u32 } else { u32::MAX };
+    match kind {
+        // The next who is asked mostly answers: where nobody does, nothing more is seen.
+        FaultKind::NoAnswer | FaultKind::AskLost if dice.uniform() < 0.95 => 1,
+        _ => times,
+    }
+}
+
+/// Whether the engine's process is gone for as long as it lasts.
+const fn kills(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::CrashUnwritten
+            | FaultKind::CrashBefore
+            | FaultKind::CrashAfter
+            | FaultKind::TornTail
+            | FaultKind::Terminated
+    )
+}
+
 /// A fault of this kind.
 pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> PlannedFault {
     let scale = match world.size {
@@ -80,7 +119,8 @@ pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> Plan
     };
     let deployed = MonoTime(world.deployed_s() * 1000);
     let any_time = |dice: &mut Draw| {
-        When::At(deployed + Millis((libm::round(dice.uniform() * 150.0 * scale) * 1000.0) as u64))
+        // Not before there is anything of the candidate to be seen.
+        When::At(deployed + Millis((libm::round((25.0 + dice.uniform() * 120.0) * scale) * 1000.0) as u64))
     };
     let when = match rhythm(kind) {
         Rhythm::Stretch => any_time(dice),
@@ -93,30 +133,29 @@ pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> Plan
             _ => When::Once(Condition::RollingBack),
         },
     };
+    // Long enough to meet what it is there for: a scrape, another look of a rival, the last step of a rollback.
     let lasts = match rhythm(kind) {
-        Rhythm::Rollback | Rhythm::Deploy => seconds(20.0, 200.0, dice),
-        Rhythm::Stretch | Rhythm::Work(_) | Rhythm::Stroke => seconds(5.0, 90.0, dice),
+        Rhythm::Rollback => seconds(70.0, 200.0, dice),
+        Rhythm::Deploy => seconds(20.0, 200.0, dice),
+        Rhythm::Stretch => seconds(22.0, 90.0, dice),
+        Rhythm::Work(_) | Rhythm::Stroke => seconds(5.0, 90.0, dice),
     };
     let lasts = match kind {
         // Shorter than a lease would be nothing at all.
         FaultKind::LongPause | FaultKind::LeaseDown => Millis(16_000 + lasts.0),
+        // Now and then nobody starts it again for longer than it goes on after.
+        _ if kills(kind) && dice.uniform() < 0.03 => world.too_long(),
         _ => lasts,
     };
-    let when = match kind {
-        // These strike at moments only.
-        FaultKind::LeaseDown
-        | FaultKind::TornTail
-        | FaultKind::FlippedBit
-        | FaultKind::OtherBuild
-        | FaultKind::ClockJump
-        | FaultKind::ClockBack => match when {
-            When::Call(_) => When::Once(Condition::RollingBack),
-            other => other,
-        },
-        _ => when,
-    };
+    let when = at_moments(kind, when);
+    // Now and then nobody can see any more whether a rollback helps.
+    let blind = matches!(kind, FaultKind::MetricsDown | FaultKind::ScrapeGap) && dice.uniform() < 0.3;
+    let (when, lasts) =
+        if blind { (When::Once(Condition::RollingBack), Millis(180_000 + lasts.0)) } else { (when, lasts) };
     let by = match kind {
         FaultKind::ClockJump | FaultKind::ClockBack => seconds(10.0, 7200.0, dice),
+        // Past the wait of whoever is asked first, not past that of the next.
+        FaultKind::LateAnswer => seconds(20.0, 65.0, dice),
         _ => seconds(2.0, 120.0, dice),
     };
     let share = libm::round((0.1 + 0.9 * dice.uniform()) * 100.0) / 100.0;
@@ -125,7 +164,7 @@ pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> Plan
         1 => FaultTarget::Stable,
         _ => FaultTarget::All,
     };
-    let times = if dice.uniform() < 0.4 { 1 + pick(dice, 5) as u32 } else { u32::MAX };
+    let times = times(kind, dice);
     let never_heals = dice.uniform() < 0.05
         && (kind == FaultKind::Forbidden || (kind.part() == Part::Rest && kind.place() != Place::People));
     PlannedFault { kind, when, lasts, times, share, by, target, never_heals }

@@ -11,7 +11,7 @@ mod tests;
 
 pub use shape::{Shape, Size};
 
-use shape::{People, WorldDraw, needs};
+use shape::{Odd, People, WorldDraw, needs};
 
 use super::case::{CASE_VERSION, Case};
 use super::kind::{FaultKind, Planes};
@@ -37,6 +37,7 @@ pub fn alone(kind: FaultKind, size: Size, seed: Seed) -> Case {
         shape: needs.shape.unwrap_or(plain.shape),
         people: needs.people,
         reads: needs.reads,
+        calls: needs.calls,
         ..plain
     };
     case(&world, seed, FaultPlan { faults: vec![faults::sure(kind, &world)] })
@@ -56,8 +57,10 @@ pub fn draw(seed: Seed, size: Size) -> Case {
         shape,
         people: people(&kinds, &mut dice),
         reads: kinds.iter().any(|&kind| needs(kind).reads),
+        calls: kinds.iter().any(|&kind| needs(kind).calls),
+        odd: odd(&kinds, &mut dice),
         // One release in eight is good, and nothing is planned in it that waits for a rollback.
-        error_ratio: (!kinds.is_empty() || dice.uniform() >= 0.5).then(|| log_uniform(&mut dice, 0.2, 0.8)),
+        error_ratio: (!kinds.is_empty() || dice.uniform() >= 0.5).then(|| log_uniform(&mut dice, 0.1, 0.8)),
         rps: log_uniform(&mut dice, 40.0, 200.0),
         replicas: if size == Size::Small { 3 } else { 4 + pick(&mut dice, 9) as u32 },
         freeze: dice.uniform() < 0.08,
@@ -72,6 +75,8 @@ fn plain(size: Size) -> WorldDraw {
         shape: Shape::Canary,
         people: People::NotAsked,
         reads: false,
+        calls: false,
+        odd: Odd::Nothing,
         error_ratio: Some(0.5),
         rps: if size == Size::Small { 60.0 } else { 120.0 },
         replicas: if size == Size::Small { 3 } else { 10 },
@@ -94,14 +99,28 @@ fn case(world: &WorldDraw, seed: Seed, faults: FaultPlan) -> Case {
     }
 }
 
+/// Now and then a world is out of the common.
+fn odd(kinds: &[FaultKind], dice: &mut Draw) -> Odd {
+    // Answers run out sooner there, so that a late one has.
+    let late = kinds.contains(&FaultKind::LateAnswer) && dice.uniform() < 0.3;
+    match dice.uniform() {
+        _ if late => Odd::Tight,
+        draw if draw < 0.002 => Odd::NoTarget,
+        draw if draw < 0.02 => Odd::Tight,
+        _ => Odd::Nothing,
+    }
+}
+
 /// Whom the first kind needs that needs anybody; else now and then somebody.
 fn people(kinds: &[FaultKind], dice: &mut Draw) -> People {
     let ask = dice.uniform();
     let needed = kinds.iter().map(|&kind| needs(kind).people).find(|&people| people != People::NotAsked);
     let unneeded = if ask < 0.08 {
         People::Agree
-    } else if ask < 0.1 {
+    } else if ask < 0.083 {
         People::Silent
+    } else if ask < 0.085 {
+        People::Refuse
     } else {
         People::NotAsked
     };
@@ -112,10 +131,10 @@ fn people(kinds: &[FaultKind], dice: &mut Draw) -> People {
 fn kinds(seed: Seed, dice: &mut Draw) -> Vec<FaultKind> {
     let mut rates = Draw::at(seed.stream("chaos/swarm"), 0);
     let mut weights = [0.0; KINDS];
-    for weight in &mut weights {
+    for (weight, kind) in weights.iter_mut().zip(FaultKind::ALL) {
         let on = rates.uniform() < 0.5;
         let rate = log_uniform(&mut rates, 1.0, 100.0);
-        *weight = if on { rate } else { 0.0 };
+        *weight = if on { rate * seldom(*kind) } else { 0.0 };
     }
     // Fewer are likelier, so that what they do can be told apart; none at all has to hold, too.
     let count = (dice.exponential(1.8) as usize).min(FAULTS_MAX);
@@ -135,6 +154,17 @@ fn kinds(seed: Seed, dice: &mut Draw) -> Vec<FaultKind> {
         kinds.push(FaultKind::ALL[place]);
     }
     kinds
+}
+
+/// What leaves a service as it is for a good reason, or mostly finds nothing to strike, is drawn the less often: a run that ends
+/// in an excuse shows little, and one that is invalid nothing.
+const fn seldom(kind: FaultKind) -> f64 {
+    match kind {
+        FaultKind::ScriptFails => 0.15,
+        // A plan seldom begins with a flag.
+        FaultKind::FlagsDown | FaultKind::FlagsStale => 0.25,
+        _ => 1.0,
+    }
 }
 
 const KINDS: usize = FaultKind::ALL.len();

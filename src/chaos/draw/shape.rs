@@ -9,12 +9,13 @@ use crate::case::CasePolicy;
 use crate::kind::FaultKind;
 use backspin_domain::id::{ActorId, FlagKey, VersionId};
 use backspin_domain::service::{InfraChange, SchemaChange};
+use backspin_domain::time::Millis;
 use backspin_policy::document::{Length, OneOrMany};
 use backspin_scenario::file::{
-    BadFlag, BadInfrastructure, Capability, EnvironmentName, Event, FaultEntry, Harm, Interval, PersonEntry,
-    Revert, Rollout, ScenarioFile, Schema, Version,
+    BadFlag, BadInfrastructure, Capability, EnvironmentName, Event, FaultEntry, Gap, Harm, Interval,
+    PersonEntry, Revert, Rollout, ScenarioFile, Schema, Version,
 };
-use backspin_scenario::model::Answer;
+use backspin_scenario::model::{Answer, Arms};
 
 /// How big a world is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +61,20 @@ pub(super) enum People {
     Agree,
     /// Somebody, who never answers, so that others are called.
     Silent,
+    /// Somebody, who says no.
+    Refuse,
+}
+
+/// What is out of the common about a world.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// No version can be gone back to.
+    NoTarget,
+    /// There is room for few effects a minute.
+    Tight,
 }
 
 /// What a kind of fault needs to be able to take effect.
@@ -71,6 +86,8 @@ pub(super) struct Needs {
     pub(super) people: People,
     /// Replies that are lost, so that the engine has to read.
     pub(super) reads: bool,
+    /// Metrics of the candidate that are missing for so long that a person is called.
+    pub(super) calls: bool,
 }
 
 /// What a kind needs.
@@ -97,12 +114,13 @@ pub(super) const fn needs(kind: FaultKind) -> Needs {
         | FaultKind::OlderPlan
         | FaultKind::AskLost
         | FaultKind::AskDoubled => People::Agree,
-        FaultKind::PageFails | FaultKind::PageDoubled | FaultKind::PageLate | FaultKind::ReceiptLost => {
-            People::Silent
-        }
         _ => People::NotAsked,
     };
-    Needs { shape, people, reads: matches!(kind, FaultKind::StaleRead) }
+    let calls = matches!(
+        kind,
+        FaultKind::PageFails | FaultKind::PageDoubled | FaultKind::PageLate | FaultKind::ReceiptLost
+    );
+    Needs { shape, people, reads: matches!(kind, FaultKind::StaleRead), calls }
 }
 
 /// A world.
@@ -113,6 +131,9 @@ pub(super) struct WorldDraw {
     /// Who must agree.
     pub(super) people: People,
     pub(super) reads: bool,
+    pub(super) calls: bool,
+    /// What else is out of the common.
+    pub(super) odd: Odd,
     /// Extra share of requests that fail, `0..=1`; none if nothing is wrong with what is deployed.
     pub(super) error_ratio: Option<f64>,
     /// Requests per second.
@@ -133,6 +154,7 @@ impl WorldDraw {
     /// The policy that suits it.
     pub(super) const fn policy(&self) -> CasePolicy {
         match (self.size, self.freeze) {
+            (Size::Small, false) if matches!(self.odd, Odd::Tight) => CasePolicy::SwiftTight,
             (Size::Small, false) => CasePolicy::Swift,
             (Size::Small, true) => CasePolicy::SwiftFreeze,
             (Size::Full, false) => CasePolicy::Shipped,
@@ -145,6 +167,14 @@ impl WorldDraw {
         match self.size {
             Size::Small => (Length::mins(6), Length::mins(4)),
             Size::Full => (Length::mins(55), Length::mins(25)),
+        }
+    }
+
+    /// For how long an engine must be gone that an execution is given up for it.
+    pub(super) const fn too_long(&self) -> Millis {
+        match self.size {
+            Size::Small => Millis::from_secs(125),
+            Size::Full => Millis::from_mins(16),
         }
     }
 
@@ -171,8 +201,14 @@ impl WorldDraw {
         if self.people != People::NotAsked {
             file.environment = EnvironmentName::Production;
         }
-        if self.people == People::Agree {
-            file.people = ["on-call-engineer", "platform-lead"].map(|role| self.person(role)).to_vec();
+        let answer = match self.people {
+            People::Agree => Some(Answer::Approve),
+            People::Refuse => Some(Answer::Refuse),
+            People::NotAsked | People::Silent => None,
+        };
+        if let Some(answer) = answer {
+            file.people =
+                ["on-call-engineer", "platform-lead"].map(|role| self.person(role, answer)).to_vec();
         }
         if self.reads {
             let (at, lasts) = match self.size {
@@ -181,16 +217,28 @@ impl WorldDraw {
             };
             file.faults = vec![FaultEntry::ReplyLost(Interval { at, lasts })];
         }
+        if self.calls {
+            let (at, lasts) = match self.size {
+                Size::Small => (Length::secs(130), Length::secs(125)),
+                Size::Full => (Length::mins(31), Length::mins(12)),
+            };
+            file.faults.push(FaultEntry::MetricsGap(Gap { at, lasts, arms: Arms::Candidate }));
+        }
+        if self.odd == Odd::NoTarget {
+            for version in file.versions.iter_mut().filter(|version| version.name != candidate()) {
+                version.marked_bad = true;
+            }
+        }
         file
     }
 
-    fn person(&self, role: &str) -> PersonEntry {
+    fn person(&self, role: &str, answer: Answer) -> PersonEntry {
         let answers_after = match self.size {
             Size::Small => Length::secs(10),
             Size::Full => Length::secs(60),
         };
         let role = ActorId::new(role).expect("letters and dashes are a valid name");
-        PersonEntry { role, answers_after, answer: Answer::Approve }
+        PersonEntry { role, answers_after, answer }
     }
 
     fn deploy(&self, file: &mut ScenarioFile) {
@@ -241,7 +289,7 @@ impl WorldDraw {
             (Size::Full, _) => Some(Length::mins(35)),
         };
         // Louder harm is not waited with until a flag is off.
-        let error_ratio = if self.shape == Shape::Flag { 0.3 * error_ratio } else { error_ratio };
+        let error_ratio = if self.shape == Shape::Flag { 0.06 + 0.09 * error_ratio } else { error_ratio };
         let harm = Harm { onset: late, error_ratio, ..Harm::default() };
         match self.shape {
             Shape::Flag => Event::BadFlag(BadFlag { flag: flag(), harm }),

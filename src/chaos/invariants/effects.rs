@@ -59,6 +59,7 @@ pub(super) fn s4(trace: &Trace) -> Option<Violation> {
             | Output::Collect { .. }
             | Output::CancelStep { .. }
             | Output::ReadStep { .. }
+            | Output::List { .. }
             | Output::Page { .. }
             | Output::SuppressAlerts { .. }
             | Output::LiftSuppression { .. }

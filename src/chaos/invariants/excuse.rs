@@ -5,8 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::kind::FaultKind;
 use crate::trace::Trace;
 use backspin_domain::engine_io::{Input, Output};
+use backspin_domain::time::Millis;
 
 use super::seen::{calls, inputs, struck};
+
+/// How long pods take to be there again after what kept them away is over.
+const PODS_BACK: Millis = Millis::from_mins(2);
+
+/// Whether a kind took effect so late that what it did may not be over at the run's end. What healed before excuses nothing.
+fn lately(trace: &Trace, kind: FaultKind) -> bool {
+    let became = trace.faults.iter().filter(|became| became.kind == kind);
+    became.filter_map(|became| became.last).any(|last| trace.ended.at.since(last) <= PODS_BACK)
+}
 
 /// An excuse that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,7 +88,7 @@ impl Excuse {
             Self::NoCapacity => {
                 let cannot = !versions[facts.from].starts;
                 let kinds = [FaultKind::ImageGone, FaultKind::Quota, FaultKind::NodeLost, FaultKind::PodOut];
-                cannot || kinds.into_iter().any(|kind| for_good(kind) || struck(trace, kind))
+                cannot || kinds.into_iter().any(|kind| for_good(kind) || lately(trace, kind))
             }
         }
     }

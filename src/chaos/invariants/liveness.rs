@@ -33,7 +33,7 @@ pub(super) fn l1(trace: &Trace) -> Option<Violation> {
     let share = last.in_force[trace.facts.candidate];
     let began = first.at();
     let under_way =
-        open(trace).any(|(at, _)| trace.ended.at.since(at) < trace.facts.settings.execution.timeout);
+        open(trace).any(|(at, execution)| trace.ended.at.since(at) <= ends_within(trace, execution));
     let done = last.harmed_by_deploy <= WELL || share <= WELL;
     if done || under_way || called(trace, began) || Excuse::of(trace).is_some() {
         return None;
@@ -46,8 +46,36 @@ pub(super) fn l1(trace: &Trace) -> Option<Violation> {
 
 /// Frames in a row of plain harm until something must have been done. The shipped judge takes about one nat of evidence
 /// from a frame, however plain, while the noise that it allows for is the limit, and fails a candidate at some ten of
-/// them: fifteen were seen to be needed with two pods on trial, of which it leaves one out.
-const PLAIN_FRAMES: u32 = 18;
+/// them: fifteen are needed as a rule with two pods on trial, of which it leaves one out, and 21 were seen to be after a
+/// history of a dozen frames.
+const PLAIN_FRAMES: u32 = 24;
+
+/// The variance of one arm's log error ratio beyond counting at which a frame is worth about that nat: what the judge assumes
+/// (0.01 from frame to frame, and correlated), raised as far as it believes a history for noise that lasts.
+const NOISE_AT_MOST: f64 = 3.35;
+
+/// Frames in a row of plain harm that may be needed after this history. A judge must allow for the noise that the history
+/// shows, and a frame is worth the less the more that is; a short and rare history (a dozen frames of one failure each) shows
+/// a lot of it by chance. Nobody who goes by it can be quicker.
+fn plain_frames_max(trace: &Trace) -> u32 {
+    let frames = || {
+        let told = inputs(trace).filter_map(|(_, _, input)| match input {
+            Input::Collected { frame, .. } if frame.rollout.since_deploy.is_none() => frame.control(),
+            _ => None,
+        });
+        told.filter(|arm| arm.quality == Quality::Fresh)
+            .map(|arm| (f64::from(arm.errors), f64::from(arm.requests)))
+    };
+    let (errors, requests) = frames().fold((0.0, 0.0), |sum, frame| (sum.0 + frame.0, sum.1 + frame.1));
+    let ratio = if requests > 0.0 { errors / requests } else { 0.0 };
+    let (excess, scale) = frames().fold((0.0, 0.0), |(excess, scale), (errors, requests)| {
+        let expected = ratio * requests;
+        (excess + (errors - expected) * (errors - expected) - expected, scale + expected * expected)
+    });
+    let beyond = if scale > 0.0 { (excess / scale).max(0.0) } else { 0.0 };
+    let more = f64::from(PLAIN_FRAMES) * beyond / NOISE_AT_MOST;
+    PLAIN_FRAMES + more.ceil().min(f64::from(u16::MAX)) as u32
+}
 
 pub(super) fn l2(trace: &Trace) -> Option<Violation> {
     let failing = |arm: Option<&ArmIncrements>| {
@@ -55,6 +83,7 @@ pub(super) fn l2(trace: &Trace) -> Option<Violation> {
             .map(|arm| f64::from(arm.errors) / f64::from(arm.requests))
     };
     let (mut row, mut last, mut stopped) = (0, MonoTime::ZERO, false);
+    let mut needed = None;
     for (_, at, input) in inputs(trace) {
         let frame = match input {
             Input::Restarted { .. } => {
@@ -78,7 +107,10 @@ pub(super) fn l2(trace: &Trace) -> Option<Violation> {
         let plain = failing(frame.candidate.as_ref())
             .is_some_and(|candidate| candidate > 0.3 && beside.is_some_and(|control| control < 0.05));
         row = if plain && within && !stopped { row + 1 } else { 0 };
-        if row >= PLAIN_FRAMES && !answered(trace, at) {
+        if row >= PLAIN_FRAMES
+            && row >= *needed.get_or_insert_with(|| plain_frames_max(trace))
+            && !answered(trace, at)
+        {
             if Excuse::of(trace).is_some() {
                 return None;
             }
@@ -158,14 +190,17 @@ pub(super) fn l4(trace: &Trace) -> Option<Violation> {
             }
             continue;
         }
-        let steps = plan(trace, execution).map_or(Millis::ZERO, |plan| {
-            plan.steps.iter().map(|step| step.timeout).max().unwrap_or(Millis::ZERO)
-        });
-        if trace.ended.at.since(begun) > settings.execution.timeout + steps + SLACK {
+        if trace.ended.at.since(begun) > ends_within(trace, execution) {
             return broken(trace.ended.at, format!("{execution} is open since {begun}"));
         }
     }
     idle(trace)
+}
+
+/// How long an execution may take from its plan on: its time-out, and the step that was under way then.
+fn ends_within(trace: &Trace, execution: ExecutionId) -> Millis {
+    let steps = plan(trace, execution).and_then(|plan| plan.steps.iter().map(|step| step.timeout).max());
+    trace.facts.settings.execution.timeout + steps.unwrap_or(Millis::ZERO) + SLACK
 }
 
 /// Whether the last that is written down of an execution is that it waits for a person.

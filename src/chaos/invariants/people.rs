@@ -62,10 +62,15 @@ fn may_answer(trace: &Trace, role: &ActorId) -> bool {
     if roles.is_empty() { role.as_str() == ON_CALL } else { roles.contains(role) }
 }
 
-/// Whether an answer still counts. Where the clock jumped nobody can say.
+/// Whether somebody set the calendar clock, forth or back: an engine then goes by another calendar than people do.
+fn was_set(trace: &Trace) -> bool {
+    struck(trace, FaultKind::ClockJump) || struck(trace, FaultKind::ClockBack)
+}
+
+/// Whether an answer still counts. Where the clock was set nobody can say.
 fn holds(trace: &Trace, answer: &ApprovalAnswer, at: MonoTime) -> bool {
     let valid = trace.facts.settings.approvals.valid.0.cast_signed();
-    struck(trace, FaultKind::ClockJump) || wall(trace, at) < WallTime(answer.given.0.saturating_add(valid))
+    was_set(trace) || wall(trace, at) < WallTime(answer.given.0.saturating_add(valid))
 }
 
 pub(super) fn s11(trace: &Trace) -> Option<Violation> {
@@ -102,7 +107,7 @@ pub(super) fn s11(trace: &Trace) -> Option<Violation> {
 
 pub(super) fn s18(trace: &Trace) -> Option<Violation> {
     let calendar = &trace.facts.settings.calendar;
-    if calendar.freezes.is_empty() || struck(trace, FaultKind::ClockJump) {
+    if calendar.freezes.is_empty() || was_set(trace) {
         return None;
     }
     for effect in effects(trace).filter(|effect| moves(effect.action)) {

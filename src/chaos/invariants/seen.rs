@@ -155,7 +155,8 @@ pub(crate) fn takes_back(trace: &Trace, effect: &Effect<'_>) -> bool {
         }
         StepAction::ScaleVersion { version, replicas } => place(trace, version).is_some_and(|place| {
             if place == facts.candidate {
-                *replicas > now.wanted[place]
+                // To ask for what is there already moves nothing: a step that failed before it did anything is undone so.
+                *replicas >= now.wanted[place]
             } else {
                 *replicas < now.wanted[place]
             }

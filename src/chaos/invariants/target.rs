@@ -1,6 +1,6 @@
 //! What is gone back to, and what calls are about: S1, S3, S15, S23.
 
-use crate::trace::Trace;
+use crate::trace::{Answered, Trace};
 use backspin_domain::engine_io::{Input, JournalEntry, Output};
 use backspin_domain::entry::Entry;
 use backspin_domain::id::{ExecutionId, ServiceId, VersionId};
@@ -54,6 +54,7 @@ fn about(work: &Output) -> Option<&ServiceId> {
         Output::Collect { service }
         | Output::StartStep { service, .. }
         | Output::ReadStep { service, .. }
+        | Output::List { service }
         | Output::PauseRollout { service }
         | Output::ResumeRollout { service }
         | Output::AbortRollout { service }
@@ -107,7 +108,7 @@ pub(super) fn s15(trace: &Trace) -> Option<Violation> {
                 let Some(to) = place(trace, to).filter(|to| *to != facts.candidate) else { continue };
                 let seen = lately(trace, at, two_collections(trace));
                 let fails = |place: usize| seen.iter().all(|m| m.schema_failing[place] >= FAILS);
-                if !seen.is_empty() && fails(to) {
+                if !seen.is_empty() && fails(to) && !could_not_look(trace, &effect) {
                     let version = &facts.scenario.service.versions[to].id;
                     return broken(
                         at,
@@ -142,6 +143,14 @@ pub(super) fn s15(trace: &Trace) -> Option<Violation> {
         }
     }
     None
+}
+
+/// Whether the last look at the service before an effect got no answer: then an engine goes by what it was told.
+fn could_not_look(trace: &Trace, effect: &Effect<'_>) -> bool {
+    let before = trace.calls.iter().rev().skip_while(|call| call.at > effect.at());
+    let looked =
+        before.filter(|call| matches!(call.work, Output::List { .. })).map(|call| call.answer).next();
+    looked.is_some_and(|answer| answer != Answered::CarriedOut)
 }
 
 /// Whether somebody said yes to an execution before this place of the record.

@@ -61,7 +61,7 @@ fn was_told_of_pods(trace: &Trace, version: usize, effect: &Effect<'_>) -> bool 
     let id = &facts.scenario.service.versions[version].id;
     let told = inputs(trace).rev().filter(|(place, ..)| *place < effect.call.durable);
     let mut news = told.filter_map(|(_, _, input)| match input {
-        Input::Inventory(inventory) => {
+        Input::Inventory(inventory) | Input::Listed { inventory: Some(inventory), .. } => {
             inventory.versions.iter().find(|known| known.id == *id).map(|known| known.replicas_ready > 0)
         }
         Input::Collected { frame, .. } if version == facts.from => {
@@ -139,6 +139,14 @@ fn raised(trace: &Trace) -> Option<Violation> {
     None
 }
 
+/// The greatest share that a frame of so many requests may show, by chance, as no more than requests under way: what is asked
+/// for is a share of 2 % at most, which a plan's check widens by what chance allows at the requests counted, and what a frame
+/// shows is off by chance again. Three standard deviations each.
+fn looks_gone(requests: f64) -> f64 {
+    let widened = |share: f64| share + 3.0 * libm::sqrt(share * (1.0 - share) / requests.max(1.0));
+    widened(widened(0.02))
+}
+
 pub(super) fn s14(trace: &Trace) -> Option<Violation> {
     let service = &trace.facts.scenario.service;
     for effect in effects(trace) {
@@ -151,6 +159,9 @@ pub(super) fn s14(trace: &Trace) -> Option<Violation> {
         }
         let seen = lately(trace, effect.at(), two_collections(trace));
         let share = seen.iter().map(|m| m.in_force[place]).fold(1.0, f64::min);
+        if share <= looks_gone(now.demand_rps * trace.facts.scenario.timing.scrape.as_secs_f64()) {
+            continue;
+        }
         let needs = share * now.demand_rps;
         let keeps = f64::from(*replicas) * service.pod_capacity_rps;
         if share > NOBODY && keeps < needs {

@@ -72,6 +72,10 @@ pub(super) const TABLE: &[Row] = &[
     row(M::Loop, "S28", |seed| small(seed, MILD, vec![rejected(60)])),
     row(M::DropEvidence, "S10", |seed| small(seed, BAD, vec![])),
     row(M::IgnoreSchema, "S15", |seed| contracted(seed, "", vec![])),
+    row(M::PlanBlind, "S15", |seed| {
+        let lost = at(FaultKind::NoticesLost, 290, 40);
+        contracted(seed, ", revert: { takes: 10s, lock: 2s }", vec![lost])
+    }),
     row(M::SkipReady, "S8", |seed| with_last_version(seed, "marked_bad: true")),
     row(M::RetireFirst, "S14", |seed| small(seed, BAD, vec![])),
     row(M::RaiseCandidate, "S13", |seed| small(seed, MILD, vec![])),

@@ -118,6 +118,8 @@ pub(crate) struct World {
     pub(crate) requests: f64,
     /// Whether frames come at all.
     pub(crate) silent: bool,
+    /// How the service is listed when that is asked for; none: nobody answers.
+    pub(crate) listed: Option<Inventory>,
     /// Outcome of an effect; none leaves it open.
     pub(crate) outcome: fn(&StepAction) -> Option<StepOutcome>,
     /// What is to be seen of an effect that is read; none leaves the question open.
@@ -140,6 +142,7 @@ impl Default for World {
             share: 0.0,
             requests: 3000.0,
             silent: false,
+            listed: None,
             outcome: |_| Some(StepOutcome::Succeeded),
             read: |_| Some(EffectState::NotApplied),
             effective: true,
@@ -190,6 +193,7 @@ impl Bench {
         };
         let mut known = inventory();
         change(&mut known);
+        bench.world.listed = Some(known.clone());
         bench.input(Input::Inventory(Box::new(known)));
         bench
     }
@@ -251,6 +255,10 @@ impl Bench {
                     }
                     let at = self.now + Millis::from_secs(1);
                     self.pending.push_back((at, Input::StepReported { attempt, outcome }));
+                }
+                Output::List { service } if self.world.listed.is_some() => {
+                    let inventory = self.world.listed.clone().map(Box::new);
+                    self.pending.push_front((self.now, Input::Listed { service, inventory }));
                 }
                 Output::ReadStep { attempt, action, .. } => {
                     if let Some(state) = (self.world.read)(&action) {

@@ -4,6 +4,7 @@ mod decisions;
 pub(super) mod driver;
 mod executions;
 mod limits;
+mod looks;
 mod many;
 mod people;
 mod properties;

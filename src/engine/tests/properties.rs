@@ -255,6 +255,7 @@ fn is_safe(bench: &Bench, events: &[Event], then: MissingAction) {
             Output::Journal(_)
             | Output::Collect { .. }
             | Output::ReadStep { .. }
+            | Output::List { .. }
             | Output::CancelStep { .. }
             | Output::AskApproval { .. }
             | Output::Annotate { .. }

@@ -4,6 +4,7 @@ use libm::{exp, log};
 
 use super::gauges::gauge_log_e;
 use super::history::{self, BODY_SLOW, Cut, TAIL_SLOW, slow_requests, throughput};
+use super::shared::Before;
 use super::statistics::Trial;
 use super::tally::Held;
 use super::{
@@ -43,7 +44,7 @@ impl EDetector {
         let conversion =
             Margin { ratio: p.conversion_margin * exp(WARMUP_CONVERSION * cold), noise: fixed.conversion };
         let load = self.past.busier(candidate, control, interval_s).unwrap_or(0.0);
-        let shift = p.latency_margin + p.warmup_latency * cold + load;
+        let shift = p.latency_margin + p.warmup_latency * cold + self.empty_caches() + load;
         let pair = Pair {
             candidate: failed(candidate.errors, candidate.requests),
             control: failed(control.errors, control.requests),
@@ -78,6 +79,13 @@ impl EDetector {
             self.watch.tallies[stream].over_ms = Some(LATENCY_BOUNDS_MS[cut.first_slow - 1]);
             self.take_pair(stream, &pair, margin, ratios);
         }
+    }
+
+    /// How much slower the candidate may be while the caches of its pods fill, as a shift of log latency: that goes by what they served, and at little
+    /// traffic lasts far longer than pods are cold.
+    pub(super) fn empty_caches(&self) -> f64 {
+        let pods = f64::from(self.watch.warmth.pods_max.max(1));
+        CACHE_LATENCY * exp(-(self.watch.candidate_requests as f64) / pods / CACHE_REQUESTS)
     }
 
     /// Compares the candidate with the service's own past.
@@ -163,6 +171,29 @@ impl EDetector {
         self.take_whole(BODY, &log_e);
     }
 
+    /// Compares both arms with each other, and with the past what comes with a step of the candidate's traffic.
+    fn compare_at_once(
+        &mut self,
+        fixed: &Fixed,
+        frame: &Frame,
+        candidate: &ArmIncrements,
+        control: &ArmIncrements,
+    ) {
+        let limit = self.threshold(frame.interval);
+        let control = self.leaves.sound(control, &frame.pods, exp(limit));
+        let before = Before {
+            past: &self.past,
+            noise: fixed.errors.against_past,
+            cold: self.watch.warmth.cold,
+            outside: self.outside_cause(frame, Some(candidate)).is_some(),
+            limit,
+        };
+        self.shared.take(frame, [candidate, &control], &before, &self.params);
+        let interval_s = frame.interval.as_secs_f64();
+        self.compare_arms(fixed, candidate, &control, &frame.pods, interval_s);
+        self.past.learn_from_control(&control, interval_s, &self.params);
+    }
+
     /// What this frame can be compared with, having compared it; none if it says nothing.
     pub(super) fn compare(&mut self, frame: &Frame) -> Seen {
         self.leaves.see(frame, &self.watch.streams);
@@ -205,12 +236,7 @@ impl EDetector {
                 if self.is_overrun(candidate) {
                     return Seen::Blind(Blind::Cold);
                 }
-                let limit = exp(self.threshold(frame.interval));
-                let control = self.leaves.sound(control, &frame.pods, limit);
-                let interval_s = frame.interval.as_secs_f64();
-                self.compare_arms(&fixed, candidate, &control, &frame.pods, interval_s);
-                let seconds = frame.interval.as_secs_f64();
-                self.past.learn_from_control(&control, seconds, &self.params);
+                self.compare_at_once(&fixed, frame, candidate, control);
                 Seen::Compared(Reference::ConcurrentArm)
             }
             _ => {
@@ -218,7 +244,10 @@ impl EDetector {
                 if !self.past.is_known() {
                     return Seen::Blind(Blind::NoPast);
                 }
-                if let Some(blind) = self.is_muted(frame, Some(candidate)).filter(|_| !outage) {
+                let cold = self.watch.warmth.cold > OVERRUN_COLD;
+                // A candidate that is down entirely is at fault, unless it has just started and what it calls fails.
+                let excused = |blind: &Blind| !outage || (cold && *blind == Blind::Dependency);
+                if let Some(blind) = self.is_muted(frame, Some(candidate)).filter(excused) {
                     return Seen::Blind(blind);
                 }
                 self.compare_past(&fixed, frame, candidate);
@@ -241,26 +270,28 @@ impl EDetector {
             && candidate.error_ratio().is_none_or(|ratio| ratio < self.params.total_outage)
     }
 
-    /// Why a comparison with the past would blame the candidate for what anyone would suffer now, if it would.
-    fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
+    /// What anyone would suffer from now, if there is such a thing.
+    fn outside_cause(&self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
         let p = &self.params;
-        let sick = frame
-            .signals
-            .get(SignalKind::DependencyHealth)
-            .usable()
-            .is_some_and(|health| health < p.gate_dependency_health);
+        let health = frame.signals.get(SignalKind::DependencyHealth).usable();
+        if health.is_some_and(|health| health < p.gate_dependency_health) {
+            return Some(Blind::Dependency);
+        }
         let seconds = frame.interval.as_secs_f64();
         let loaded = match candidate.and_then(|arm| self.past.utilisation(arm, seconds)) {
             Some(utilisation) => utilisation >= p.gate_utilisation,
             None => self.surge(frame) > p.gate_surge,
         };
-        let cause = if sick {
-            Some(Blind::Dependency)
-        } else if loaded {
-            Some(Blind::Load)
-        } else {
-            candidate.filter(|arm| self.is_overrun(arm)).map(|_| Blind::Cold)
-        };
+        if loaded {
+            return Some(Blind::Load);
+        }
+        candidate.filter(|arm| self.is_overrun(arm)).map(|_| Blind::Cold)
+    }
+
+    /// Why a comparison with the past would blame the candidate for what anyone would suffer now, if it would.
+    fn is_muted(&mut self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
+        let cause = self.outside_cause(frame, candidate);
+        let p = &self.params;
         let gate = &mut self.watch.gate;
         if let Some(cause) = cause {
             gate.closed = Some((frame.at + Millis(p.gate_after_ms), cause));
@@ -295,3 +326,10 @@ fn slow(buckets: &[u32; LATENCY_BUCKETS], requests: u32, cut: Cut) -> Counted {
 /// How much less cold pods may convert, on the log scale: slow answers convert less, a tenth per doubling as assumed in the
 /// design study's world, and cold pods may be slower by a factor of `e`.
 const WARMUP_CONVERSION: f64 = 0.25;
+
+/// Shift of log latency that empty caches may cost beyond [`super::Params::warmup_latency`]. Every hundredth of it makes versions that are slower by half
+/// a little later to find where traffic is little.
+const CACHE_LATENCY: f64 = 0.03;
+/// Requests that a pod serves until its caches hold all but `1 / e` of what they can (decision science, section 6: misses go with
+/// `exp(-n / n0)`).
+const CACHE_REQUESTS: f64 = 2000.0;

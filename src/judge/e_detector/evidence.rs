@@ -32,6 +32,9 @@ pub(super) fn of(judge: &EDetector, frame: &Frame) -> Evidence {
         })
         .collect();
     found.sort_by(|a, b| b.0.contribution.total_cmp(&a.0.contribution));
+    if let Some((factor, fact)) = of_shared(judge, frame) {
+        found = vec![(factor, fact)];
+    }
     let mut shown = 0;
     found.retain(|(factor, _)| {
         shown += 1;
@@ -40,7 +43,7 @@ pub(super) fn of(judge: &EDetector, frame: &Frame) -> Evidence {
     let mut sentences: Vec<String> = watch.blind.map(|blind| why(blind).to_owned()).into_iter().collect();
     sentences.extend(found.iter().map(|(_, fact)| fact.clone()));
     let (score, threshold) = (watch.score, judge.threshold(frame.interval));
-    if let Some((weakest, words)) = hanging(judge, threshold) {
+    if let Some((weakest, words)) = hanging(judge, threshold).filter(|_| !judge.is_shared()) {
         let (pod, score) = (weakest.pod, weakest.score());
         sentences.push(words);
         sentences.push(format!("evidence without pod {pod}: {score:.1} of the {threshold:.1} nats needed"));
@@ -101,6 +104,22 @@ fn fact(judge: &EDetector, frame: &Frame, stream: usize) -> Option<(String, [f64
     let against = against(tally);
     let words = format!("{what}: {candidate} on the candidate against {against}, in the last {lasted}");
     Some((signal, [value, reference], words))
+}
+
+/// Harm to both arms, where that is what the score is of.
+fn of_shared(judge: &EDetector, frame: &Frame) -> Option<(Factor, String)> {
+    let ([candidate, control], usual, step) = judge.shared.behind().filter(|_| judge.is_shared())?;
+    let words = format!(
+        "errors: {} on the candidate and {} on the control against at most {} before the candidate was given more traffic {} \
+         ago, and nothing outside to explain it",
+        words::of(candidate.hits, candidate.requests),
+        words::of(control.hits, control.requests),
+        words::percent(usual),
+        frame.at.since(step)
+    );
+    let signal = SignalKind::ErrorRatio.name().to_owned();
+    let (value, impact) = (candidate.share()?, judge.watch.score);
+    Some((Factor { signal, value, threshold: usual, impact, contribution: 1.0 }, words))
 }
 
 fn of_memory(judge: &EDetector, frame: &Frame) -> Option<([f64; 2], String)> {

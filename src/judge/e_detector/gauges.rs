@@ -1,7 +1,7 @@
 //! Gauges of the pods: memory, and processor time. Nobody counts anything here, so the evidence rests on an assumed
 //! noise of the gauge, and is tempered for the long memory that gauges have.
 
-use libm::log;
+use libm::{log, sqrt};
 
 use super::statistics::{ALTERNATIVES, LogE, correlation};
 use super::{CPU, EDetector, MEMORY, P99_SHIFTS};
@@ -42,10 +42,12 @@ impl EDetector {
         }
         let Some(cpu) = dearer(candidate, control) else { return memory };
         let margin = log(self.params.cpu_margin) + self.params.warmup_latency * self.watch.warmth.cold;
-        self.take_whole(
-            CPU,
-            &gauge_log_e(((cpu - margin) / CPU_NOISE).min(WINSOR), self.gauge_correlation()),
-        );
+        // A pod's processor is read over another moment than its requests are counted over, so counting is noise as well.
+        let counted = [candidate, control].map(|arm| f64::from(arm.requests.max(1)));
+        let counting = if candidate.requests > 0 { 1.0 / counted[0] + 1.0 / counted[1] } else { 0.0 };
+        let noise = sqrt(CPU_NOISE * CPU_NOISE + counting);
+        let phi = self.past.cost_correlation(self.gauge_correlation());
+        self.take_whole(CPU, &gauge_log_e(((cpu - margin) / noise).min(WINSOR), phi));
         true
     }
 
@@ -82,6 +84,12 @@ pub(super) fn dearer(candidate: &ArmIncrements, control: &ArmIncrements) -> Opti
     Some(log(used(candidate) / per(candidate)? / (used(control) / per(control)?)))
 }
 
+/// Processor time per request of one arm, on the log scale, where both are enough to tell.
+pub(super) fn cost(arm: &ArmIncrements) -> Option<f64> {
+    let known = f64::from(arm.cpu_ratio) >= CPU_MIN && arm.requests >= REQUESTS_MIN && arm.pods_ready > 0;
+    known.then(|| log(f64::from(arm.cpu_ratio) * f64::from(arm.pods_ready) / f64::from(arm.requests)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +124,27 @@ mod tests {
         }
         assert!(gauge_log_e(2.0, 0.5)[1] > 0.0);
         assert!(gauge_log_e(2.0, 0.9)[1] < gauge_log_e(2.0, 0.5)[1], "what lasts is one observation");
+    }
+
+    #[test]
+    fn what_wanders_for_long_is_believed_and_a_short_history_is_not() {
+        let learned = |frames: u32, cpu: fn(u32) -> f32| {
+            let mut past = crate::e_detector::history::Past::default();
+            for i in 0..frames {
+                let arm =
+                    ArmIncrements { quality: backspin_domain::signal::Quality::Fresh, ..arm(500, 4, cpu(i)) };
+                past.learn_before_deploy(
+                    &backspin_domain::frame::Frame::default(),
+                    Some(&arm),
+                    &crate::e_detector::Params::default(),
+                );
+            }
+            past.cost_correlation(0.9)
+        };
+        let flips = |i: u32| if i.is_multiple_of(2) { 0.30 } else { 0.33 };
+        let drifts = |i: u32| if (i / 30).is_multiple_of(2) { 0.30 } else { 0.33 };
+        assert_eq!(learned(8, flips), 0.9);
+        assert!(learned(120, flips) < 0.25, "{}", learned(120, flips));
+        assert!(learned(120, drifts) > 0.8, "{}", learned(120, drifts));
     }
 }

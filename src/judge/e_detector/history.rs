@@ -28,6 +28,7 @@ pub(super) struct Past {
     cpu: f64,
     /// Memory of its pods.
     memory: f64,
+    cost: Cost,
     error_noise: Dispersion,
     body_noise: Dispersion,
     /// Log p99 before the deploy, as a ring, for recordings without buckets.
@@ -65,6 +66,7 @@ impl Default for Past {
             load: 0.0,
             cpu: 0.0,
             memory: 0.0,
+            cost: Cost::default(),
             error_noise: Dispersion::default(),
             body_noise: Dispersion::default(),
             p99: [0.0; P99_MAX],
@@ -93,6 +95,7 @@ impl Past {
         let seconds = frame.interval.as_secs_f64();
         if let Some(arm) = arm {
             self.learn_noise(arm);
+            self.cost.note(arm);
             self.learn_levels(arm, seconds, params);
             let keep = keep(seconds, params);
             self.timed *= keep;
@@ -270,6 +273,11 @@ impl Past {
         (above / self.timed / cut.slow).max(1.0)
     }
 
+    /// Correlation of processor time per request from one frame to the next; `assumed` where it was not seen.
+    pub(super) fn cost_correlation(&self, assumed: f64) -> f64 {
+        self.cost.correlation(assumed)
+    }
+
     /// Noise of the error counts beyond counting.
     pub(super) fn error_noise(&self, phi: f64) -> Learned {
         self.error_noise.learned(phi)
@@ -284,6 +292,49 @@ impl Past {
     pub(super) fn p99(&self, interval_s: f64, params: &Params) -> Option<P99> {
         let n = self.p99_seen.min(P99_MAX);
         (n >= 3).then(|| P99::of(&self.p99, n, self.p99_seen, interval_s, params))
+    }
+}
+
+/// How processor time per request wanders before the deploy, on the log scale.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cost {
+    frames: f64,
+    mean: f64,
+    previous: Option<f64>,
+    square: f64,
+    lagged: f64,
+}
+
+/// Frames that it takes to believe half of the correlation that they show.
+const COST_FRAMES_OF_DOUBT: f64 = 24.0;
+
+impl Cost {
+    /// A rest counts once there is a mean to hold it against.
+    fn note(&mut self, arm: &ArmIncrements) {
+        let Some(cost) = super::gauges::cost(arm) else {
+            self.previous = None;
+            return;
+        };
+        if self.frames >= FRAMES_BEFORE_NOISE {
+            let rest = cost - self.mean;
+            if let Some(before) = self.previous {
+                self.square += 0.5 * (rest * rest + before * before);
+                self.lagged += rest * before;
+            }
+            self.previous = Some(rest);
+        }
+        self.frames += 1.0;
+        self.mean += (cost - self.mean) / self.frames;
+    }
+
+    fn correlation(&self, assumed: f64) -> f64 {
+        let seen = (self.frames - FRAMES_BEFORE_NOISE).max(0.0);
+        if self.square <= 0.0 {
+            return assumed;
+        }
+        let trust = seen / (seen + COST_FRAMES_OF_DOUBT);
+        let learned = (self.lagged / self.square).clamp(0.0, 0.99);
+        assumed + trust * (learned - assumed)
     }
 }
 

@@ -88,8 +88,104 @@ fn a_total_failure_fails_at_once() {
 
 #[test]
 fn what_both_arms_suffer_is_not_the_candidates() {
-    check(Some(arm(1000, 1000)), Some(arm(1000, 1000)), Pass, ConcurrentArm);
-    check(Some(arm(1000, 80)), Some(arm(1000, 80)), Pass, ConcurrentArm);
+    for errors in [80, 1000] {
+        let mut bed = Bed::new();
+        for _ in 0..5 {
+            assert_eq!(bed.arms(Some(arm(1000, 2)), Some(arm(1000, 2))).class, Pass);
+        }
+        for _ in 0..55 {
+            let verdict = bed.arms(Some(arm(1000, errors)), Some(arm(1000, errors)));
+            assert_eq!((verdict.class, verdict.reference), (Pass, ConcurrentArm), "{errors}");
+        }
+    }
+}
+
+/// Ten minutes of a share, then of another with these errors of candidate and control; the last verdict of each minute.
+fn step(bed: &mut Bed, to: f64, errors: [u32; 2], fill: impl Fn(&mut Frame)) -> Vec<VerdictClass> {
+    let mut classes = Vec::new();
+    for minute in 0..20 {
+        let (share, [candidate, control]) = if minute < 10 { (0.25, [1, 1]) } else { (to, errors) };
+        let verdict = bed.frame(|frame| {
+            frame.rollout.candidate_share = share;
+            (frame.candidate, frame.stable) = (Some(arm(500, candidate)), Some(arm(500, control)));
+            if minute >= 10 {
+                fill(frame);
+            }
+        });
+        classes.push(verdict.class);
+    }
+    classes
+}
+
+#[test]
+fn what_both_arms_suffer_from_a_step_on_is_the_candidates_and_stands() {
+    let mut bed = Bed::new();
+    let classes = step(&mut bed, 0.5, [40, 40], |_| {});
+    assert!(classes[..10].iter().all(|class| *class == Pass), "{classes:?}");
+    assert!(classes[11..].iter().all(|class| *class == Fail), "{classes:?}");
+    let frame = Frame { at: MonoTime(49 * MINUTE), interval: Millis(MINUTE), ..Frame::default() };
+    let evidence = bed.judge.evidence(&frame);
+    assert!(evidence.words.contains("before the candidate was given more traffic"), "{}", evidence.words);
+    assert_eq!((evidence.factors.len(), evidence.factors[0].signal.as_str()), (1, "error_ratio"));
+}
+
+#[test]
+fn no_step_no_second_ill_arm_or_a_cause_outside_excuses_it() {
+    let excused = |to: f64, errors: [u32; 2], fill: fn(&mut Frame)| {
+        let classes = step(&mut Bed::new(), to, errors, fill);
+        assert!(classes.iter().all(|class| *class != Fail), "{to} {errors:?}: {classes:?}");
+    };
+    excused(0.25, [40, 40], |_| {});
+    excused(0.1, [40, 40], |_| {});
+    excused(0.5, [1, 40], |_| {});
+    excused(0.5, [2, 2], |_| {});
+    excused(0.5, [40, 40], |frame| {
+        frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.7, 1));
+    });
+}
+
+#[test]
+fn what_was_wrong_just_before_a_step_is_not_the_steps() {
+    let mut bed = Bed::new();
+    for minute in 0..20 {
+        let errors = if minute < 6 { 1 } else { 40 };
+        let verdict = bed.frame(|frame| {
+            frame.rollout.candidate_share = if minute < 10 { 0.25 } else { 0.5 };
+            (frame.candidate, frame.stable) = (Some(arm(500, errors)), Some(arm(500, errors)));
+        });
+        assert_eq!(verdict.class, Pass, "{minute}");
+    }
+}
+
+#[test]
+fn empty_caches_are_given_time_by_what_they_served() {
+    let mut bed = Bed::new();
+    let full = |bed: &Bed| bed.judge.empty_caches();
+    let mut before = full(&bed);
+    for _ in 0..20 {
+        let mut candidate = arm(1000, 2);
+        candidate.pods_ready = 2;
+        bed.arms(Some(candidate), Some(arm(1000, 2)));
+        let now = full(&bed);
+        assert!(now < before, "{now} after {before}");
+        before = now;
+    }
+    assert!((before - 0.03 * exp(-5.0)).abs() < 1e-9, "ten thousand requests a pod: {before}");
+}
+
+#[test]
+fn new_pods_whose_dependency_fails_are_not_down_by_themselves() {
+    let sick = |frame: &mut Frame| {
+        frame.candidate = Some(arm(1000, 950));
+        frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.4, 1));
+    };
+    let mut new = Bed::new();
+    assert_eq!(new.frame(sick).class, Inconclusive, "cold");
+    let mut warm = Bed::new();
+    for _ in 0..10 {
+        warm.arms(Some(arm(1000, 2)), None);
+    }
+    assert_eq!(warm.frame(sick).class, Fail);
 }
 
 #[test]
@@ -211,7 +307,11 @@ fn the_gate_mutes_for_five_minutes_and_never_a_total_outage() {
         assert_eq!(bed.frame(sick(500)).class, Inconclusive, "{minute}");
     }
     assert_eq!(bed.frame(sick(500)).class, Fail);
-    assert_eq!(Bed::new().frame(sick(900)).class, Fail);
+    let mut warm = Bed::new();
+    for _ in 0..10 {
+        warm.arms(Some(arm(1000, 2)), None);
+    }
+    assert_eq!(warm.frame(sick(900)).class, Fail);
     let on_the_limit = |frame: &mut Frame| {
         frame.candidate = Some(arm(1000, 500));
         frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.8, 1));

@@ -37,7 +37,7 @@ fn frame(minute: u64, what: Minute) -> Frame {
 /// The minute of the first fail, and the failed checks at the end.
 #[track_caller]
 fn check(minutes: &[Minute], fails_at: Option<usize>, failed_checks: f64) {
-    let mut judge = Flagger::new(&Params::default());
+    let mut judge = Flagger::new(&Params::default(), &[]);
     let mut first = None;
     let mut last = 0.0;
     for (minute, &what) in minutes.iter().enumerate() {
@@ -78,7 +78,7 @@ fn a_value_on_its_limit_passes() {
 #[test]
 fn slowness_alone_fails_and_is_named() {
     check(&[SLOW; 7], Some(6), 5.0);
-    let mut judge = Flagger::new(&Params::default());
+    let mut judge = Flagger::new(&Params::default(), &[]);
     for minute in 0..3 {
         judge.observe(&frame(minute, SLOW));
     }
@@ -110,7 +110,7 @@ fn no_value_and_no_traffic_are_failed_checks() {
 
 #[test]
 fn a_promoted_candidate_is_watched_no_more() {
-    let mut judge = Flagger::new(&Params::default());
+    let mut judge = Flagger::new(&Params::default(), &[]);
     for minute in 0..30 {
         let mut promoted = frame(minute, FAILING);
         promoted.rollout.candidate_share = if minute < 3 { 0.5 } else { 1.0 };
@@ -122,7 +122,7 @@ fn a_promoted_candidate_is_watched_no_more() {
 
 #[test]
 fn without_weight_no_metric_is_checked() {
-    let mut judge = Flagger::new(&Params::default());
+    let mut judge = Flagger::new(&Params::default(), &[]);
     for minute in 0..10 {
         let mut waiting = frame(minute, FAILING);
         waiting.rollout.candidate_share = 0.0;
@@ -132,7 +132,7 @@ fn without_weight_no_metric_is_checked() {
 
 #[test]
 fn a_new_revision_starts_from_nothing() {
-    let mut judge = Flagger::new(&Params::default());
+    let mut judge = Flagger::new(&Params::default(), &[]);
     for minute in 0..8 {
         judge.observe(&frame(minute, FAILING));
     }
@@ -143,7 +143,7 @@ fn a_new_revision_starts_from_nothing() {
 
 #[test]
 fn it_ticks_once_a_minute_on_the_last_minute_of_frames() {
-    let mut judge = Flagger::new(&Params::default());
+    let mut judge = Flagger::new(&Params::default(), &[]);
     let mut scores = Vec::new();
     for i in 0..=12_u64 {
         let mut quarter = frame(0, if i == 5 { FAILING } else { GOOD });
@@ -166,7 +166,7 @@ fn recordings_without_arms_or_buckets_are_read_from_signals() {
     for (ratio, p99, expected) in
         [(0.0, 100.0, 0.0), (0.02, 100.0, 1.0), (0.0, 500.0, 0.0), (0.0, 501.0, 1.0), (0.0, f64::NAN, 1.0)]
     {
-        let mut judge = Flagger::new(&Params::default());
+        let mut judge = Flagger::new(&Params::default(), &[]);
         let mut before = Frame::default();
         before.signals.set(SignalKind::ErrorRatio, SignalSample::fresh(0.0, 1));
         before.signals.set(SignalKind::LatencyP99, SignalSample::fresh(100.0, 1));
@@ -180,7 +180,7 @@ fn recordings_without_arms_or_buckets_are_read_from_signals() {
 
 #[test]
 fn what_was_never_measured_is_not_judged() {
-    let mut judge = Flagger::new(&Params::default());
+    let mut judge = Flagger::new(&Params::default(), &[]);
     for minute in 0..10 {
         let bare = Frame { candidate: None, stable: None, ..frame(minute, GOOD) };
         assert_eq!(judge.observe(&bare).class, VerdictClass::Inconclusive);
@@ -206,4 +206,48 @@ fn parameters_outside_their_ranges_are_refused() {
     assert!(Params { interval_ms: 9_999, ..Params::default() }.check().is_err());
     assert!(Params { failed_checks_max: 0, ..Params::default() }.check().is_err());
     assert!(Params { success_ratio_min: 99.0, ..Params::default() }.check().is_err());
+}
+
+#[test]
+fn listed_metrics_are_checked_in_their_order_and_ranges() {
+    let metric = |name: &str, min, max| Metric {
+        name: name.to_owned(),
+        reads: Reads::Query(name.to_owned()),
+        min,
+        max,
+    };
+    let metrics = vec![metric("low", Some(1.0), None), metric("both", Some(-1.0), Some(1.0))];
+    let params = Params { metrics, ..Params::default() };
+    assert_eq!(params.check(), Ok(()));
+    let signal =
+        |name: &str| CustomSignal { name: name.to_owned(), worse: None, threshold: None, weight: 0.0 };
+    let custom = [signal("low"), signal("both")];
+    let number = QueryValue::Number;
+    for (values, expected) in [
+        ([number(1.0), number(1.0)], "0 of 1 checks failed (5 roll back)"),
+        ([number(1.0), number(-1.0)], "0 of 1 checks failed (5 roll back)"),
+        ([number(0.9), number(2.0)], "1 of 1 checks failed (5 roll back); last: low 0.9 < 1"),
+        ([number(1.0), number(1.5)], "1 of 1 checks failed (5 roll back); last: both 1.5 > 1"),
+        ([number(1.0), number(-1.5)], "1 of 1 checks failed (5 roll back); last: both -1.5 < -1"),
+        (
+            [QueryValue::Nan, number(0.0)],
+            "1 of 1 checks failed (5 roll back); last: low without a value, limit 1",
+        ),
+        (
+            [QueryValue::Empty, number(0.0)],
+            "1 of 1 checks failed (5 roll back); last: low without a value, limit 1",
+        ),
+        (
+            [QueryValue::Failed, number(0.0)],
+            "1 of 1 checks failed (5 roll back); last: low without a value, limit 1",
+        ),
+    ] {
+        let mut judge = Flagger::new(&params, &custom);
+        judge.observe(&Frame { queries: values.to_vec(), ..frame(0, GOOD) });
+        let tick = Frame { queries: values.to_vec(), ..frame(1, GOOD) };
+        judge.observe(&tick);
+        assert_eq!(judge.evidence(&tick).words, expected);
+    }
+    let unlimited = Params { metrics: vec![metric("low", None, None)], ..Params::default() };
+    assert_eq!(unlimited.check().expect_err("no limit").path().len(), 2);
 }

@@ -320,6 +320,11 @@ impl Surroundings for DirectWorld<'_> {
                 };
                 self.inputs.push_back(Input::StepRead { attempt, state });
             }
+            Output::List { service } => {
+                let down = self.connection.is_down(self.tick());
+                let inventory = (!down).then(|| Box::new(self.own().world.inventory()));
+                self.inputs.push_back(Input::Listed { service, inventory });
+            }
             Output::CancelStep { attempt } => self.own().world.cancel_step(attempt),
             Output::PauseRollout { .. } => self.own().world.pause_rollout(),
             Output::ResumeRollout { .. } => self.own().world.resume_rollout(),

@@ -1,6 +1,7 @@
 //! The direct plane: the engine in process with the simulated world, on virtual time.
 
 mod around;
+mod known;
 mod measured;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use super::unreliable::Simulated;
 use super::windows::SignalWindows;
 use super::{PlaneError, engine};
 use around::DirectWorld;
+pub use known::Played;
 use measured::Measured;
 use untouched::Untouched;
 
@@ -182,12 +184,17 @@ impl<'a> Prepared<'a> {
             crashes,
         };
         let last = drive(&course, &mut around, ledger, |_| false)?;
-        let (state, milestones) = around.end();
-        ledger.push_truth(Entry::Truth(last, TruthEntry::Left(state)));
-        for (at, milestone) in milestones {
-            ledger.push_truth(Entry::Truth(at, TruthEntry::Reached(milestone)));
-        }
+        ended(around, last, ledger);
         Ok(last)
+    }
+}
+
+/// The run is over: how it leaves the world is written down.
+fn ended(around: DirectWorld<'_>, last: MonoTime, ledger: &mut dyn Ledger) {
+    let (state, milestones) = around.end();
+    ledger.push_truth(Entry::Truth(last, TruthEntry::Left(state)));
+    for (at, milestone) in milestones {
+        ledger.push_truth(Entry::Truth(at, TruthEntry::Reached(milestone)));
     }
 }
 
@@ -210,9 +217,11 @@ impl SeedWorld<'_> {
     }
 }
 
-/// A world that one engine has for itself from the first moment on.
+/// A world that one engine has for itself from the first moment on, and that nobody scores.
 pub(super) fn own(scenario: &Scenario, windows: SignalWindows, seed: Seed) -> impl Simulated + use<> {
-    DirectWorld::own_from_the_start(scenario, Box::new(Measured::new(scenario, windows, seed)))
+    let mut measured = Box::new(Measured::new(scenario, windows, seed));
+    measured.world.is_not_scored();
+    DirectWorld::own_from_the_start(scenario, measured)
 }
 
 /// Plays one scenario with one policy and one seed.

@@ -39,6 +39,12 @@ pub(super) trait Surroundings {
     /// The engine went away: what was on its way to it is lost.
     fn lose_engine(&mut self);
 
+    /// How things stand that an engine has to know before it is told that it was started again, since what it then asks for
+    /// depends on them: the clock on the wall, the kill switch.
+    fn standing(&mut self) -> Vec<Input> {
+        Vec::new()
+    }
+
     /// An engine is there again: what it has to know of the present comes as inputs.
     fn reintroduce(&mut self);
 

@@ -262,13 +262,8 @@ impl<'a> Process<'a> {
             return Ok(false);
         }
         let Some(input) = self.around.poll_input() else { return Ok(false) };
-        self.clock.hear(&input);
-        let now = self.wall();
         // An engine that is not there hears nothing.
-        if let State::Up(engine) = &mut self.state {
-            self.ledger.push(Entry::Input(self.now, input.clone()))?;
-            engine.handle_input(now, input);
-        }
+        self.tell(input)?;
         Ok(true)
     }
 
@@ -386,12 +381,29 @@ impl<'a> Process<'a> {
         }
         // Until it is told otherwise it goes by what its journal says of the calendar.
         self.clock = clock;
-        let restarted = Input::Restarted { down };
-        self.ledger.push(Entry::Input(self.now, restarted.clone()))?;
-        engine.handle_input(self.wall(), restarted);
         self.state = State::Up(Box::new(engine));
         self.around.hear_from(token, self.ledger.durable());
+        for stands in self.around.standing() {
+            self.tell(stands)?;
+            while self.pass_outputs()? {}
+            if !matches!(self.state, State::Up(_)) {
+                // It died of what it did about that, and will be told again.
+                return Ok(());
+            }
+        }
+        self.tell(Input::Restarted { down })?;
         self.around.reintroduce();
+        Ok(())
+    }
+
+    /// Tells the engine, if there is one to hear it.
+    fn tell(&mut self, input: Input) -> Result<(), DriveError> {
+        self.clock.hear(&input);
+        let now = self.wall();
+        if let State::Up(engine) = &mut self.state {
+            self.ledger.push(Entry::Input(self.now, input.clone()))?;
+            engine.handle_input(now, input);
+        }
         Ok(())
     }
 
@@ -448,6 +460,6 @@ pub(super) const fn is_effect(output: &Output) -> bool {
         | Output::SuppressAlerts { .. }
         | Output::LiftSuppression { .. }
         | Output::Annotate { .. } => true,
-        Output::Journal(_) | Output::Collect { .. } | Output::ReadStep { .. } => false,
+        Output::Journal(_) | Output::Collect { .. } | Output::ReadStep { .. } | Output::List { .. } => false,
     }
 }

@@ -370,6 +370,10 @@ impl Surroundings for HttpWorld {
                 };
                 self.inputs.push_back(Input::StepRead { attempt, state });
             }
+            Output::List { service } => {
+                let listed = if self.is_down() { None } else { self.kubernetes.list().ok().flatten() };
+                self.inputs.push_back(Input::Listed { service, inventory: listed.map(Box::new) });
+            }
             Output::CancelStep { attempt } => self.steps.cancel(attempt),
             Output::PauseRollout { .. } => self.write(|kubernetes| kubernetes.pause_rollout(true)),
             Output::ResumeRollout { .. } => self.write(|kubernetes| kubernetes.pause_rollout(false)),

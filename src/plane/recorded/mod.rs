@@ -390,6 +390,8 @@ impl Surroundings for Recording {
                 let state = self.read_step(&action);
                 self.inputs.push_back(Input::StepRead { attempt, state });
             }
+            // A recording knows no more of the service than it told at its beginning.
+            Output::List { service } => self.inputs.push_back(Input::Listed { service, inventory: None }),
             Output::CancelStep { attempt } => self.routed.retain(|(_, known, _)| *known != attempt),
             Output::PauseRollout { .. } => self.ramp(Shares::Stopped(share), RolloutState::Paused(at)),
             Output::ResumeRollout { .. } => self.ramp(Shares::Recorded, RolloutState::Progressing(at)),

@@ -275,15 +275,16 @@ impl<S: Simulated> Surroundings for Unreliable<S> {
         self.around.lose_engine();
     }
 
+    /// A clock and a switch are no words: they stay as they were left, also where no engine was there to hear of it.
+    fn standing(&mut self) -> Vec<Input> {
+        let clock = (self.ahead_ms != 0).then_some(Input::ClockSet { ahead_ms: self.ahead_ms });
+        let switch = self.switch.clone();
+        let switch = switch.map(|command| Input::Commanded { command, by: told::operator() });
+        clock.into_iter().chain(switch).collect()
+    }
+
     fn reintroduce(&mut self) {
         self.moment.engines = 1;
-        if self.ahead_ms != 0 {
-            self.inputs.push_front(Input::ClockSet { ahead_ms: self.ahead_ms });
-        }
-        // It is a switch and not a word: it stays as it was left, also where no engine was there to hear of it.
-        if let Some(command) = self.switch.clone() {
-            self.inputs.push_front(Input::Commanded { command, by: told::operator() });
-        }
         self.armed.meet(Condition::Restarted, self.now);
         self.around.reintroduce();
     }

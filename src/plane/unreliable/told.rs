@@ -27,7 +27,9 @@ impl<S: Simulated> Unreliable<S> {
             }
             notice @ (Input::Inventory(_) | Input::RolloutChanged { .. }) => self.noticed(notice),
             trigger @ (Input::Deployed(_) | Input::Commanded { .. }) => self.triggered(trigger),
-            other @ (Input::Restarted { .. } | Input::ClockSet { .. }) => self.inputs.push_back(other),
+            other @ (Input::Listed { .. } | Input::Restarted { .. } | Input::ClockSet { .. }) => {
+                self.inputs.push_back(other);
+            }
         }
     }
 

@@ -37,6 +37,18 @@ impl<S: Simulated> Unreliable<S> {
                 let state = EffectState::Unreadable(words.to_owned());
                 self.inputs.push_back(Input::StepRead { attempt, state });
             }
+            Output::List { service } => {
+                let service = service.clone();
+                let kinds = [FaultKind::ApiDown, FaultKind::Forbidden, FaultKind::Throttled];
+                match self.armed.hit(&kinds, self.now) {
+                    None => self.pass(work, Answered::CarriedOut),
+                    Some(fault) if fault.kind == FaultKind::Throttled => self.delay(work, fault.by),
+                    Some(_) => {
+                        self.note(work, Answered::Refused);
+                        self.inputs.push_back(Input::Listed { service, inventory: None });
+                    }
+                }
+            }
             Output::CancelStep { attempt } => {
                 let attempt = *attempt;
                 let same = |waiting: &Waiting| matches!(waiting, Waiting::Work(Output::StartStep { attempt: it, .. }) if *it == attempt);

@@ -12,6 +12,16 @@ pub enum FileKind {
     Scenario,
     /// A recorded incident or its list: `R`.
     Recorded,
+    /// A suite of what must hold in continuous integration: `C`.
+    Suite,
+    /// Which metrics of a service mean what: `M`.
+    Metrics,
+    /// A list of deploys: `D`.
+    Deploys,
+    /// A Prometheus rule file or a test of one: `U`.
+    Rules,
+    /// What is to be tuned: `T`.
+    Tune,
 }
 
 /// A stable code, such as `P014`. Below 30 the number means the same in every kind of file.
@@ -29,6 +39,11 @@ impl fmt::Display for Code {
             FileKind::Policy => 'P',
             FileKind::Scenario => 'S',
             FileKind::Recorded => 'R',
+            FileKind::Suite => 'C',
+            FileKind::Metrics => 'M',
+            FileKind::Deploys => 'D',
+            FileKind::Rules => 'U',
+            FileKind::Tune => 'T',
         };
         write!(f, "{letter}{:03}", self.number)
     }

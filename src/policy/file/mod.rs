@@ -11,7 +11,10 @@ use super::document::{Length, Name};
 use super::queries;
 use backspin_domain::signal::Worse;
 use backspin_engine::settings::Channel;
-use backspin_judge::{e_detector, flagger, weighted};
+use backspin_judge::{
+    alarm, argo, bocpd, breaker, burnrate, cusum, e_detector, flagger, glr, kayenta, keptn, mann_whitney,
+    n_of_m, robust_z, sequential, weighted,
+};
 
 pub use people::{ApprovalsEntry, CalendarEntry, FreezeEntry, StandingEntry, WindowEntry};
 pub use rules::{
@@ -82,6 +85,33 @@ pub enum JudgeEntry {
     Weighted(weighted::Params),
     /// Flagger's cumulative failed checks.
     Flagger(flagger::Params),
+    /// An analysis run of Argo Rollouts.
+    Argo(argo::Params),
+    /// Kayenta's canary analysis.
+    Kayenta(kayenta::Params),
+    /// CodeDeploy's stop on an alarm.
+    Alarm(alarm::Params),
+    /// The circuit breaker of Amazon ECS.
+    Breaker(breaker::Params),
+    /// Multi-window burn-rate alerts.
+    #[serde(rename = "burnrate")]
+    BurnRate(burnrate::Params),
+    /// Keptn's weighted objectives.
+    Keptn(keptn::Params),
+    /// A confidence sequence around the difference of both arms.
+    Sequential(sequential::Params),
+    /// A baseline: fixed limits, N of M.
+    NOfM(n_of_m::Params),
+    /// A baseline: a cumulative sum.
+    Cusum(cusum::Params),
+    /// A baseline: a generalised likelihood ratio.
+    Glr(glr::Params),
+    /// A baseline: Bayesian change points.
+    Bocpd(bocpd::Params),
+    /// A baseline: a run of robust deviations.
+    RobustZ(robust_z::Params),
+    /// A baseline: a test of ranks.
+    MannWhitney(mann_whitney::Params),
 }
 
 impl Default for JudgeEntry {

@@ -216,6 +216,8 @@ fn input_words(input: &Input) -> Option<String> {
         Input::StepRead { attempt, state } => {
             format!("Read of {}: {}.", step(*attempt), seen(state))
         }
+        Input::Listed { inventory: Some(_), .. } => "The service was listed anew.".to_owned(),
+        Input::Listed { inventory: None, .. } => "The service could not be listed anew.".to_owned(),
         Input::ApprovalAnswered(ApprovalAnswer { approved, by, role, .. }) => {
             format!("{by} as {role} says {}.", if *approved { "yes" } else { "no" })
         }
@@ -269,6 +271,7 @@ fn asked(call: &Call) -> Option<String> {
         Output::StartStep { attempt, action, .. } => format!("{}: {action}", step(*attempt)),
         Output::CancelStep { attempt } => format!("give up on {}", step(*attempt)),
         Output::ReadStep { attempt, .. } => format!("read what became of {}", step(*attempt)),
+        Output::List { .. } => "list the service anew".to_owned(),
         Output::PauseRollout { .. } => "pause the rollout".to_owned(),
         Output::ResumeRollout { .. } => "let the rollout go on".to_owned(),
         Output::AbortRollout { .. } => "give the rollout up".to_owned(),

@@ -39,7 +39,7 @@ pub(crate) use notes::position;
 pub use plan::PlanError;
 
 use super::parse::{Expr, ParseError, parse};
-use crate::store::{Labels, Matcher, Store};
+use crate::store::{Labels, METRIC_NAME, Matcher, Store};
 use crate::window::LOOKBACK_MS;
 use grid::Grid;
 use machine::Machine;
@@ -86,12 +86,40 @@ pub struct Options {
     pub subquery_step_ms: i64,
     /// What an evaluation may cost.
     pub bounds: Bounds,
+    /// Whether a sample at the very beginning of a window is in it.
+    pub edition: Edition,
 }
 
 impl Default for Options {
-    /// Prometheus' defaults: 5 minutes, 1 minute, 50 million samples.
+    /// Prometheus' defaults: 5 minutes, 1 minute, 50 million samples; the rules of 3.x.
     fn default() -> Self {
-        Self { lookback_ms: LOOKBACK_MS.cast_signed(), subquery_step_ms: 60_000, bounds: Bounds::default() }
+        Self {
+            lookback_ms: LOOKBACK_MS.cast_signed(),
+            subquery_step_ms: 60_000,
+            bounds: Bounds::default(),
+            edition: Edition::V3,
+        }
+    }
+}
+
+/// Whose rules hold where Prometheus has changed them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Edition {
+    /// 2.x up to 2.50: a window, look-back and sub-query has the sample at its beginning too, and a young counter is
+    /// stretched back to zero before the gap to the window's edge is looked at.
+    V2,
+    /// 3.x: without that sample, and the gap is looked at first.
+    #[default]
+    V3,
+}
+
+impl Edition {
+    /// What to take from the beginning of a window so that the samples after it are those in the window.
+    fn slack_ms(self) -> i64 {
+        match self {
+            Self::V2 => 1,
+            Self::V3 => 0,
+        }
     }
 }
 
@@ -156,6 +184,24 @@ impl Plan {
         let is_plain = selector.shift.offset_ms == 0 && selector.shift.at.is_none();
         let is_in_parentheses = self.text[self.root.offset..].starts_with('(');
         (is_plain && !is_in_parentheses).then_some(selector.matchers.as_slice())
+    }
+
+    /// Whether a selector in it may find series of the metric `name`.
+    pub fn reads(&self, name: &str) -> bool {
+        let mut reads = false;
+        self.root.visit(&mut |selector, _| {
+            reads |= selector.is_some_and(|selector| {
+                selector.matchers.iter().all(|matcher| matcher.name != METRIC_NAME || matcher.fits(name))
+            });
+        });
+        reads
+    }
+
+    /// Whether it looks at a time of its own or after its own: `@`, or a negative `offset`.
+    pub fn leaves_its_time(&self) -> bool {
+        let mut leaves = false;
+        self.root.visit(&mut |_, shift| leaves |= shift.at.is_some() || shift.offset_ms < 0);
+        leaves
     }
 
     /// The value at `at_ms` (milliseconds since 1970).

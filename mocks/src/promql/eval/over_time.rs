@@ -1,5 +1,6 @@
 //! Functions of the samples in a window.
 
+use super::Edition;
 use super::error::EvalError;
 use super::function::OverTime;
 use super::grid::{Grid, Moments, Row, absent};
@@ -48,7 +49,13 @@ impl Machine<'_> {
         for tape in tapes {
             self.check_room(rows.len() + 1, grid)?;
             self.charge(grid.steps as u64)?;
-            let walked = over_tape(function, &tape, window.range_ms, params.as_deref(), &moments);
+            let walked = over_tape(
+                function,
+                &tape,
+                (window.range_ms, self.options.edition),
+                params.as_deref(),
+                &moments,
+            );
             self.read(walked.seen)?;
             let Walked { values, largest, .. } = walked;
             held += values.iter().filter(|&&value| !is_stale_marker(value)).count() as u64;
@@ -78,7 +85,8 @@ impl Machine<'_> {
         self.reserve(1, grid)?;
         let mut values = vec![1.0; grid.steps];
         for tape in tapes {
-            let present = over_tape(OverTime::Present, &tape, window.range_ms, None, &moments);
+            let present =
+                over_tape(OverTime::Present, &tape, (window.range_ms, self.options.edition), None, &moments);
             self.read(present.seen)?;
             for (slot, _) in values.iter_mut().zip(present.values).filter(|(_, value)| *value == 1.0) {
                 *slot = absent();
@@ -111,21 +119,33 @@ struct Walked {
 fn over_tape(
     function: OverTime,
     tape: &Tape<'_>,
-    range_ms: i64,
+    (range_ms, edition): (i64, Edition),
     params: Option<&[f64]>,
     moments: &Moments,
 ) -> Walked {
     let param = |frame: &Frame<'_>| params.map_or(f64::NAN, |params| params[frame.step]);
     let mut scratch = Vec::new();
-    let walk = Walk { tape, range_ms, moments };
+    let walk = Walk { tape, range_ms, slack_ms: edition.slack_ms(), moments };
     match function {
         OverTime::Rate => {
             let resets = Resets::of(&tape.values);
-            walk.frames(2, |frame| stretch(frame).rate(frame.values[0], resets.growth(frame)))
+            walk.frames(2, |frame| {
+                let (stretch, first, growth) = (stretch(frame), frame.values[0], resets.growth(frame));
+                match edition {
+                    Edition::V3 => stretch.rate(first, growth),
+                    Edition::V2 => growth * (stretch.factor_before_2_51(first, growth) / stretch.range_s()),
+                }
+            })
         }
         OverTime::Increase => {
             let resets = Resets::of(&tape.values);
-            walk.frames(2, |frame| stretch(frame).increase(frame.values[0], resets.growth(frame)))
+            walk.frames(2, |frame| {
+                let (stretch, first, growth) = (stretch(frame), frame.values[0], resets.growth(frame));
+                match edition {
+                    Edition::V3 => stretch.increase(first, growth),
+                    Edition::V2 => growth * stretch.factor_before_2_51(first, growth),
+                }
+            })
         }
         OverTime::Delta => walk.frames(2, |frame| stretch(frame).delta(change(frame.values))),
         OverTime::Irate => walk.frames(2, |frame| {
@@ -221,6 +241,7 @@ impl<'a> Resets<'a> {
 struct Walk<'a> {
     tape: &'a Tape<'a>,
     range_ms: i64,
+    slack_ms: i64,
     moments: &'a Moments,
 }
 
@@ -238,7 +259,7 @@ impl Walk<'_> {
             while end < times_ms.len() && times_ms[end] <= end_ms {
                 end += 1;
             }
-            while begin < end && times_ms[begin] <= start_ms {
+            while begin < end && times_ms[begin] <= start_ms.saturating_sub(self.slack_ms) {
                 begin += 1;
             }
             seen += (end - begin) as u64;

@@ -206,7 +206,64 @@ pub(super) enum Order {
     Smallest,
 }
 
+impl Window {
+    /// Tells `visit` of each selector in it, and of each place that looks at another time.
+    fn visit<'a>(&'a self, visit: &mut dyn FnMut(Option<&'a Selector>, Shift)) {
+        match &self.source {
+            Source::Series(selector) => visit(Some(selector), selector.shift),
+            Source::Subquery { inner, shift, .. } => {
+                visit(None, *shift);
+                inner.visit(visit);
+            }
+        }
+    }
+}
+
 impl Node {
+    /// Tells `visit` of each selector in it, and of each place that looks at another time.
+    pub(super) fn visit<'a>(&'a self, visit: &mut dyn FnMut(Option<&'a Selector>, Shift)) {
+        let params: [Option<&Self>; 3] = match &self.kind {
+            Kind::Number(_) | Kind::Text(_) | Kind::Time => [None, None, None],
+            Kind::Selector(selector) => {
+                visit(Some(selector), selector.shift);
+                [None, None, None]
+            }
+            Kind::Window(window) | Kind::AbsentOverTime { window, .. } => {
+                window.visit(visit);
+                [None, None, None]
+            }
+            Kind::OverTime { window, param, .. } => {
+                window.visit(visit);
+                [param.as_deref(), None, None]
+            }
+            Kind::Binary(binary) => [Some(&binary.lhs), Some(&binary.rhs), None],
+            Kind::Aggregate(aggregate) => {
+                let param = match &aggregate.op {
+                    AggregateOp::Top { count, .. } => Some(count),
+                    AggregateOp::Quantile { phi } => Some(phi),
+                    AggregateOp::Fold(_) | AggregateOp::CountValues { .. } => None,
+                };
+                [param, Some(&aggregate.inner), None]
+            }
+            Kind::Clamp { inner, lower, upper } => [Some(inner), lower.as_deref(), upper.as_deref()],
+            Kind::Round { inner, to } => [Some(inner), to.as_deref(), None],
+            Kind::Calendar { inner, .. } => [inner.as_deref(), None, None],
+            Kind::HistogramQuantile { phi, inner } => [Some(phi), Some(inner), None],
+            Kind::HistogramFraction { lower, upper, inner } => [Some(lower), Some(upper), Some(inner)],
+            Kind::Negate(inner)
+            | Kind::Absent { inner, .. }
+            | Kind::Elementwise { inner, .. }
+            | Kind::Scalar(inner)
+            | Kind::Vector(inner)
+            | Kind::Timestamp(inner)
+            | Kind::Sort { inner, .. }
+            | Kind::OfNativeHistograms(inner)
+            | Kind::LabelReplace { inner, .. }
+            | Kind::LabelJoin { inner, .. } => [Some(inner), None, None],
+        };
+        params.into_iter().flatten().for_each(|param| param.visit(visit));
+    }
+
     pub(super) fn kinds(&self) -> Kinds {
         match &self.kind {
             Kind::Number(_) | Kind::Time | Kind::Scalar(_) => Kinds::Scalar,

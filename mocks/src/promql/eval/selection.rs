@@ -50,7 +50,7 @@ impl<'a> Machine<'a> {
         value_of: impl Fn(i64, f64) -> f64,
     ) -> Result<Vec<Row>, EvalError> {
         let moments = self.moments(selector.shift, grid);
-        let lookback_ms = self.options.lookback_ms;
+        let lookback_ms = self.options.lookback_ms.saturating_add(self.options.edition.slack_ms());
         let start_ms = moments.first().saturating_sub(lookback_ms).saturating_add(1);
         let store = self.store;
         let mut rows = Vec::new();
@@ -80,7 +80,8 @@ impl<'a> Machine<'a> {
         match &window.source {
             Source::Series(selector) => {
                 let moments = self.moments(selector.shift, grid);
-                let start_ms = moments.first().saturating_sub(window.range_ms).saturating_add(1);
+                let slack_ms = self.options.edition.slack_ms();
+                let start_ms = moments.first().saturating_sub(window.range_ms).saturating_add(1 - slack_ms);
                 let mut tapes = Vec::new();
                 let store = self.store;
                 for (labels, samples) in store.select(&selector.matchers, start_ms, moments.last()) {
@@ -92,7 +93,8 @@ impl<'a> Machine<'a> {
             Source::Subquery { inner, step_ms, shift } => {
                 let moments = self.moments(*shift, grid);
                 let step_ms = step_ms.unwrap_or(self.options.subquery_step_ms).max(1);
-                let Some(inner_grid) = subquery_grid(&moments, window.range_ms, step_ms) else {
+                let range_ms = window.range_ms.saturating_add(self.options.edition.slack_ms());
+                let Some(inner_grid) = subquery_grid(&moments, range_ms, step_ms) else {
                     return Ok((Vec::new(), moments));
                 };
                 let rows = match self.eval(inner, inner_grid)? {
@@ -108,7 +110,8 @@ impl<'a> Machine<'a> {
     pub(super) fn window_value(&mut self, window: &Window, grid: Grid) -> Result<Vec<Points>, EvalError> {
         let (tapes, moments) = self.tapes(window, grid)?;
         let end_ms = moments.first();
-        let start_ms = end_ms.saturating_sub(window.range_ms);
+        let slack_ms = self.options.edition.slack_ms();
+        let start_ms = end_ms.saturating_sub(window.range_ms).saturating_sub(slack_ms);
         let mut series: Vec<Points> = Vec::with_capacity(tapes.len());
         for tape in tapes {
             let points = tape.times_ms.iter().copied().zip(tape.values.iter().copied());

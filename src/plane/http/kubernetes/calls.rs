@@ -52,6 +52,13 @@ impl Kubernetes {
         Ok(self.answer(api.get_opt(name))?)
     }
 
+    /// All objects with these labels as they are now, past the cache.
+    pub(super) fn all(&self, kind: Kind, labels: &str) -> Result<Vec<DynamicObject>, FailureReason> {
+        let params = ListParams::default().labels(labels);
+        let api = self.api(kind);
+        Ok(self.answer(api.list(&params))?.items)
+    }
+
     /// Whether there is any object with these labels.
     pub(super) fn is_any(&self, kind: Kind, labels: &str) -> Result<bool, FailureReason> {
         let params = ListParams::default().labels(labels).limit(1);

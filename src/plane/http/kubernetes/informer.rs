@@ -31,7 +31,7 @@ pub(super) fn watch(client: &kube::Client, service: &str) -> mpsc::UnboundedRece
     let (tell, told) = mpsc::unbounded_channel();
     for kind in Kind::WATCHED {
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), NAMESPACE, &kind.resource());
-        let ours = watcher::Config::default().labels(&format!("{APP}={service}"));
+        let ours = watcher::Config::default().labels(&ours(service));
         let tell = tell.clone();
         tokio::spawn(async move {
             let mut events = Box::pin(watcher(api, ours).default_backoff());
@@ -45,7 +45,17 @@ pub(super) fn watch(client: &kube::Client, service: &str) -> mpsc::UnboundedRece
     told
 }
 
+/// The labels of a service's objects.
+pub(super) fn ours(service: &str) -> String {
+    format!("{APP}={service}")
+}
+
 impl Cache {
+    /// Takes all objects of a kind.
+    pub(super) fn put_list(&mut self, kind: Kind, objects: Vec<DynamicObject>) {
+        self.objects.extend(objects.into_iter().map(|object| ((kind, identity(&object).0), object)));
+    }
+
     /// Whether every kind was listed.
     pub(super) fn is_synced(&self) -> bool {
         self.synced.len() == Kind::WATCHED.len()

@@ -32,6 +32,7 @@ use tokio::sync::mpsc;
 use self::informer::{Cache, News};
 use super::words::Kind;
 use backspin_domain::engine_io::{ApprovalAnswer, Input};
+use backspin_domain::execution::FailureReason;
 use backspin_domain::id::{ServiceId, VersionId};
 use backspin_domain::service::{Deploy, Inventory, RolloutState};
 use backspin_domain::time::{MonoTime, WallTime};
@@ -185,6 +186,23 @@ impl Kubernetes {
         let service = self.service.clone();
         let state = self.told_state.map(|state| Input::RolloutChanged { service, state });
         [inventory, deploy, state].into_iter().flatten()
+    }
+
+    /// The service as the API lists it now, past what watches have told; none if it is not there.
+    ///
+    /// # Errors
+    /// Where one of its kinds cannot be listed.
+    pub(super) fn list(&mut self) -> Result<Option<Inventory>, FailureReason> {
+        let ours = informer::ours(&super::words::of_service(&self.service));
+        let mut listed = Cache::default();
+        for kind in Kind::WATCHED {
+            listed.put_list(kind, self.all(kind, &ours)?);
+        }
+        // What it means is read from it as from what watches tell.
+        let watched = std::mem::replace(&mut self.cache, listed);
+        let inventory = self.inventory();
+        self.cache = watched;
+        Ok(inventory)
     }
 
     /// Whether something was written since this was asked last.

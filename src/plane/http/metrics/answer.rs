@@ -55,10 +55,11 @@ pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// One sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Sample {
+pub struct Sample {
     /// When it was taken, milliseconds since 1970.
-    pub(super) at_ms: i64,
-    pub(super) value: f64,
+    pub at_ms: i64,
+    /// Its value; may be infinite or not a number.
+    pub value: f64,
 }
 
 /// Reads the body of a successful answer.

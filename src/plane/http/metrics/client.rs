@@ -61,7 +61,23 @@ pub struct Prometheus {
 
 /// A successful answer, not read yet.
 #[derive(Debug)]
-pub(super) struct Body(Vec<u8>);
+pub(super) struct Body(pub(super) Vec<u8>);
+
+/// Why there is no answer, and when the server wants to be asked again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub struct Unanswered {
+    /// Why.
+    pub error: QueryError,
+    /// How long to wait at least, by the server's `Retry-After`; none where it said nothing that is a number of seconds.
+    pub retry_after: Option<Millis>,
+}
+
+impl From<QueryError> for Unanswered {
+    fn from(error: QueryError) -> Self {
+        Self { error, retry_after: None }
+    }
+}
 
 impl Body {
     /// Reads it.
@@ -101,15 +117,21 @@ impl Prometheus {
     /// # Errors
     /// See [`QueryError`]; each is told apart as far as a client can tell.
     pub(super) async fn query(&self, text: &str, at: WallTime) -> Result<Body, QueryError> {
+        self.ask(text, at).await.map_err(|unanswered| unanswered.error)
+    }
+
+    /// The same, with the server's word on when it may be asked again.
+    pub(super) async fn ask(&self, text: &str, at: WallTime) -> Result<Body, Unanswered> {
         let time = seconds(at);
         let timeout = format!("{}ms", self.timeout.0);
         let form = [("query", text), ("time", &time), ("timeout", &timeout)];
         let sent = self.client.post(self.query.clone()).form(&form).send().await;
         let mut response = sent.map_err(|error| self.unanswered(&error))?;
         let status = response.status();
+        let retry_after = retry_after(&response);
         let body = self.read(&mut response).await;
         if status.is_success() {
-            return body.map(Body);
+            return Ok(body.map(Body)?);
         }
         // The status is known whatever became of the body.
         let body = body.unwrap_or_default();
@@ -117,7 +139,8 @@ impl Prometheus {
             Some((kind, message)) => (Some(kind), message),
             None => (None, String::from_utf8_lossy(&body).into_owned()),
         };
-        Err(QueryError::Status { status: status.as_u16(), kind, message: shortened(message) })
+        let error = QueryError::Status { status: status.as_u16(), kind, message: shortened(message) };
+        Err(Unanswered { error, retry_after })
     }
 
     async fn read(&self, response: &mut reqwest::Response) -> Result<Vec<u8>, QueryError> {
@@ -154,6 +177,12 @@ impl Prometheus {
     fn late(&self) -> QueryError {
         QueryError::Timeout { within: self.timeout + GRACE }
     }
+}
+
+/// The server's `Retry-After` where it is a number of seconds; a date is not read, since there is no clock here.
+fn retry_after(response: &reqwest::Response) -> Option<Millis> {
+    let text = response.headers().get("retry-after")?.to_str().ok()?;
+    text.trim().parse::<u32>().ok().map(|seconds| Millis::from_secs(u64::from(seconds)))
 }
 
 /// The last cause, which is what the system said.

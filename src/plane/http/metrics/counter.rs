@@ -4,11 +4,11 @@ use super::answer::Sample;
 
 /// The newest sample of a series that was seen.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Counter(Sample);
+pub struct Counter(Sample);
 
 /// What a series that was never seen before is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FirstSample {
+pub enum FirstSample {
     /// It began since its arm was last looked at, at zero.
     Counts,
     /// It may have counted before: it is where counting begins.
@@ -19,7 +19,7 @@ pub(super) enum FirstSample {
 /// not newer was counted already. A counter that falls began anew in between: what it shows is what it counted
 /// since, and what it counted before it fell is lost, as it is for Prometheus' `increase`. What is no count (negative,
 /// not a number, infinite) is passed over.
-pub(super) fn increment(last: &mut Option<Counter>, samples: &[Sample], first: FirstSample) -> f64 {
+pub fn increment(last: &mut Option<Counter>, samples: &[Sample], first: FirstSample) -> f64 {
     let mut sum = 0.0;
     for &sample in samples.iter().filter(|sample| sample.value.is_finite() && sample.value >= 0.0) {
         sum += match last {

@@ -129,14 +129,14 @@ fn bound_ms(le: &str) -> Option<f64> {
 
 /// The bucket of a frame that holds response times up to this bound: where the service has the frame's own bounds the
 /// same bucket, else the one in which the bound lies, so that no time is told shorter than it was.
-pub(super) fn bucket(bound_ms: f64) -> usize {
+pub fn bucket(bound_ms: f64) -> usize {
     // Seconds as text, times a thousand, are off by a rounding.
     let slack = 1.0 - 1e-9;
     LATENCY_BOUNDS_MS.iter().position(|&bound| bound >= bound_ms * slack).unwrap_or(LATENCY_BUCKETS - 1)
 }
 
 /// A pod's number in frames: what its name ends with, where that is a number, else a hash of the name (FNV-1a).
-pub(super) fn pod_number(name: &str) -> u32 {
+pub fn pod_number(name: &str) -> u32 {
     let tail = name.rsplit('-').next().unwrap_or_default();
     let is_number = !tail.is_empty() && tail.bytes().all(|b| b.is_ascii_digit());
     tail.parse().ok().filter(|_| is_number).unwrap_or_else(|| {

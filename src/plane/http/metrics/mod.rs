@@ -2,6 +2,7 @@
 //!
 //! - [`Exporter`]: what the simulated world shows, written into the store of a mock Prometheus at each scrape.
 //! - [`Prometheus`]: a client of the query API. It knows nothing of the simulation, and asks a real server alike.
+//! - [`Prometheus::raw`]: raw samples with their own times, for whoever makes frames by rules of their own.
 //! - [`Collector`]: makes the frame of a service from a server's answers and from what is known of its rollout; [`Group`]: the
 //!   frames of several, with as few questions as can be.
 //!
@@ -19,13 +20,18 @@ mod error;
 mod exporter;
 mod group;
 mod meaning;
+mod raw;
 mod source;
 #[cfg(test)]
 mod tests;
 mod told;
 
-pub use client::{Prometheus, Settings, SetupError};
+pub use answer::Sample;
+pub use client::{Prometheus, Settings, SetupError, Unanswered};
 pub use collector::{Became, Begin, Collector, Known, Timing, Trouble};
+pub use counter::{Counter, FirstSample, increment};
 pub use error::{ErrorKind, QueryError};
 pub use exporter::Exporter;
 pub use group::Group;
+pub use meaning::{bucket, pod_number};
+pub use raw::{RawAnswer, RawSeries, read_raw};

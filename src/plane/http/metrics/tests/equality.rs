@@ -167,3 +167,24 @@ fn frames_over_http_are_the_direct_planes() {
     let [frames, gaps, with_pods] = sums;
     assert!(frames > 15_000 && gaps > 20 && with_pods > 5_000, "{sums:?}");
 }
+
+/// What compiles, what is interpreted, and what leaves several elements.
+#[test]
+fn signals_of_any_promql_are_the_direct_planes_too() {
+    let text = r#"{ "version": 1, "custom": [
+        { "name": "compiled", "query": "sum(rate(http_requests_total{service=\"$service\"}[1m]))", "worse": "higher" },
+        { "name": "filtered", "query": "sum(rate(http_requests_total{service=\"$service\"}[1m])) > 0", "worse": "higher" },
+        { "name": "counted", "query": "count(http_requests_total{service=\"$service\",code=\"5xx\"} > 100) or vector(0)", "worse": "higher" },
+        { "name": "several", "query": "http_requests_total{service=\"$service\"} > 0", "worse": "higher" },
+        { "name": "nothing", "query": "absent(http_requests_total{service=\"$service\"})", "worse": "higher" } ] }"#;
+    let policy = backspin_policy::parse(&backspin_policy::document::Source::new(
+        backspin_policy::document::FileKind::Policy,
+        "a policy",
+        text,
+    ));
+    let policy = policy.unwrap_or_else(|problems| panic!("{problems}"));
+    let scenarios = shipped().expect("they load");
+    let scenario = scenarios.iter().find(|s| s.name == "half-of-requests-fail").expect("it is shipped");
+    let [frames, ..] = runtime().block_on(play(scenario, &policy, false));
+    assert!(frames > 50, "{frames}");
+}

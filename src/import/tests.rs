@@ -1,0 +1,199 @@
+//! The list, the places, and what no text may do.
+
+use super::*;
+use backspin_policy::document::FileKind;
+
+fn read(text: &str, options: &Options) -> Import {
+    import(&[Source::new(FileKind::Policy, "a.yaml", text)], options)
+}
+
+fn plain(text: &str) -> Import {
+    read(text, &Options::default())
+}
+
+/// Whether some finding has this fate, line and words.
+#[track_caller]
+fn says(found: &Import, fate: Fate, line: usize, words: &str) {
+    let fits = |f: &&Finding| f.fate == fate && f.line == line && f.why.contains(words);
+    assert!(
+        found.findings.iter().any(|f| fits(&f)),
+        "no {fate:?} in line {line} with `{words}` in {:#?}",
+        found.findings
+    );
+}
+
+const TEMPLATE: &str = "apiVersion: argoproj.io/v1alpha1
+kind: AnalysisTemplate
+metadata: { name: a }
+spec:
+  metrics:
+  - name: rate
+    interval: 60s
+    successCondition: result[0] >= 95
+    provider:
+      prometheus:
+        query: |
+          sum(rate(x_total{app=\"shop\",code=\"2xx\"}[1m]))
+          / sum(rate(x_total{app=\"shop\"}[1m]))
+";
+
+#[test]
+fn other_providers_are_named_with_their_line() {
+    let text = TEMPLATE.replace("prometheus:\n", "datadog:\n");
+    let found = plain(&text);
+    says(&found, Fate::Lost, 10, "asked of `datadog`");
+    assert!(found.policy.is_none() && !found.is_whole());
+}
+
+#[test]
+fn a_query_that_is_none_is_pointed_at_inside_the_file() {
+    let found = plain(&TEMPLATE.replace("/ sum(rate(", "/ sum(rate(("));
+    says(&found, Fate::Lost, 13, "not PromQL");
+}
+
+#[test]
+fn a_percentage_asked_of_a_ratio_looks_wrong() {
+    says(&plain(TEMPLATE), Fate::Doubtful, 8, "none of these is good");
+}
+
+#[test]
+fn fields_that_are_not_known_are_named_with_the_nearest() {
+    let found = plain(&TEMPLATE.replace("interval: 60s", "intervall: 60s"));
+    says(&found, Fate::Lost, 7, "did you mean `interval`?");
+}
+
+#[test]
+fn conditions_that_name_the_service_are_mapped_when_told() {
+    let maps = vec![("app".to_owned(), "shop".to_owned()), ("team".to_owned(), "x".to_owned())];
+    let found = read(TEMPLATE, &Options { maps, ..Options::default() });
+    let policy = found.policy.expect("a policy");
+    assert!(
+        policy.contains("service=\\\"$service\\\",code") || policy.contains("service=\"$service\",code"),
+        "{policy}"
+    );
+    assert!(found.notes.iter().any(|note| note.contains("team=x")), "{:?}", found.notes);
+    let kept = plain(TEMPLATE);
+    assert!(
+        kept.notes.iter().any(|note| note.contains("no simulated service has `x_total`")),
+        "{:?}",
+        kept.notes
+    );
+}
+
+#[test]
+fn arguments_are_given_on_the_command_line_or_stand_for_the_service() {
+    let text = TEMPLATE.replace("app=\"shop\"", "app=\"{{args.app}}\",port=\"{{args.port}}\"");
+    says(&plain(&text), Fate::Lost, 12, "argument `port` has no value in these files");
+    let arguments = [("port".to_owned(), "80".to_owned())].into();
+    let found = read(&text, &Options { arguments, ..Options::default() });
+    says(&found, Fate::Changed, 12, "stands for the service's name");
+    assert!(found.is_whole(), "{:#?}", found.findings);
+}
+
+#[test]
+fn a_document_that_is_no_yaml_is_one_finding() {
+    let found = plain(&format!("{TEMPLATE}---\nb: [\n"));
+    assert!(found.policy.is_some());
+    says(&found, Fate::Lost, 15, "not valid YAML");
+}
+
+#[test]
+fn of_two_tools_one_judges_and_the_other_is_named() {
+    let rules = "groups: [ { name: a, rules: [ { alert: A, expr: up == 0 } ] } ]\n";
+    let found = plain(&format!("{rules}---\n{TEMPLATE}"));
+    says(&found, Fate::Lost, 1, "a policy has one judge");
+}
+
+#[test]
+fn objects_beside_are_left_out() {
+    let found = plain(&format!("kind: Service\napiVersion: v1\n---\n{TEMPLATE}"));
+    says(&found, Fate::Beside, 1, "nothing that judges");
+    assert!(found.is_whole(), "{:#?}", found.findings);
+}
+
+#[test]
+fn a_policy_of_ours_is_told_from_files_of_others() {
+    let is_ours = |text: &str| super::is_ours(&Source::new(FileKind::Policy, "a.yaml", text));
+    assert!(is_ours("version: 1\njudge: { flagger: {} }\n"));
+    assert!(is_ours("judge: { flagger: {} }\n"));
+    assert!(!is_ours(TEMPLATE));
+    assert!(!is_ours("groups: []\n"));
+    assert!(!is_ours("version: prometheus/v1\nslos: []\n"));
+}
+
+/// All texts of the cases.
+const CASES: [&str; 7] = [
+    include_str!("cases/argo.txt"),
+    include_str!("cases/flagger.txt"),
+    include_str!("cases/kayenta.txt"),
+    include_str!("cases/keptn.txt"),
+    include_str!("cases/prometheus.txt"),
+    include_str!("cases/pyrra.txt"),
+    include_str!("cases/sloth.txt"),
+];
+
+fn file(n: usize) -> String {
+    let sections: Vec<&str> = CASES.iter().flat_map(|text| text.split("=== ").skip(1)).collect();
+    let section = sections[n % sections.len()];
+    section.split_once("---\n").map_or(section, |(_, file)| file).to_owned()
+}
+
+/// Pieces that files are made of, to be put where they do not belong.
+const PIECES: [&str; 24] = [
+    ": ",
+    "- ",
+    "{",
+    "}",
+    "[",
+    "]",
+    "\n",
+    "\n---\n",
+    "null",
+    "~",
+    "-1",
+    "1e999",
+    "\"",
+    "'",
+    "{{",
+    "}}",
+    "${scope}",
+    "&a ",
+    "*a",
+    "|\n",
+    "99999999999999999999",
+    "0s",
+    "\u{e9}",
+    "\t",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn no_change_of_a_file_makes_it_panic(
+        n in 0_usize..200,
+        changes in proptest::collection::vec((0_usize..2000, 0_usize..PIECES.len(), 0_usize..12), 1..6),
+    ) {
+        let mut text = file(n);
+        for (at, piece, cut) in changes {
+            let mut at = at % (text.len() + 1);
+            while !text.is_char_boundary(at) { at -= 1; }
+            let mut end = (at + cut).min(text.len());
+            while !text.is_char_boundary(end) { end -= 1; }
+            text.replace_range(at..end.max(at), PIECES[piece]);
+        }
+        let found = plain(&text);
+        if let Some(policy) = &found.policy {
+            let parsed = backspin_policy::parse(&Source::new(FileKind::Policy, "a policy", policy.as_str()));
+            proptest::prop_assert!(parsed.is_ok(), "{policy}");
+        }
+        for finding in &found.findings {
+            proptest::prop_assert!(finding.line >= 1 && finding.column >= 1 && !finding.why.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_text_is_taken(text in "(kind|spec|groups|rules|alert|expr|metrics|query|[a-z]|: |\\n|  |- |\\{|\\}|[0-9]|---\\n){0,60}") {
+        plain(&text);
+    }
+}
