@@ -142,7 +142,6 @@ impl Params {
     /// Refuses numbers outside their ranges, and names that come twice.
     pub fn check(&self) -> Result<(), ParamError> {
         check_names("alarms", &self.alarms, |alarm| &alarm.name)?;
-        check_range("alarms", self.alarms.len() as f64, 1.0, 10.0)?;
         check_each("alarms", &self.alarms, Alarm::check)?;
         check_range("poll_ms", self.poll_ms as f64, 1000.0, 3_600_000.0)
     }

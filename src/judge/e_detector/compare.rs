@@ -329,7 +329,7 @@ const WARMUP_CONVERSION: f64 = 0.25;
 
 /// Shift of log latency that empty caches may cost beyond [`super::Params::warmup_latency`]. Every hundredth of it makes versions that are slower by half
 /// a little later to find where traffic is little.
-const CACHE_LATENCY: f64 = 0.03;
+const CACHE_LATENCY: f64 = 0.02;
 /// Requests that a pod serves until its caches hold all but `1 / e` of what they can (decision science, section 6: misses go with
 /// `exp(-n / n0)`).
 const CACHE_REQUESTS: f64 = 2000.0;

@@ -3,7 +3,8 @@
 //!
 //! What tells it from a cause outside is *when*: it comes with the candidate's traffic. So after each step that gives the
 //! candidate more traffic there is a window of [`WINDOW`], and in it both arms are held against the service as it was before that step. The
-//! deploy is blamed if both are shown to be worse, each by an e-detector of its own, while no outside cause is to be seen.
+//! deploy is blamed if both are shown to be worse, each by an e-detector of its own, while no outside cause is to be seen. Where nobody measures
+//! the health of dependencies, none can be seen, and nothing is blamed.
 //!
 //! **The null** is "at least one arm is no worse than the service was before the step": a union of two, so the *least* of the two
 //! statistics is what counts (the intersection-union test, as in [`super::leave`]). One ill pod or node makes one arm ill, not
@@ -138,7 +139,8 @@ impl Shared {
             let since = frame.at.since(step);
             since > WINDOW && !(doubted && since <= WINDOW + WINDOW)
         });
-        let explained = before.outside || self.lately.ails(frame);
+        let blind = health(frame).is_none();
+        let explained = blind || before.outside || self.lately.ails(frame);
         if stepped || over || explained {
             *self = Self { lately: self.lately, ..Self::default() };
         }
