@@ -179,6 +179,7 @@ mod tests {
             Just(Condition::Asked),
             Just(Condition::Restarted),
             Just(Condition::Paged),
+            Just(Condition::Closing),
         ];
         prop_oneof![
             (0..100_000_000_u64).prop_map(|at| When::At(MonoTime(at))),

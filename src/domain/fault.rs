@@ -297,6 +297,8 @@ pub enum Condition {
     Restarted,
     /// A person was called.
     Paged,
+    /// A rollback moved what it is to move, and its last steps were asked for: discovery, a notice to the team.
+    Closing,
 }
 
 /// Whose.

@@ -183,6 +183,14 @@ pub struct Inventory {
     pub versions: Vec<KnownVersion>,
 }
 
+impl Inventory {
+    /// Whether one Deployment holds all versions of what was shipped so: traffic follows pods, and there is nothing to switch
+    /// between.
+    pub fn shares_pods(&self, shipped: RolloutKind) -> bool {
+        shipped == RolloutKind::Rolling || !(self.capabilities.traffic_split || self.capabilities.blue_green)
+    }
+}
+
 /// A deploy has begun.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deploy {

@@ -117,6 +117,7 @@ impl Engine {
             inventory: &service.inventory,
             target: chosen,
             target_ready: service.ready_at_least(&chosen.id),
+            target_had: service.ready_at_most(&chosen.id),
             candidate_ready: service.ready(&deploy.candidate).unwrap_or(0),
             shipped: deploy.kind,
             candidate_share: service.share,

@@ -202,7 +202,7 @@ impl Service {
     }
 
     /// Ready pods of the last deploy's candidate, as the inventory tells.
-    fn candidate_pods(&self) -> u32 {
+    pub(super) fn candidate_pods(&self) -> u32 {
         let candidate = self.deploy.as_ref().map(|deploy| &deploy.candidate);
         let known = self.inventory.versions.iter().find(|version| Some(&version.id) == candidate);
         known.map_or(0, |version| version.replicas_ready)
@@ -260,10 +260,28 @@ impl Service {
         if self.old_absent && self.replaced(version) { 0 } else { self.ready(version).unwrap_or(0) }
     }
 
-    /// A step was seen to leave this many pods of a version ready.
+    /// The same for taking pods away: the greater of what the last frame counted and what the inventory says.
+    pub(super) fn ready_at_most(&self, version: &VersionId) -> u32 {
+        let known = self.inventory.versions.iter().find(|known| &known.id == version);
+        self.ready(version).max(known.map(|known| known.replicas_ready)).unwrap_or(0)
+    }
+
+    /// A step was seen to leave this many pods of a version ready: newer news than the last frame's. Where one Deployment holds
+    /// all versions, the candidate has what is left.
     pub(super) fn scaled(&mut self, version: &VersionId, replicas: u32) {
-        if let Some(known) = self.inventory.versions.iter_mut().find(|v| &v.id == version) {
-            known.replicas_ready = replicas;
+        let whole = self.inventory.replicas;
+        let shares =
+            |deploy: &&Deploy| self.inventory.shares_pods(deploy.kind) && deploy.candidate != *version;
+        let left = self.deploy.as_ref().filter(shares).map(|deploy| deploy.candidate.clone());
+        for known in &mut self.inventory.versions {
+            if known.id == *version {
+                known.replicas_ready = replicas;
+            } else if Some(&known.id) == left.as_ref() {
+                known.replicas_ready = known.replicas_ready.min(whole.saturating_sub(replicas));
+            }
+        }
+        if self.replaced(version) {
+            (self.old_absent, self.old_ready) = (false, None);
         }
     }
 

@@ -150,8 +150,14 @@ pub(super) fn drawn(kind: FaultKind, world: &WorldDraw, dice: &mut Draw) -> Plan
     let when = at_moments(kind, when);
     // Now and then nobody can see any more whether a rollback helps.
     let blind = matches!(kind, FaultKind::MetricsDown | FaultKind::ScrapeGap) && dice.uniform() < 0.3;
-    let (when, lasts) =
-        if blind { (When::Once(Condition::RollingBack), Millis(180_000 + lasts.0)) } else { (when, lasts) };
+    let (when, lasts) = match (blind, world.size) {
+        (false, _) => (when, lasts),
+        // Or not even at its end, for longer than its effect is waited for.
+        (true, Size::Full) if dice.uniform() < 0.5 => {
+            (When::Once(Condition::Closing), Millis(720_000 + lasts.0))
+        }
+        (true, _) => (When::Once(Condition::RollingBack), Millis(180_000 + lasts.0)),
+    };
     let by = match kind {
         FaultKind::ClockJump | FaultKind::ClockBack => seconds(10.0, 7200.0, dice),
         // Past the wait of whoever is asked first, not past that of the next.

@@ -27,6 +27,10 @@ fn called(trace: &Trace, from: MonoTime) -> bool {
     calls(trace).any(|call| call.at >= from && matches!(call.work, Output::Page { .. }))
 }
 
+/// Who brings a version back does it by pods, which take a while to be ready, and the engine looks for their traffic then: what
+/// came back in the last minute of a run may not have been said yet.
+const CAME_BACK: Millis = Millis::from_mins(1);
+
 pub(super) fn l1(trace: &Trace) -> Option<Violation> {
     let first = effects(trace).find(|effect| moves(effect.action) && effect.call.answer.reached())?;
     let last = trace.world.last()?;
@@ -34,7 +38,11 @@ pub(super) fn l1(trace: &Trace) -> Option<Violation> {
     let began = first.at();
     let under_way =
         open(trace).any(|(at, execution)| trace.ended.at.since(at) <= ends_within(trace, execution));
-    let done = last.harmed_by_deploy <= WELL || share <= WELL;
+    let candidate = trace.facts.candidate;
+    let came_back = trace.world.iter().rev().take_while(|moment| moment.in_force[candidate] > WELL).last();
+    let just_now =
+        came_back.is_some_and(|moment| moment.at > began && trace.ended.at.since(moment.at) < CAME_BACK);
+    let done = last.harmed_by_deploy <= WELL || share <= WELL || just_now;
     if done || under_way || called(trace, began) || Excuse::of(trace).is_some() {
         return None;
     }

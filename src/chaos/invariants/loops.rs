@@ -5,7 +5,7 @@ use crate::trace::Trace;
 use backspin_domain::engine_io::{Input, JournalEntry, Output};
 use backspin_domain::execution::ExecutionStatus;
 use backspin_domain::frame::ArmIncrements;
-use backspin_domain::id::ExecutionId;
+use backspin_domain::id::{Attempt, ExecutionId};
 use backspin_domain::signal::Quality;
 use backspin_domain::time::MonoTime;
 
@@ -42,7 +42,8 @@ pub(super) fn s22(trace: &Trace) -> Option<Violation> {
         else {
             continue;
         };
-        let waited = call.at.since(begun.at());
+        // By when it was asked for: who carries it out may have stood still meanwhile.
+        let waited = call.at.since(asked(trace, *attempt).unwrap_or(begun.at()));
         if waited < timeout && !over {
             return broken(
                 call.at,
@@ -51,6 +52,14 @@ pub(super) fn s22(trace: &Trace) -> Option<Violation> {
         }
     }
     None
+}
+
+/// When the engine wrote down that it asks for an effect.
+fn asked(trace: &Trace, key: Attempt) -> Option<MonoTime> {
+    journal(trace).find_map(|(_, at, entry)| match entry {
+        JournalEntry::Intent { attempt, .. } if *attempt == key => Some(at),
+        _ => None,
+    })
 }
 
 pub(super) fn s28(trace: &Trace) -> Option<Violation> {

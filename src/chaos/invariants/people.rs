@@ -25,10 +25,10 @@ pub(super) fn s9(trace: &Trace) -> Option<Violation> {
             Output::AskApproval { execution: asked, plan, .. } if *asked == execution => Some((call, *plan)),
             _ => None,
         });
-        // Who was never asked for this plan before its first effect did not have to be.
+        // Who was never asked for this plan before its first effect did not have to be. That may be one moment: a clock was set.
         let Some((first, hash)) = asks.next() else { continue };
-        let begun = effects(trace).find(|e| e.key.execution == execution).map(|e| e.at());
-        if begun.is_some_and(|begun| begun < first.at) || takes_back(trace, &effect) {
+        let begun = effects(trace).find(|e| e.key.execution == execution).map(|e| e.call.durable);
+        if begun.is_some_and(|begun| begun < first.durable) || takes_back(trace, &effect) {
             continue;
         }
         let Some(plan) = plan(trace, execution) else { continue };

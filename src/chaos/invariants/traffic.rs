@@ -3,8 +3,10 @@
 use crate::trace::Trace;
 use backspin_domain::engine_io::Input;
 use backspin_domain::execution::StepOutcome;
+use backspin_domain::frame::ArmIncrements;
 use backspin_domain::id::{Attempt, ExecutionId};
 use backspin_domain::plan::StepAction;
+use backspin_domain::signal::Quality;
 use backspin_domain::time::Millis;
 
 use super::Violation;
@@ -147,6 +149,24 @@ fn looks_gone(requests: f64) -> f64 {
     widened(widened(0.02))
 }
 
+/// Whether the last two frames counted nearly nothing of the candidate beside the other version, as of metrics that lie: that
+/// it has no traffic can be known in no other way.
+fn was_told_of_no_traffic(trace: &Trace, effect: &Effect<'_>) -> bool {
+    let told = inputs(trace).rev().filter(|(place, ..)| *place < effect.call.durable);
+    let frames = told.filter_map(|(_, _, input)| match input {
+        Input::Collected { frame, .. } => Some(frame),
+        _ => None,
+    });
+    let counted = |arm: Option<&ArmIncrements>| {
+        arm.filter(|arm| arm.quality == Quality::Fresh).map(|arm| f64::from(arm.requests))
+    };
+    let mut shares = frames.take(2).map(|frame| {
+        let (candidate, other) = (counted(frame.candidate.as_ref())?, counted(frame.control())?);
+        (candidate <= looks_gone(candidate + other) * (candidate + other)).then_some(())
+    });
+    shares.next().flatten().is_some() && shares.next().flatten().is_some()
+}
+
 pub(super) fn s14(trace: &Trace) -> Option<Violation> {
     let service = &trace.facts.scenario.service;
     for effect in effects(trace) {
@@ -160,6 +180,9 @@ pub(super) fn s14(trace: &Trace) -> Option<Violation> {
         let seen = lately(trace, effect.at(), two_collections(trace));
         let share = seen.iter().map(|m| m.in_force[place]).fold(1.0, f64::min);
         if share <= looks_gone(now.demand_rps * trace.facts.scenario.timing.scrape.as_secs_f64()) {
+            continue;
+        }
+        if place == trace.facts.candidate && was_told_of_no_traffic(trace, &effect) {
             continue;
         }
         let needs = share * now.demand_rps;

@@ -6,6 +6,7 @@ use crate::invariants::check;
 use crate::kind::FaultKind;
 use crate::trace::Trace;
 use backspin_domain::fault::FaultTrace;
+use backspin_domain::time::Millis;
 
 #[track_caller]
 fn breaks(id: &str, change: impl FnOnce(&mut Trace)) {
@@ -25,9 +26,20 @@ fn shares_that_do_not_add_up() {
 fn half_a_rollback_of_which_nobody_is_told() {
     breaks("L1", |trace| {
         let candidate = trace.facts.candidate;
-        let last = trace.world.last_mut().expect("it was seen");
-        (last.in_force[candidate], last.harmed_by_deploy) = (0.5, 0.25);
+        let end = trace.ended.at;
+        for moment in trace.world.iter_mut().filter(|moment| end.since(moment.at) < Millis::from_mins(2)) {
+            (moment.in_force[candidate], moment.harmed_by_deploy) = (0.5, 0.25);
+        }
     });
+}
+
+#[test]
+fn what_came_back_just_now_may_not_have_been_said_yet() {
+    let mut trace = Runner::new().run(&small(1, BAD, vec![])).expect("it can be played");
+    let candidate = trace.facts.candidate;
+    let last = trace.world.last_mut().expect("it was seen");
+    (last.in_force[candidate], last.harmed_by_deploy) = (0.5, 0.25);
+    assert_eq!(check(&trace).len(), 0);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::compensate::NOBODY;
 use super::{Doing, FRAME_GRACE, Phase, Run, backoff, check};
 
 /// Checks after a step wait for at least so many collections, however short the step's own time-out is.
-const CHECK_FRAMES: u64 = 3;
+const CHECK_FRAMES: u64 = 4;
 
 /// And for so long when nothing could be measured at all: a gap in the metrics is not a failed step.
 const UNMEASURED_MAX: Millis = Millis::from_mins(5);
@@ -99,9 +99,14 @@ impl Run {
         if doing == Doing::Step && self.needs_leave(&action, attempt, ctx) {
             return;
         }
-        if let Some(words) = self.takes_what_serves(&action, service)
-            && !ctx.settings.broken.is(Mutation::RetireFirst)
-        {
+        let forbidden = self
+            .takes_what_serves(&action, service)
+            .filter(|_| !ctx.settings.broken.is(Mutation::RetireFirst));
+        let forbidden = forbidden.or_else(|| {
+            nobody_is_there(&action, service)
+                .filter(|_| doing == Doing::Step && !ctx.settings.broken.is(Mutation::SkipReady))
+        });
+        if let Some(words) = forbidden {
             let failed = self.failure.take().map(|failed| format!("{failed}; "));
             return self.fail(failed.unwrap_or_default() + &words, ctx);
         }
@@ -342,6 +347,7 @@ impl Run {
         let step = plan.steps.get(usize::from(self.execution.current_step));
         let checks = step.map_or(&[][..], |step| &step.checks);
         check::measure_all(checks, &plan.event.target, service, sample, &mut self.checks);
+        check::measure_the_frame_before(&plan.event.target, service, &mut self.checks);
         if self.checks.iter().all(|c| c.passed) {
             self.record(attempt, started, ended, StepOutcome::Succeeded, ctx);
             self.start_step(self.execution.current_step.saturating_add(1), service, ctx);
@@ -413,6 +419,18 @@ impl Run {
         self.execution.validation.extend_from_slice(&checks);
         ctx.out.journal(JournalEntry::Validated { execution: self.execution.id, checks });
     }
+}
+
+/// Why traffic is not moved, in words: no pod is known that would answer it. They were there when it was planned, and went
+/// while a step waited, or the engine was away.
+fn nobody_is_there(action: &StepAction, service: &Service) -> Option<String> {
+    let to = match action {
+        StepAction::ShiftTraffic { to, to_share, .. } if to_share.get() > 0.0 => to,
+        StepAction::SwitchTraffic { to, .. } => to,
+        _ => return None,
+    };
+    (service.ready_at_least(to) == 0)
+        .then(|| format!("no pod of {to} is ready, so no traffic is moved to it"))
 }
 
 /// The action, with a share that leaves the candidate no more than it has: between planning and now somebody

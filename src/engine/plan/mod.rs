@@ -40,8 +40,10 @@ pub(super) struct Request<'a> {
     pub(super) inventory: &'a Inventory,
     /// The version to go back to.
     pub(super) target: &'a KnownVersion,
-    /// Pods of the target that are ready, as best known.
+    /// Pods of the target that are surely ready, as best known.
     pub(super) target_ready: u32,
+    /// And that may be, where what is known contradicts itself: no step asks for fewer.
+    pub(super) target_had: u32,
     /// Pods of the candidate that are ready, as best known.
     pub(super) candidate_ready: u32,
     /// How the candidate was shipped.
@@ -76,8 +78,7 @@ impl Request<'_> {
 
     /// Whether one Deployment holds all versions: traffic follows pods, and there is nothing to switch between.
     fn is_shared(&self) -> bool {
-        let can = self.inventory.capabilities;
-        self.shipped == RolloutKind::Rolling || !(can.traffic_split || can.blue_green)
+        self.inventory.shares_pods(self.shipped)
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) fn ready_target(request: &Request<'_>) -> Option<Step> {
     (request.target_ready < needed && !request.settings.broken.is(Mutation::SkipReady)).then(|| {
         let version = request.target.id.clone();
         let scale = StepAction::ScaleVersion { version: version.clone(), replicas: needed };
-        Step { undo: Some(give_back(request, request.target_ready)), ..grow(scale, needed) }
+        Step { undo: Some(give_back(request, request.target_had.min(needed))), ..grow(scale, needed) }
     })
 }
 

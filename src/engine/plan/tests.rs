@@ -75,6 +75,7 @@ fn try_plan(case: &Case, settings: &Settings, change: impl Fn(&mut Inventory)) -
         inventory: &known,
         target: &known.versions[1],
         target_ready: case.ready,
+        target_had: case.ready,
         candidate_ready: 4,
         shipped: case.shipped,
         candidate_share: case.share,

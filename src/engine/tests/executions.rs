@@ -310,7 +310,7 @@ fn what_ails_both_arms_does_not_stop_a_rollback() {
 #[test]
 fn an_end_that_nobody_measured_is_a_warning_and_calls_a_person() {
     let mut bench = immediate();
-    bench.run_for(32);
+    bench.run_for(47);
     bench.world.candidate_quality = Quality::Failed;
     bench.run_for(900);
     assert_eq!(bench.statuses(), [ExecutionStatus::CompletedWithWarnings], "{}", error(&bench));

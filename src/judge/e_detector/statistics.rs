@@ -224,6 +224,10 @@ pub(super) fn correlation(interval_s: f64, correlation_s: f64) -> f64 {
 /// requests.
 const FRAMES_OF_DOUBT: f64 = 24.0;
 
+/// Sum of squared expectations that it takes likewise: a frame in which one event is expected. Where a twentieth is expected, as of
+/// a service that has never failed yet, the first one alone looks like a variance of hundreds, and says next to nothing.
+const SCALE_OF_DOUBT: f64 = 1.0;
+
 /// How much more counts vary from frame to frame than counting explains, by moments.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Dispersion {
@@ -263,13 +267,13 @@ impl Dispersion {
         self.previous = Some((rest, expected));
     }
 
-    /// What is there beyond two standard errors of pure counting, drawn towards nothing while it was seen for a short time;
+    /// What is there beyond two standard errors of pure counting, drawn towards nothing while it was seen for a short time or on few events;
     /// `phi` is the assumed correlation of what lasts.
     pub(super) fn learned(&self, phi: f64) -> Learned {
         let frames = f64::from(self.frames);
         let trust = frames / (frames + FRAMES_OF_DOUBT);
         let beyond = |sum: f64, variance: f64, scale: f64| {
-            if scale > 0.0 { (trust * (sum - 2.0 * libm::sqrt(variance)) / scale).max(0.0) } else { 0.0 }
+            (trust * (sum - 2.0 * libm::sqrt(variance)) / (scale + SCALE_OF_DOUBT)).max(0.0)
         };
         let all = beyond(self.excess, self.excess_variance, self.excess_scale);
         let lasting = (beyond(self.lagged, self.lagged_variance, self.lagged_scale) / phi.max(0.1)).min(all);
@@ -418,6 +422,15 @@ mod tests {
         let Learned { lasting, passing } = few.learned(0.9);
         // By themselves they show a variance of 4.8.
         assert!(lasting == 0.0 && passing > 0.0 && passing < 0.7, "{passing}");
+    }
+
+    #[test]
+    fn the_first_failure_of_a_service_that_never_failed_teaches_next_to_nothing() {
+        let mut first = Dispersion::default();
+        first.note(1.0, 0.047, 0.047);
+        let Learned { lasting, passing } = first.learned(0.9);
+        // By itself it shows a variance of 390.
+        assert!(lasting == 0.0 && passing < 0.02, "{passing}");
     }
 
     #[test]

@@ -34,10 +34,10 @@ pub(super) struct Process<'a> {
 
 enum State {
     Up(Box<Engine>),
-    /// It stands still, an effect perhaps in its hands.
+    /// It stands still, work perhaps in its hands: what it had to write is written, as of the moment it stopped at.
     Still {
         engine: Box<Engine>,
-        in_hand: Option<Output>,
+        in_hand: Vec<Output>,
         since: MonoTime,
         until: MonoTime,
     },
@@ -158,12 +158,15 @@ impl<'a> Process<'a> {
             }
             State::Still { engine, in_hand, until, .. } if until <= next => {
                 self.state = State::Up(engine);
-                if let Some(work) = in_hand {
+                self.commit_with(|ledger| ledger.commit())?;
+                for work in in_hand {
                     self.hand_over(work);
                 }
                 self.wake(next)?;
             }
             State::Still { engine, in_hand, since, until } if self.lease.free_from(since + LEASE) <= next => {
+                // With what it would write next it learns that it leads no more: only the work in its hand gets out.
+                let in_hand = in_hand.into_iter().next();
                 let stale = Stale { engine, in_hand, token: self.lease.token(), wakes: until };
                 self.supersede(stale, next.since(since))?;
             }
@@ -301,7 +304,14 @@ impl<'a> Process<'a> {
                 self.die(down);
             }
             Mishap::StandsStill(lasts) => match std::mem::replace(&mut self.state, State::Gone) {
-                State::Up(engine) => {
+                State::Up(mut engine) => {
+                    let mut in_hand: Vec<Output> = in_hand.into_iter().collect();
+                    while let Some(output) = engine.poll_output() {
+                        match output {
+                            Output::Journal(entry) => self.ledger.push(Entry::Journal(self.now, entry))?,
+                            work => in_hand.push(work),
+                        }
+                    }
                     self.state = State::Still { engine, in_hand, since: self.now, until: self.now + lasts };
                 }
                 other => self.state = other,
@@ -360,6 +370,8 @@ impl<'a> Process<'a> {
             return Ok(());
         }
         let token = self.lease.take();
+        // Before anything can go wrong: who led until now is refused from here on.
+        self.around.hear_from(token, self.ledger.durable());
         let mut build = self.course.engine;
         match self.around.strikes(Point::TakeOver) {
             Some(Mishap::BitFlips) => self.ledger.flip_bit(),

@@ -17,6 +17,9 @@ impl<S: Simulated> Unreliable<S> {
         match &work {
             Output::StartStep { action, .. } => {
                 self.armed.meet(Condition::RollingBack, self.now);
+                if matches!(action, StepAction::UpdateServiceDiscovery { .. } | StepAction::Notify { .. }) {
+                    self.armed.meet(Condition::Closing, self.now);
+                }
                 self.armed.concern_world(self.now);
                 self.turn_world();
                 let flags = action.actuator() == Some(Actuator::Flags);
