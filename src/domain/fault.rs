@@ -137,7 +137,7 @@ kinds! {
     ReplyUnknown: "K7b" Api Both Core;
     /// The reply comes late.
     ReplyLate: "K7c" Api Both Core;
-    /// The reply comes twice.
+    /// The reply comes twice; with a share below a half the call, sent again on its way.
     ReplyDoubled: "K7d" Api Both Core;
     /// The API answers 403 from then on: a role was revoked.
     Forbidden: "K8" Api Both Core;

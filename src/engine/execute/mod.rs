@@ -11,6 +11,7 @@ mod backoff;
 mod check;
 mod compensate;
 mod health;
+mod orders;
 mod reading;
 mod resume;
 mod step;

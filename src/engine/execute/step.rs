@@ -10,8 +10,7 @@ use backspin_domain::plan::{OnFailure, Step, StepAction};
 use backspin_domain::time::{Millis, MonoTime};
 use backspin_domain::units::TrafficShare;
 
-use super::compensate::NOBODY;
-use super::{Doing, FRAME_GRACE, Phase, Run, backoff, check};
+use super::{Doing, FRAME_GRACE, Phase, Run, backoff, check, orders};
 
 /// Checks after a step wait for at least so many collections, however short the step's own time-out is.
 const CHECK_FRAMES: u64 = 4;
@@ -66,7 +65,11 @@ impl Run {
     /// What an attempt asks for.
     pub(super) fn action(&self, doing: Doing, service: &Service) -> Option<StepAction> {
         match doing {
-            Doing::Step => self.step().map(|step| never_raising(&step.action, service.share)),
+            Doing::Step => {
+                let target = &self.execution.plan.event.target;
+                let pods = service.ready_at_most(target).min(service.inventory.replicas);
+                self.step().map(|step| orders::never_worse(&step.action, target, service.share, pods))
+            }
             Doing::Undo => self.undo.as_ref().map(|(action, _)| action.clone()),
         }
     }
@@ -99,13 +102,12 @@ impl Run {
         if doing == Doing::Step && self.needs_leave(&action, attempt, ctx) {
             return;
         }
-        let forbidden = self
-            .takes_what_serves(&action, service)
-            .filter(|_| !ctx.settings.broken.is(Mutation::RetireFirst));
-        let forbidden = forbidden.or_else(|| {
-            nobody_is_there(&action, service)
-                .filter(|_| doing == Doing::Step && !ctx.settings.broken.is(Mutation::SkipReady))
-        });
+        let broken = ctx.settings.broken;
+        let serves = orders::takes_what_serves(&action, &self.execution.plan.event, service);
+        let nobody = orders::nobody_is_there(&action, service).filter(|_| doing == Doing::Step);
+        let forbidden = serves
+            .filter(|_| !broken.is(Mutation::RetireFirst))
+            .or(nobody.filter(|_| !broken.is(Mutation::SkipReady)));
         if let Some(words) = forbidden {
             let failed = self.failure.take().map(|failed| format!("{failed}; "));
             return self.fail(failed.unwrap_or_default() + &words, ctx);
@@ -139,19 +141,6 @@ impl Run {
         self.effects = self.effects.saturating_add(1);
         let timeout = self.step().map_or(Millis::ZERO, |step| step.timeout);
         self.phase = Phase::Effect { doing, attempt, started: ctx.now.mono, until: ctx.now.mono + timeout };
-    }
-
-    /// Why the candidate's pods stay, in words: it is given traffic, whatever was done about that before. Somebody else moved it
-    /// back, or its rollout went on, while a step waited or was tried again.
-    fn takes_what_serves(&self, action: &StepAction, service: &Service) -> Option<String> {
-        let StepAction::ScaleVersion { version, replicas: 0 } = action else { return None };
-        let event = &self.execution.plan.event;
-        (*version == event.current && *version != event.target && service.share > NOBODY).then(|| {
-            format!(
-                "{version} is given {:.0} % of the traffic again, so its pods stay",
-                service.share * 100.0
-            )
-        })
     }
 
     /// Nobody reported in time. It may have been done all the same.
@@ -421,28 +410,6 @@ impl Run {
     }
 }
 
-/// Why traffic is not moved, in words: no pod is known that would answer it. They were there when it was planned, and went
-/// while a step waited, or the engine was away.
-fn nobody_is_there(action: &StepAction, service: &Service) -> Option<String> {
-    let to = match action {
-        StepAction::ShiftTraffic { to, to_share, .. } if to_share.get() > 0.0 => to,
-        StepAction::SwitchTraffic { to, .. } => to,
-        _ => return None,
-    };
-    (service.ready_at_least(to) == 0)
-        .then(|| format!("no pod of {to} is ready, so no traffic is moved to it"))
-}
-
-/// The action, with a share that leaves the candidate no more than it has: between planning and now somebody
-/// else may have taken traffic off it.
-fn never_raising(action: &StepAction, share: f64) -> StepAction {
-    let mut action = action.clone();
-    if let StepAction::ShiftTraffic { to_share, .. } = &mut action {
-        *to_share = TrafficShare::clamped(to_share.get().max(1.0 - share));
-    }
-    action
-}
-
 /// The action with the shares of both versions swapped.
 fn raising(mut action: StepAction) -> StepAction {
     if let StepAction::ShiftTraffic { to_share, .. } = &mut action {
@@ -492,22 +459,5 @@ fn describe(outcome: &StepOutcome) -> String {
         StepOutcome::Failed(reason) => reason.to_string(),
         StepOutcome::TimedOut => "timed out".to_owned(),
         StepOutcome::Unknown => "nobody knows whether it took effect".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::tests::driver::version;
-
-    #[test]
-    fn an_order_never_raises_the_share() {
-        for (planned, has, given) in [(0.75, 0.5, 0.75), (0.75, 0.1, 0.9), (1.0, 0.0, 1.0), (0.5, 1.0, 0.5)] {
-            let to_share = TrafficShare::clamped(planned);
-            let (from, to) = (version("v3"), version("v2"));
-            let action = never_raising(&StepAction::ShiftTraffic { from, to, to_share }, has);
-            let StepAction::ShiftTraffic { to_share, .. } = action else { panic!("{action:?}") };
-            assert!((to_share.get() - given).abs() < 1e-12, "{planned} {has}");
-        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::frames::{SPOILING, spoil};
+use super::work::doubles_call;
 use super::{Simulated, Unreliable, Waiting};
 use backspin_domain::engine_io::{ApprovalAnswer, Command, Input, Output};
 use backspin_domain::execution::{EffectState, StepOutcome};
@@ -52,7 +53,8 @@ impl<S: Simulated> Unreliable<S> {
     fn replied(&mut self, attempt: Attempt, outcome: StepOutcome) {
         let kinds =
             [FaultKind::ReplyLost, FaultKind::ReplyUnknown, FaultKind::ReplyLate, FaultKind::ReplyDoubled];
-        let Some(fault) = self.armed.hit(&kinds, self.now) else {
+        let of_reply = |fault: &PlannedFault| !doubles_call(fault);
+        let Some(fault) = self.armed.hit_if(&kinds, self.now, of_reply) else {
             self.inputs.push_back(Input::StepReported { attempt, outcome });
             return;
         };

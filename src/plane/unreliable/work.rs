@@ -3,7 +3,7 @@
 use super::{Simulated, Unreliable, Waiting};
 use backspin_domain::engine_io::{Input, Output};
 use backspin_domain::execution::{EffectState, FailureReason, StepOutcome};
-use backspin_domain::fault::{Condition, FaultKind, When};
+use backspin_domain::fault::{Condition, FaultKind, PlannedFault, When};
 use backspin_domain::observed::Answered;
 use backspin_domain::plan::{Actuator, StepAction};
 
@@ -107,6 +107,10 @@ impl<S: Simulated> Unreliable<S> {
         }
         match self.armed.hit(&[FaultKind::Throttled], self.now) {
             Some(fault) => self.delay(work, fault.by),
+            None if self.armed.hit_if(&[FaultKind::ReplyDoubled], self.now, doubles_call).is_some() => {
+                self.around.carry_out(work.clone());
+                self.pass(work, Answered::Doubled);
+            }
             None => self.pass(work, Answered::CarriedOut),
         }
     }
@@ -154,6 +158,11 @@ impl<S: Simulated> Unreliable<S> {
             None => self.pass(work, Answered::CarriedOut),
         }
     }
+}
+
+/// Whether such a fault doubles a call and not its reply.
+pub(super) fn doubles_call(fault: &PlannedFault) -> bool {
+    fault.kind == FaultKind::ReplyDoubled && fault.share < 0.5
 }
 
 /// In which words a call is refused; an API that is away or a channel that is down does not say whether it took it.
