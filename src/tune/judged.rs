@@ -15,13 +15,12 @@ use backspin_policy::Policy;
 use backspin_scenario::model::Scenario;
 
 use crate::field::{PolicyField, TuneError};
-use crate::front::{Goals, front, hypervolume};
 use crate::journal::Journal;
-use crate::model::{Difference, Fold, FrontPoint, HeldOut, Opening, PartTold, TUNE_VERSION, Told, Tuned};
+use crate::model::{Difference, HeldOut, Opening, TUNE_VERSION, Tuned};
 use crate::runs::{Candidate, Runs};
 use crate::search::{Goal, Origin, Plan, Searched, Trials, search};
 use crate::sensitivity::{Answers, Design, Effect, Indices, effects, indices, trajectories};
-use crate::space::{Objective, Point, Strictness, Task, plain, selects};
+use crate::space::{Point, Strictness, Task, plain, selects};
 use crate::worth::{Figures, Worth, mean_and_error};
 use telling::{decides, folds, fronts, objective_words, parts, told};
 

@@ -1,6 +1,12 @@
 //! What is told of a tuning: candidates, parts, folds, what decides, and the front.
 
-use super::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Field, finalists};
+use crate::front::{Goals, front, hypervolume};
+use crate::model::{Difference, Fold, FrontPoint, PartTold, Told};
+use crate::search::{Origin, Searched, Trials};
+use crate::space::{Objective, Strictness, Task, plain};
 
 pub(super) fn told(task: &Task, trials: &Trials<'_, Field<'_, '_>>, n: usize, start: usize) -> Told {
     let runs = trials.runs();
