@@ -47,7 +47,7 @@ pub fn chosen(
             Ok(match campaign.subjects[key.subject] {
                 Subject::Scenario(scenario) => {
                     let prepared = campaign.prepared(&key, scenario)?;
-                    let mut world = prepared.world(campaign.run_id(&key));
+                    let mut world = prepared.world_for_one(campaign.run_id(&key));
                     let entries = prepared.run_in(&mut world);
                     let untouched = campaign.scored(&key, &prepared.untouched(&mut world))?;
                     ChosenRun { entries, users_harmed_untouched: Some(untouched.harm.users) }

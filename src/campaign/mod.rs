@@ -143,13 +143,15 @@ pub enum CampaignError {
 impl Campaign<'_> {
     /// How many runs [`Campaign::play`] plays, the oracle's among them; of one shard only, if one is named.
     pub fn runs(&self, shard: Option<Shard>) -> usize {
-        let of_place = |(subject, seed_index): (usize, u64)| {
-            let oracle = matches!(self.subjects[subject], Subject::Scenario(_))
-                && self.oracle
-                && seed_index < self.compared;
-            self.policies_on(seed_index) + usize::from(oracle)
-        };
-        self.places(shard).into_iter().map(of_place).sum()
+        self.places(shard).into_iter().map(|(subject, seed_index)| self.runs_on(subject, seed_index)).sum()
+    }
+
+    /// How many runs there are of a subject on one seed, the oracle's among them.
+    fn runs_on(&self, subject: usize, seed_index: u64) -> usize {
+        let oracle = matches!(self.subjects[subject], Subject::Scenario(_))
+            && self.oracle
+            && seed_index < self.compared;
+        self.policies_on(seed_index) + usize::from(oracle)
     }
 
     /// Plays everything, or one shard of it, and scores each run, in order: by subject, then judge, then seed; `done` is told after
@@ -196,14 +198,14 @@ impl Campaign<'_> {
         seed_index: u64,
         done: &(impl Fn() + Sync),
     ) -> Result<Vec<(RunKey, RunOutcome)>, CampaignError> {
-        let mut worlds = Vec::new();
+        let mut worlds = Worlds { several: self.runs_on(subject, seed_index) > 1, ready: Vec::new() };
         let mut played = Vec::with_capacity(self.policies.len());
         for policy in 0..self.policies_on(seed_index) {
             let key = RunKey { subject, policy, seed_index };
             let entries = match stage {
                 Stage::Direct { judges, .. } => {
                     let judge = &judges[policy];
-                    let direct = judge.run_in(world_for(judge, &mut worlds, self.run_id(&key)));
+                    let direct = judge.run_in(worlds.of(judge, self.run_id(&key)));
                     if self.over_http { self.over_http(&key, &direct)? } else { direct }
                 }
                 Stage::Recorded(case) => self.recorded(&key, case)?,
@@ -214,7 +216,7 @@ impl Campaign<'_> {
         if let (Stage::Direct { oracle: Some(oracle), .. }, Some((key, own))) = (stage, played.first())
             && seed_index < self.compared
         {
-            let entries = oracle.play(own, |prepared| world_for(prepared, &mut worlds, self.run_id(key)));
+            let entries = oracle.play(own, |prepared| worlds.of(prepared, self.run_id(key)));
             let cost = self.scored(key, &entries)?.cost;
             for (_, outcome) in &mut played {
                 outcome.oracle = cost;
@@ -338,17 +340,23 @@ impl Campaign<'_> {
     }
 }
 
-/// The world that serves this policy, of those that are there; a new one if its queries are others.
-fn world_for<'w, 'a>(
-    prepared: &Prepared<'a>,
-    worlds: &'w mut Vec<(Prepared<'a>, SeedWorld<'a>)>,
-    id: RunId,
-) -> &'w mut SeedWorld<'a> {
-    let place = worlds.iter().position(|(other, _)| prepared.asks_as(other)).unwrap_or_else(|| {
-        worlds.push((prepared.clone(), prepared.world(id)));
-        worlds.len() - 1
-    });
-    &mut worlds[place].1
+/// The worlds of one scenario and seed.
+struct Worlds<'a> {
+    /// Whether more than one run is played in them.
+    several: bool,
+    ready: Vec<(Prepared<'a>, SeedWorld<'a>)>,
+}
+
+impl<'a> Worlds<'a> {
+    /// The one that serves this policy, of those that are there; a new one if its queries are others.
+    fn of(&mut self, prepared: &Prepared<'a>, id: RunId) -> &mut SeedWorld<'a> {
+        let place = self.ready.iter().position(|(other, _)| prepared.asks_as(other)).unwrap_or_else(|| {
+            let world = if self.several { prepared.world(id) } else { prepared.world_for_one(id) };
+            self.ready.push((prepared.clone(), world));
+            self.ready.len() - 1
+        });
+        &mut self.ready[place].1
+    }
 }
 
 /// A subject, ready to be played.

@@ -151,7 +151,7 @@ impl Surroundings for Refed {
         }
     }
 
-    fn next_moment(&mut self) -> Option<MonoTime> {
+    fn next_moment(&mut self, _due: Option<MonoTime>) -> Option<MonoTime> {
         let told = self.told.front().map(|told| told.at);
         let scraped = self.frames.front().map(|(_, frame)| frame.at);
         told.into_iter().chain(scraped).min()

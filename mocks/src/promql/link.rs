@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::catalog::SeriesId;
 use super::program::{Node, NodeId, Program};
 use super::query::{Aggregation, Bound, Operator};
-use crate::window::{CounterWindow, GaugeLookback};
+use crate::window::{CounterTable, CounterWindow, GaugeLookback};
 
 /// Collects nodes and the windows they need.
 #[derive(Debug, Default)]
@@ -47,8 +47,7 @@ impl Linker {
     pub(super) fn window(&mut self, series: SeriesId, range_ms: u64, per_second: bool) -> NodeId {
         let (program, ranges_ms) = (&mut self.program, &mut self.ranges_ms);
         let slot = *self.counter_slots.entry(series).or_insert_with(|| {
-            // The real size is known at the end.
-            program.counters.push((series, CounterWindow::new(0)));
+            program.counters.push(series);
             ranges_ms.push(0);
             ranges_ms.len() - 1
         });
@@ -130,9 +129,8 @@ impl Linker {
 
     /// The program, with windows large enough for their longest range.
     pub(super) fn finish(mut self) -> Program {
-        for ((_, window), &range_ms) in self.program.counters.iter_mut().zip(&self.ranges_ms) {
-            *window = CounterWindow::new(CounterWindow::capacity_for(range_ms, self.scrape_interval_ms));
-        }
+        self.program.windows =
+            CounterTable::new(self.ranges_ms.iter().map(|&range_ms| self.samples_in(range_ms)));
         self.program.seal();
         self.program
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::catalog::SeriesId;
 use super::query::{Aggregation, Bound, Operator};
-use crate::window::{Bucket, CounterWindow, GaugeLookback, Stretch, quantile_of_sorted};
+use crate::window::{Bucket, CounterTable, GaugeLookback, Stretch, quantile_of_sorted};
 
 /// Index of a node in [`Program::nodes`].
 pub(super) type NodeId = u32;
@@ -53,7 +53,9 @@ pub(super) struct Program {
     pub(super) inputs: Vec<NodeId>,
     /// Buckets of quantiles, sorted by bound within each quantile.
     pub(super) buckets: Vec<(f64, NodeId)>,
-    pub(super) counters: Vec<(SeriesId, CounterWindow)>,
+    /// The series of each counter.
+    pub(super) counters: Vec<SeriesId>,
+    pub(super) windows: CounterTable,
     pub(super) gauges: Vec<(SeriesId, GaugeLookback)>,
     values: Vec<Option<f64>>,
     /// Epoch in which a node's value was computed.
@@ -81,9 +83,9 @@ impl Program {
     /// Feeds one scrape.
     pub(super) fn ingest(&mut self, t_ms: u64, samples: &[Option<f64>]) {
         self.epoch += 1;
-        for (series, window) in &mut self.counters {
+        for (index, series) in self.counters.iter().enumerate() {
             if let Some(value) = samples[series.0] {
-                window.push(t_ms, value);
+                self.windows.push(index, t_ms, value);
             }
         }
         for (series, gauge) in &mut self.gauges {
@@ -117,7 +119,7 @@ impl Program {
             Node::Gauge(slot) => self.gauges[*slot].1.value(t_ms),
             Node::Window { slot, range_ms, per_second } => {
                 let (cursor, stretch) = (&mut self.cursors[index], &mut self.stretch);
-                self.counters[*slot].1.follow(t_ms, *range_ms, *per_second, cursor, stretch)
+                self.windows.column(*slot).follow(t_ms, *range_ms, *per_second, cursor, stretch)
             }
             Node::Aggregate { aggregation, inputs } => {
                 aggregation.of(self.inputs[inputs.clone()].iter().filter_map(|&node| value(node)))

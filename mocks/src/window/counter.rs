@@ -13,25 +13,15 @@ const PROBES: usize = 6;
 /// capacity below the samples in a window shortens that window; [`capacity_for`](Self::capacity_for) leaves a margin.
 #[derive(Clone, Debug)]
 pub struct CounterWindow {
-    /// Power-of-two sized; sample number `n` is in slot `n mod size`.
     ring: Box<[Sample]>,
-    /// Samples ever taken.
-    pushed: usize,
-    len: usize,
-    /// The newest sample once more, beside the lengths: most evaluations need it and one other.
-    newest: Sample,
+    head: Head,
 }
 
 impl CounterWindow {
     /// A window that holds at least `capacity` samples; at least two.
     pub fn new(capacity: usize) -> Self {
-        let size = capacity.max(2).next_power_of_two();
-        Self {
-            ring: vec![Sample::default(); size].into_boxed_slice(),
-            pushed: 0,
-            len: 0,
-            newest: Sample::default(),
-        }
+        let head = Head::new(capacity);
+        Self { ring: vec![Sample::default(); head.size].into_boxed_slice(), head }
     }
 
     /// Samples to keep so that a window of `range_ms` is complete at scrapes every `scrape_interval_ms` with up to 12 % jitter.
@@ -42,26 +32,97 @@ impl CounterWindow {
 
     /// Samples held.
     pub fn len(&self) -> usize {
-        self.len
+        self.head.len
     }
 
     /// Whether no sample is held.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.head.len == 0
     }
 
     /// Takes one scraped cumulative value at `t_ms`.
     ///
     /// Stale markers are skipped, as range selectors skip them; samples not newer than the newest are ignored.
     pub fn push(&mut self, t_ms: u64, value: f64) {
+        if let Some(slot) = self.head.push(t_ms, value) {
+            self.ring[slot] = self.head.newest;
+        }
+    }
+
+    /// Growth over `(now - range, now]` in the counter's unit, extrapolated; none with fewer than two samples in the window.
+    pub fn increase(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
+        self.column().increase(now_ms, range_ms)
+    }
+
+    /// [`increase`](Self::increase) per second of the range, in units per second.
+    pub fn rate(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
+        self.column().rate(now_ms, range_ms)
+    }
+
+    fn column(&self) -> Column<'_> {
+        Column { samples: &self.ring, stride: 1, offset: 0, head: &self.head }
+    }
+}
+
+/// Windows of many counters that are scraped together. Samples of one scrape lie side by side, since all counters are asked for
+/// the same few scrapes: the newest, and those where windows begin.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CounterTable {
+    /// Row by row; a counter's ring is the first so many rows of its column.
+    samples: Vec<Sample>,
+    heads: Vec<Head>,
+}
+
+impl CounterTable {
+    /// Windows that hold at least so many samples each.
+    pub(crate) fn new(capacities: impl Iterator<Item = usize>) -> Self {
+        let heads: Vec<Head> = capacities.map(Head::new).collect();
+        let rows = heads.iter().map(|head| head.size).max().unwrap_or(0);
+        Self { samples: vec![Sample::default(); rows * heads.len()], heads }
+    }
+
+    /// Takes a value of counter `index`, as [`CounterWindow::push`].
+    pub(crate) fn push(&mut self, index: usize, t_ms: u64, value: f64) {
+        let stride = self.heads.len();
+        let head = &mut self.heads[index];
+        if let Some(slot) = head.push(t_ms, value) {
+            self.samples[slot * stride + index] = head.newest;
+        }
+    }
+
+    /// The window of counter `index`.
+    pub(crate) fn column(&self, index: usize) -> Column<'_> {
+        Column { samples: &self.samples, stride: self.heads.len(), offset: index, head: &self.heads[index] }
+    }
+}
+
+/// What is known of a counter's ring beside the samples in it.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    /// Samples that it has room for, a power of two; sample number `n` is in slot `n mod size`.
+    size: usize,
+    /// Samples ever taken.
+    pushed: usize,
+    len: usize,
+    /// The newest sample once more, beside the lengths: most evaluations need it and one other.
+    newest: Sample,
+}
+
+impl Head {
+    fn new(capacity: usize) -> Self {
+        Self { size: capacity.max(2).next_power_of_two(), pushed: 0, len: 0, newest: Sample::default() }
+    }
+
+    /// Makes a value the newest sample; gives the slot that it belongs in, unless it is not taken.
+    fn push(&mut self, t_ms: u64, value: f64) -> Option<usize> {
         if is_stale_marker(value) {
-            return;
+            return None;
         }
         let mut sample = Sample { t_ms: signed(t_ms), value, resets: 0.0, resets_from_infinity: 0 };
         if self.len > 0 {
             let newest = self.newest;
             if sample.t_ms <= newest.t_ms {
-                return;
+                return None;
             }
             sample.resets = newest.resets;
             sample.resets_from_infinity = newest.resets_from_infinity;
@@ -73,21 +134,34 @@ impl CounterWindow {
                 }
             }
         }
-        let slot = self.pushed & (self.ring.len() - 1);
-        self.ring[slot] = sample;
+        let slot = self.pushed & (self.size - 1);
         self.newest = sample;
         self.pushed += 1;
-        self.len = (self.len + 1).min(self.ring.len());
+        self.len = (self.len + 1).min(self.size);
+        Some(slot)
     }
+}
 
+/// One counter's ring, wherever it lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Column<'a> {
+    samples: &'a [Sample],
+    /// From one slot of the ring to the next.
+    stride: usize,
+    /// Of the first slot.
+    offset: usize,
+    head: &'a Head,
+}
+
+impl<'a> Column<'a> {
     /// Growth over `(now - range, now]` in the counter's unit, extrapolated; none with fewer than two samples in the window.
-    pub fn increase(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
+    fn increase(self, now_ms: u64, range_ms: u64) -> Option<f64> {
         let (first, last, stretch) = self.searched(now_ms, range_ms)?;
         Some(stretch.increase(first.value, last.growth_since(first)))
     }
 
     /// [`increase`](Self::increase) per second of the range, in units per second.
-    pub fn rate(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
+    fn rate(self, now_ms: u64, range_ms: u64) -> Option<f64> {
         let (first, last, stretch) = self.searched(now_ms, range_ms)?;
         Some(stretch.rate(first.value, last.growth_since(first)))
     }
@@ -95,36 +169,36 @@ impl CounterWindow {
     /// [`rate`](Self::rate) or [`increase`](Self::increase) with what the last evaluation left: `cursor`, where this
     /// window of this range began, and `stretch`, the geometry of any window. Series scraped together share the latter.
     pub(crate) fn follow(
-        &self,
+        self,
         now_ms: u64,
         range_ms: u64,
         per_second: bool,
         cursor: &mut usize,
         stretch: &mut Stretch,
     ) -> Option<f64> {
-        if self.newest.t_ms > signed(now_ms) {
+        if self.head.newest.t_ms > signed(now_ms) {
             return if per_second { self.rate(now_ms, range_ms) } else { self.increase(now_ms, range_ms) };
         }
         let start_ms = signed(now_ms).saturating_sub(signed(range_ms));
-        let oldest = self.pushed - self.len;
-        let mut begin = (*cursor).clamp(oldest, self.pushed);
-        while begin < self.pushed && self.numbered(begin).t_ms <= start_ms {
+        let oldest = self.head.pushed - self.head.len;
+        let mut begin = (*cursor).clamp(oldest, self.head.pushed);
+        while begin < self.head.pushed && self.numbered(begin).t_ms <= start_ms {
             begin += 1;
         }
         while begin > oldest && self.numbered(begin - 1).t_ms > start_ms {
             begin -= 1;
         }
         *cursor = begin;
-        if self.pushed < begin + 2 {
+        if self.head.pushed < begin + 2 {
             return None;
         }
-        let (first, last) = (self.numbered(begin), &self.newest);
+        let (first, last) = (self.numbered(begin), &self.head.newest);
         let place = Place {
             start_ms,
             first_ms: first.t_ms,
             last_ms: last.t_ms,
             now_ms: signed(now_ms),
-            samples: self.pushed - begin,
+            samples: self.head.pushed - begin,
         };
         if stretch.place != place {
             *stretch = Stretch::of(place);
@@ -137,7 +211,7 @@ impl CounterWindow {
     }
 
     /// The first and last sample of a window, and its geometry.
-    fn searched(&self, now_ms: u64, range_ms: u64) -> Option<(&Sample, &Sample, Stretch)> {
+    fn searched(self, now_ms: u64, range_ms: u64) -> Option<(&'a Sample, &'a Sample, Stretch)> {
         let now_ms = signed(now_ms);
         let start_ms = now_ms.saturating_sub(signed(range_ms));
         let end = self.samples_until(now_ms);
@@ -152,10 +226,10 @@ impl CounterWindow {
     }
 
     /// How many samples are at or before `t_ms`.
-    fn samples_until(&self, t_ms: i64) -> usize {
-        let Some(newest) = self.len.checked_sub(1) else { return 0 };
+    fn samples_until(self, t_ms: i64) -> usize {
+        let Some(newest) = self.head.len.checked_sub(1) else { return 0 };
         if self.at(newest).t_ms <= t_ms {
-            return self.len;
+            return self.head.len;
         }
         let oldest_ms = self.at(0).t_ms;
         if oldest_ms > t_ms {
@@ -186,13 +260,13 @@ impl CounterWindow {
     }
 
     /// The sample at `index`, 0 the oldest; `index` must be below `len`.
-    fn at(&self, index: usize) -> &Sample {
-        self.numbered(self.pushed - self.len + index)
+    fn at(self, index: usize) -> &'a Sample {
+        self.numbered(self.head.pushed - self.head.len + index)
     }
 
     /// Sample number `number`, counted from the first ever taken; it must still be held.
-    fn numbered(&self, number: usize) -> &Sample {
-        &self.ring[number & (self.ring.len() - 1)]
+    fn numbered(self, number: usize) -> &'a Sample {
+        &self.samples[(number & (self.head.size - 1)) * self.stride + self.offset]
     }
 }
 

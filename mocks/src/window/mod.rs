@@ -21,6 +21,7 @@ mod histogram;
 mod stale;
 
 pub(crate) use accumulate::{Mean, Sum, Variance, least, most, quantile_of_values, regression, variance_of};
+pub(crate) use counter::CounterTable;
 pub use counter::CounterWindow;
 pub(crate) use extrapolation::{Place, Stretch};
 pub use gauge::{GaugeLookback, LOOKBACK_MS};

@@ -276,11 +276,13 @@ impl Surroundings for DirectWorld<'_> {
         self.hear_people();
     }
 
-    fn next_moment(&mut self) -> Option<MonoTime> {
+    fn next_moment(&mut self, due: Option<MonoTime>) -> Option<MonoTime> {
         let answer = self.people.next();
         let next = match &mut self.ground {
             Ground::Shared { course, told, scraped, .. } if self.now < self.last => {
-                course.next_moment(*told, *scraped, self.last)
+                // No further than to where somebody may act, who then goes on with a copy of the present and not of the past.
+                let stops = [due, answer, self.command].into_iter().flatten().filter(|stop| *stop > self.now);
+                course.next_moment(*told, *scraped, stops.fold(self.last, MonoTime::min))
             }
             Ground::Shared { course, .. } => course.tick_after(self.now),
             Ground::Own(own) => own.world.next_event().min(own.next_scrape()),

@@ -74,8 +74,8 @@ impl Surroundings for Asking<'_, '_> {
         self.inner.advance_to(now);
     }
 
-    fn next_moment(&mut self) -> Option<MonoTime> {
-        self.inner.next_moment()
+    fn next_moment(&mut self, due: Option<MonoTime>) -> Option<MonoTime> {
+        self.inner.next_moment(due)
     }
 
     fn poll_input(&mut self) -> Option<Input> {

@@ -71,15 +71,24 @@ impl<'a> Prepared<'a> {
 
     /// The world of one seed, for all that ask as this one does.
     pub fn world(&self, id: RunId) -> SeedWorld<'a> {
+        self.world_with_copies(id, Some(self.scenario.deploy.at))
+    }
+
+    /// The same for a single engine, which saves the copies of the past. Others may play in it too, and are slower.
+    pub fn world_for_one(&self, id: RunId) -> SeedWorld<'a> {
+        self.world_with_copies(id, None)
+    }
+
+    fn world_with_copies(&self, id: RunId, from: Option<MonoTime>) -> SeedWorld<'a> {
         let seed = id.seed(self.scenario.draw);
         let scenario = self.scenario.for_seed(seed);
         let world = Measured::new(&scenario, SignalWindows::clone(&self.windows), seed);
-        SeedWorld { id, course: Untouched::new(world, scenario.deploy.at), scenario }
+        SeedWorld { id, course: Untouched::new(world, from), scenario }
     }
 
     /// Plays it with one seed, from the first scrape to the end.
     pub fn run(&self, id: RunId) -> Vec<Entry> {
-        self.run_in(&mut self.world(id))
+        self.run_in(&mut self.world_for_one(id))
     }
 
     /// The same in a world that serves others too: the record is the same.
@@ -90,7 +99,7 @@ impl<'a> Prepared<'a> {
     /// The same, where the engine's process dies at these points besides those that the scenario plans, and is
     /// started again on its journal.
     pub fn run_with_crashes(&self, id: RunId, crashes: &[Crash]) -> Vec<Entry> {
-        self.recorded(&mut self.world(id), crashes, None)
+        self.recorded(&mut self.world_for_one(id), crashes, None)
     }
 
     /// The same, where a person asks for a rollback at this moment, as anybody may (SPEC 2.6).
@@ -144,7 +153,7 @@ impl<'a> Prepared<'a> {
         crashes: &[Crash],
         folder: &Path,
     ) -> Result<Vec<Entry>, DriveError> {
-        let mut world = self.world(id);
+        let mut world = self.world_for_one(id);
         let mut ledger = Durable::create(folder, &self.header(&world))?;
         let last = self.drive(&mut world, crashes, None, &mut ledger)?;
         Ok(ledger.end(last)?.into_entries())

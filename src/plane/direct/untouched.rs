@@ -34,20 +34,16 @@ pub(super) struct Untouched {
     scrapes: Vec<Scraped>,
     /// Copies of the past, by time.
     kept: Vec<Measured>,
-    /// From here on copies are kept: nobody has a reason to act before the deploy.
-    keep_from: MonoTime,
+    /// From here on copies are kept; none: only the first moment is.
+    keep_from: Option<MonoTime>,
 }
 
 impl Untouched {
-    /// Begins with a world at its first moment.
-    pub(super) fn new(world: Measured, deployed: MonoTime) -> Self {
-        let mut untouched = Self {
-            kept: vec![world.clone()],
-            edge: world,
-            told: Vec::new(),
-            scrapes: Vec::new(),
-            keep_from: deployed,
-        };
+    /// Begins with a world at its first moment. `keep_from`: from when on copies are kept for who acts earlier than another before
+    /// him, the deploy as a rule, since nobody has a reason to act before; none where nobody comes after the first.
+    pub(super) fn new(world: Measured, keep_from: Option<MonoTime>) -> Self {
+        let mut untouched =
+            Self { kept: vec![world.clone()], edge: world, told: Vec::new(), scrapes: Vec::new(), keep_from };
         untouched.tell();
         untouched
     }
@@ -124,7 +120,8 @@ impl Untouched {
         self.tell();
         let Some(truth) = scraped else { return };
         self.scrapes.push(Scraped { frame: self.edge.frame(), truth });
-        if self.scrapes.len().is_multiple_of(KEEP_EVERY) && self.edge.world.now() >= self.keep_from {
+        let keeps = self.keep_from.is_some_and(|from| self.edge.world.now() >= from);
+        if keeps && self.scrapes.len().is_multiple_of(KEEP_EVERY) {
             self.kept.push(self.edge.clone());
         }
     }

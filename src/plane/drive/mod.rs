@@ -24,8 +24,9 @@ pub(super) trait Surroundings {
     /// Brings the surroundings to this moment; never back.
     fn advance_to(&mut self, now: MonoTime);
 
-    /// When something may happen by itself next, after the present; none when nothing will.
-    fn next_moment(&mut self) -> Option<MonoTime>;
+    /// When something may happen by itself next, after the present; none when nothing will. The caller is there at `due` in
+    /// any case, so what comes later than that need not be looked for yet.
+    fn next_moment(&mut self, due: Option<MonoTime>) -> Option<MonoTime>;
 
     /// What has happened up to now, in order.
     fn poll_input(&mut self) -> Option<Input>;

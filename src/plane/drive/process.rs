@@ -134,8 +134,8 @@ impl<'a> Process<'a> {
             CrashPoint::Unwritten(_) | CrashPoint::Before(_) | CrashPoint::After(_) => None,
         });
         let stale = self.stale.as_ref().map(|stale| stale.wakes);
-        let all = due.into_iter().chain(self.around.next_moment()).chain(crashes).chain(stale);
-        let all = all.chain(self.renew_by);
+        let own = due.into_iter().chain(crashes).chain(stale).chain(self.renew_by).min();
+        let all = own.into_iter().chain(self.around.next_moment(own));
         let next = all.min()?.max(self.now);
         let super::Span { end, end_max } = self.course.span;
         (next <= end_max && (next <= end || executing())).then_some((next, due))

@@ -67,8 +67,8 @@ impl Surroundings for Watched<'_> {
         self.around.advance_to(now);
     }
 
-    fn next_moment(&mut self) -> Option<MonoTime> {
-        self.around.next_moment()
+    fn next_moment(&mut self, due: Option<MonoTime>) -> Option<MonoTime> {
+        self.around.next_moment(due)
     }
 
     fn poll_input(&mut self) -> Option<Input> {

@@ -328,7 +328,7 @@ impl Surroundings for HttpWorld {
         }
     }
 
-    fn next_moment(&mut self) -> Option<MonoTime> {
+    fn next_moment(&mut self, _due: Option<MonoTime>) -> Option<MonoTime> {
         if !self.later.is_empty() {
             return Some(self.world.now());
         }

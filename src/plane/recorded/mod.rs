@@ -365,7 +365,7 @@ impl Surroundings for Recording {
         }
     }
 
-    fn next_moment(&mut self) -> Option<MonoTime> {
+    fn next_moment(&mut self, _due: Option<MonoTime>) -> Option<MonoTime> {
         let deploy = self.deploy.as_ref().map(|deploy| deploy.at);
         let frame = self.ahead.as_ref().map(|(frame, _)| frame.at);
         let routed = self.routed.front().map(|(at, ..)| *at);

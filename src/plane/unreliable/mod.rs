@@ -231,10 +231,10 @@ impl<S: Simulated> Surroundings for Unreliable<S> {
         }
     }
 
-    fn next_moment(&mut self) -> Option<MonoTime> {
+    fn next_moment(&mut self, due: Option<MonoTime>) -> Option<MonoTime> {
         let later = self.later.first().map(|later| later.due);
         let all =
-            [self.around.next_moment(), Some(self.around.next_tick()), later, self.armed.next(self.now)];
+            [self.around.next_moment(due), Some(self.around.next_tick()), later, self.armed.next(self.now)];
         all.into_iter().flatten().min()
     }
 
