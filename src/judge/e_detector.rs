@@ -88,7 +88,6 @@ struct Watch {
     fixed: Option<Fixed>,
     warmth: Warmth,
     gate: Gate,
-    candidate_requests: u64,
     reference: Option<Reference>,
     /// Why the last frame was not judged, if it was not.
     blind: Option<Blind>,
@@ -101,6 +100,10 @@ struct Watch {
     /// Whichever pod is left out: what is judged by.
     score: f64,
 }
+
+/// Requests that a pod serves until its caches hold all but `1 / e` of what they can (decision science, section 6: misses go with
+/// `exp(-n / n0)`).
+const CACHE_REQUESTS: f64 = 2000.0;
 
 /// What is computed once per deploy.
 #[derive(Clone, Copy, Debug)]
@@ -127,6 +130,8 @@ struct Noise {
 #[derive(Clone, Copy, Debug, Default)]
 struct Warmth {
     cold: f64,
+    /// How full their caches are, from 0.
+    filled: f64,
     pods_max: u16,
 }
 
@@ -359,11 +364,18 @@ impl Warmth {
         self.cold *= exp(-interval.as_secs_f64() / params.warmup_s);
     }
 
+    /// Caches fill with what the pods serve.
+    fn serve(&mut self, requests: u32, pods_ready: u16) {
+        let served = f64::from(requests) / f64::from(pods_ready.max(1));
+        self.filled = 1.0 - (1.0 - self.filled) * exp(-served / CACHE_REQUESTS);
+    }
+
     /// New pods are cold, those that come back are not: a crash loop must not buy patience.
     fn note(&mut self, pods_ready: u16) {
         if pods_ready > self.pods_max {
             let new = f64::from(pods_ready - self.pods_max) / f64::from(pods_ready);
             self.cold = self.cold * (1.0 - new) + new;
+            self.filled *= 1.0 - new;
             self.pods_max = pods_ready;
         }
     }

@@ -44,7 +44,8 @@ impl EDetector {
         let conversion =
             Margin { ratio: p.conversion_margin * exp(WARMUP_CONVERSION * cold), noise: fixed.conversion };
         let load = self.past.busier(candidate, control, interval_s).unwrap_or(0.0);
-        let shift = p.latency_margin + p.warmup_latency * cold + self.empty_caches() + load;
+        let shift = p.latency_margin + p.warmup_latency * cold + load;
+        let empty = self.empty_caches();
         let pair = Pair {
             candidate: failed(candidate.errors, candidate.requests),
             control: failed(control.errors, control.requests),
@@ -63,11 +64,14 @@ impl EDetector {
         if !(candidate.has_latency_buckets() && control.has_latency_buckets()) {
             return;
         }
-        for (stream, target, ratios) in [(TAIL, TAIL_SLOW, &*TAIL_RATIOS), (BODY, BODY_SLOW, &*BODY_RATIOS)] {
+        for (stream, target, ratios, caches) in [
+            (TAIL, TAIL_SLOW, &*TAIL_RATIOS, CACHE_TAIL_LATENCY),
+            (BODY, BODY_SLOW, &*BODY_RATIOS, CACHE_LATENCY),
+        ] {
             let Some(cut) = self.past.cut(target) else { continue };
             let slope = self.slope(cut);
             let margin = Margin {
-                ratio: self.past.growth(cut, shift).max(RATIO_MIN),
+                ratio: self.past.growth(cut, shift + caches * empty).max(RATIO_MIN),
                 noise: slope * slope * fixed.latency.between_arms,
             };
             let pair = Pair {
@@ -81,11 +85,10 @@ impl EDetector {
         }
     }
 
-    /// How much slower the candidate may be while the caches of its pods fill, as a shift of log latency: that goes by what they served, and at little
-    /// traffic lasts far longer than pods are cold.
+    /// How empty the caches of the candidate's pods are, from 1: that goes by what they served, and at little traffic lasts far longer than
+    /// pods are cold.
     pub(super) fn empty_caches(&self) -> f64 {
-        let pods = f64::from(self.watch.warmth.pods_max.max(1));
-        CACHE_LATENCY * exp(-(self.watch.candidate_requests as f64) / pods / CACHE_REQUESTS)
+        1.0 - self.watch.warmth.filled
     }
 
     /// Compares the candidate with the service's own past.
@@ -217,7 +220,7 @@ impl EDetector {
         };
         let Some(candidate) = fresh(candidate) else { return Seen::Blind(Blind::Candidate) };
         self.watch.warmth.note(candidate.pods_ready);
-        self.watch.candidate_requests += u64::from(candidate.requests);
+        self.watch.warmth.serve(candidate.requests, candidate.pods_ready);
         let total =
             f64::from(candidate.requests) + frame.control().map_or(0.0, |arm| f64::from(arm.requests));
         if candidate.requests == 0 {
@@ -329,7 +332,6 @@ const WARMUP_CONVERSION: f64 = 0.25;
 
 /// Shift of log latency that empty caches may cost beyond [`super::Params::warmup_latency`]. Every hundredth of it makes versions that are slower by half
 /// a little later to find where traffic is little.
-const CACHE_LATENCY: f64 = 0.02;
-/// Requests that a pod serves until its caches hold all but `1 / e` of what they can (decision science, section 6: misses go with
-/// `exp(-n / n0)`).
-const CACHE_REQUESTS: f64 = 2000.0;
+const CACHE_LATENCY: f64 = 0.03;
+/// The same of slow requests: a call that a cache would have saved adds a time and not a factor, so it is less of a long one.
+const CACHE_TAIL_LATENCY: f64 = 0.02;

@@ -4,7 +4,8 @@
 //! What tells it from a cause outside is *when*: it comes with the candidate's traffic. So after each step that gives the
 //! candidate more traffic there is a window of [`WINDOW`], and in it both arms are held against the service as it was before that step. The
 //! deploy is blamed if both are shown to be worse, each by an e-detector of its own, while no outside cause is to be seen. Where nobody measures
-//! the health of dependencies, none can be seen, and nothing is blamed.
+//! the health of dependencies, none can be seen, and *when* is all there is: then a step counts only if the candidate had its share before for
+//! [`CALM_MIN`], in which a cause that comes at any time would sooner have come. Steps in quick succession tell nothing there, nor does the first.
 //!
 //! **The null** is "at least one arm is no worse than the service was before the step": a union of two, so the *least* of the two
 //! statistics is what counts (the intersection-union test, as in [`super::leave`]). One ill pod or node makes one arm ill, not
@@ -37,6 +38,9 @@ const STEP_MIN: f64 = 0.02;
 const LATELY_S: f64 = 150.0;
 /// A dependency ails when so many more of its calls fail than lately, as a share.
 const AILING_BY: f64 = 0.01;
+/// How long the candidate must have had its share before a step, where no dependency is measured: four windows, so that of causes that come at
+/// any time four in five would have begun before it.
+const CALM_MIN: Millis = Millis(4 * WINDOW.0);
 /// Standard errors by which a share is estimated upwards, as in [`Past::doubt`].
 const DOUBT: f64 = 1.3;
 
@@ -58,6 +62,10 @@ pub(super) struct Before<'a> {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Shared {
     share: f64,
+    /// Since when the candidate has had its share; none before its first.
+    since: Option<MonoTime>,
+    /// Whether it had the one before long enough for the last step to stand apart.
+    apart: bool,
     lately: Lately,
     /// When the last step was, while its window lasts and nothing outside explains what follows.
     step: Option<MonoTime>,
@@ -139,10 +147,15 @@ impl Shared {
             let since = frame.at.since(step);
             since > WINDOW && !(doubted && since <= WINDOW + WINDOW)
         });
-        let blind = health(frame).is_none();
+        if stepped {
+            self.apart = self.since.is_some_and(|since| frame.at.since(since) >= CALM_MIN);
+            self.since = Some(frame.at);
+        }
+        let blind = health(frame).is_none() && !self.apart;
         let explained = blind || before.outside || self.lately.ails(frame);
         if stepped || over || explained {
-            *self = Self { lately: self.lately, ..Self::default() };
+            let Self { lately, since, apart, .. } = *self;
+            *self = Self { lately, since, apart, ..Self::default() };
         }
         if stepped && !explained {
             let past = before.past.error_ratio() * before.past.doubt(before.past.errors(), before.noise);

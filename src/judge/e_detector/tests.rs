@@ -143,10 +143,49 @@ fn no_step_no_second_ill_arm_or_a_cause_outside_excuses_it() {
     excused(0.5, [40, 40], |frame| {
         frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.7, 1));
     });
-    // Where nobody measures dependencies, nobody can say that none of them is the cause.
-    excused(0.5, [40, 40], |frame| {
-        frame.signals.set(SignalKind::DependencyHealth, SignalSample::default());
-    });
+}
+
+/// Both arms fail from the second of three steps on, which are so many minutes apart; dependencies are not measured.
+fn unmeasured(minutes: u64) -> VerdictClass {
+    let mut bed = Bed::new();
+    let mut last = Pass;
+    for minute in 0..3 * minutes {
+        let step = minute / minutes;
+        let errors = if step == 0 { 1 } else { 40 };
+        let verdict = bed.frame(|frame| {
+            frame.rollout.candidate_share = [0.1, 0.25, 0.5][step as usize];
+            (frame.candidate, frame.stable) = (Some(arm(500, errors)), Some(arm(500, errors)));
+        });
+        last = verdict.class;
+    }
+    last
+}
+
+#[test]
+fn where_no_dependency_is_measured_only_a_step_after_a_calm_tells() {
+    assert_eq!(unmeasured(10), Fail);
+    assert_eq!(unmeasured(8), Fail);
+    assert_eq!(unmeasured(7), Pass, "too little calm to tell");
+    assert_eq!(unmeasured(2), Pass, "one step after the other");
+    let mut bed = Bed::new();
+    for _ in 0..10 {
+        let verdict = bed.arms(Some(arm(500, 40)), Some(arm(500, 40)));
+        assert_eq!(verdict.class, Pass, "with the first step of all");
+    }
+}
+
+#[test]
+fn caches_of_new_pods_are_empty_and_those_of_old_ones_are_not() {
+    let mut warmth = Warmth::default();
+    warmth.note(2);
+    for _ in 0..100 {
+        warmth.serve(2000, 2);
+    }
+    assert!(warmth.filled > 0.999_999);
+    warmth.note(4);
+    assert!((warmth.filled - 0.5).abs() < 1e-6, "two of four are new");
+    warmth.serve(8000, 4);
+    assert!((warmth.filled - (1.0 - 0.5 * exp(-1.0))).abs() < 1e-6);
 }
 
 #[test]
@@ -175,7 +214,7 @@ fn empty_caches_are_given_time_by_what_they_served() {
         assert!(now < before, "{now} after {before}");
         before = now;
     }
-    assert!((before - 0.02 * exp(-5.0)).abs() < 1e-9, "ten thousand requests a pod: {before}");
+    assert!((before - exp(-5.0)).abs() < 1e-9, "ten thousand requests a pod: {before}");
 }
 
 #[test]
