@@ -10,6 +10,7 @@ pub mod parting;
 pub mod plan;
 pub mod replay;
 pub mod shard;
+pub mod verdicts;
 pub mod what_if;
 
 mod act;

@@ -29,6 +29,7 @@ mod select;
 mod shard;
 mod shell;
 mod tune;
+mod verdicts;
 mod what_if;
 mod what_if_text;
 mod what_if_words;
@@ -79,6 +80,8 @@ enum Verb {
     Compare(Box<compare::CompareArgs>),
     /// Play a suite and check what must hold: expectations, limits, and not worse than what was accepted.
     Ci(ci::CiArgs),
+    /// Hold what judges say of labelled recordings against each other: verdicts, whatever the engine would make of them.
+    Verdicts(verdicts::VerdictsArgs),
     /// Look for the best policy: numbers and choices of it, on scenarios, under constraints.
     Tune(Box<tune::TuneArgs>),
     /// Tell of each rollback of a record, of the engine's own metrics, or of a chaos campaign.
@@ -134,6 +137,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Chaos(args)) => chaos::run(&args),
         Some(Verb::Compare(args)) => compare::run(&args),
         Some(Verb::Ci(args)) => ci::run(&args),
+        Some(Verb::Verdicts(args)) => verdicts::run(&args),
         Some(Verb::Tune(args)) => tune::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),

@@ -142,7 +142,7 @@ pub(super) fn run(args: &RunArgs) -> Result<Code, Failure> {
     }
 }
 
-fn incidents(dir: &std::path::Path, filter: Option<&str>) -> Result<Vec<RecordedCase>, Failure> {
+pub(super) fn incidents(dir: &Path, filter: Option<&str>) -> Result<Vec<RecordedCase>, Failure> {
     let Recorded { mut cases, warnings } = recorded::read(dir)?;
     warn(&warnings);
     if let Some(filter) = filter {

@@ -38,6 +38,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 mod told;
+pub mod verdicts;
 pub mod words;
 mod wrap;
 mod write;

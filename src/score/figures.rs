@@ -124,6 +124,19 @@ pub fn grouped<'a, K: Ord>(
     groups.into_iter().map(|(key, sums)| (key, sums.figures())).collect()
 }
 
+/// Matthews correlation coefficient of these counts, `-1..=1` (Matthews 1975); none when a row or column is empty.
+pub(super) fn mcc(
+    true_positive: u64,
+    false_positive: u64,
+    true_negative: u64,
+    false_negative: u64,
+) -> Option<f64> {
+    let (tp, fp) = (true_positive as f64, false_positive as f64);
+    let (tn, fnn) = (true_negative as f64, false_negative as f64);
+    let product = (tp + fp) * (tp + fnn) * (tn + fp) * (tn + fnn);
+    (product > 0.0).then(|| (tp * tn - fp * fnn) / libm::sqrt(product))
+}
+
 #[derive(Default)]
 struct Sums<'a> {
     runs: u64,
@@ -196,10 +209,9 @@ impl<'a> Sums<'a> {
     fn figures(&self) -> Figures {
         let c = &self.confusion;
         let (tp, fp) = (c.true_positive as f64, c.false_positive as f64);
-        let (tn, fnn) = (c.true_negative as f64, c.false_negative as f64);
+        let fnn = c.false_negative as f64;
         let ratio = |a: f64, b: f64| (b > 0.0).then(|| a / b);
         let mean = |(sum, n): (f64, u64)| ratio(sum, n as f64);
-        let product = (tp + fp) * (tp + fnn) * (tn + fp) * (tn + fnn);
         Figures {
             runs: self.runs,
             confusion: *c,
@@ -208,7 +220,7 @@ impl<'a> Sums<'a> {
             infeasible: Share::new(self.infeasible.0, self.infeasible.1),
             precision: ratio(tp, tp + fp),
             f1: ratio(2.0 * tp, 2.0 * tp + fp + fnn),
-            mcc: ratio(tp * tn - fp * fnn, libm::sqrt(product)),
+            mcc: mcc(c.true_positive, c.false_positive, c.true_negative, c.false_negative),
             delay_s: Spread::of(&self.delay),
             delay_ratio: Spread::of(&self.ratio),
             ttm_s: Spread::of(&self.ttm),

@@ -23,6 +23,7 @@ mod outcome;
 mod paired;
 mod resample;
 mod survival;
+mod verdicts;
 mod watchers;
 
 pub use bound::{ALPHA, BoundSum, KNOWN_ONSET_NATS, constant_bound, gamma};
@@ -47,3 +48,4 @@ pub use paired::{
 };
 pub use resample::{Estimate, estimate};
 pub use survival::{Observation, Quantile, quantile};
+pub use verdicts::{Told, VerdictFigures, Watched};

@@ -143,6 +143,40 @@ impl RecordedCase {
         &self.columns.custom
     }
 
+    /// The quiet stretch before what went wrong, as a good case of its own: nothing is changed at a nominal moment, which leaves `history` rows
+    /// before it and the rest up to the onset for a watch. None where nothing went wrong, fewer rows lie before it, or the versions are
+    /// recorded apart, since then there is no candidate before the change.
+    pub fn before_the_harm(&self, history: usize) -> Result<Option<Self>, Problems> {
+        let harm = self.onset.unwrap_or(self.change).min(self.change);
+        if !self.bad || self.columns.has_arms() {
+            return Ok(None);
+        }
+        let mut quiet = Vec::new();
+        for frame in self.frames()? {
+            let frame = frame.map_err(|problem| Problems::new(vec![problem], Vec::new()))?;
+            if frame.at > harm {
+                break;
+            }
+            quiet.push(frame.at);
+        }
+        let Some((change, last)) = history.checked_sub(1).and_then(|n| quiet.get(n)).zip(quiet.last()) else {
+            return Ok(None);
+        };
+        if change >= last {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            bad: false,
+            external: false,
+            change: *change,
+            onset: None,
+            watch: last.since(*change),
+            rolled_back: None,
+            expect: None,
+            ..self.clone()
+        }))
+    }
+
     /// What a judge sees, row by row, history first, until the watch ends. The table is read again.
     pub fn frames(&self) -> Result<Frames, Problems> {
         Frames::open(self)

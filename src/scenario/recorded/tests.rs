@@ -75,6 +75,22 @@ fn counts_are_of_the_stable_arm_before_the_change_and_of_the_candidate_after_it(
 }
 
 #[test]
+fn the_stretch_before_the_harm_is_a_good_case_of_its_own() {
+    let cases = own();
+    assert!(cases[0].bad && !cases[1].bad);
+    let before = |case: &RecordedCase, rows| case.before_the_harm(rows).expect("reads");
+    let quiet = before(&cases[0], 2).expect("four rows are before it");
+    assert!(!quiet.bad && quiet.onset.is_none() && quiet.truth().cause == Cause::None);
+    let seen: Vec<_> =
+        frames(&quiet).iter().map(|f| (f.at.0 / 1000, f.rollout.since_deploy.map(|s| s.0 / 1000))).collect();
+    assert_eq!(seen, [(0, None), (60, None), (120, Some(60)), (180, Some(120))]);
+    // Nothing is left to watch, or there is no such history, or nothing went wrong.
+    for (case, rows) in [(&cases[0], 4), (&cases[0], 5), (&cases[0], 0), (&cases[1], 1)] {
+        assert_eq!(before(case, rows), None, "{} {rows}", case.id);
+    }
+}
+
+#[test]
 fn an_empty_field_is_missing_and_a_percentage_becomes_a_ratio() {
     let cases = own();
     let frames = frames(&cases[0]);
