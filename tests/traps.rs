@@ -236,6 +236,44 @@ fn single_errors_of_little_traffic_page() {
     assert!(rolls_back(&trap("single-error-low-traffic"), &under(JudgeName::BurnRate)).is_some());
 }
 
+/// Of the first so many seeds, those on which it rolls back.
+fn rolled_back_of(seeds: u64, scenario: &Scenario, policy: &Policy) -> usize {
+    let prepared = Prepared::new(scenario, policy).expect("it can be played");
+    let played = |seed_index| prepared.run(RunId { campaign_seed: 20_260_105, seed_index });
+    let rolled_back = |decision: &Decision| matches!(decision, Decision::RollBack(_));
+    (0..seeds).filter(|&seed_index| decided(&played(seed_index), rolled_back).is_some()).count()
+}
+
+#[test]
+fn a_test_of_ranks_passes_errors_that_every_other_minute_does_not_show() {
+    let mut errors = kayenta::Params::default();
+    errors.metrics.truncate(1);
+    let kayenta = with(JudgeParams::Kayenta(errors));
+    let sparse = trap("sparse-errors-mw-pass");
+    let found = rolled_back_of(10, &sparse, &kayenta);
+    assert!(found <= 2, "it finds {found} of 10");
+    let own = rolled_back_of(10, &sparse, &default_policy().expect("it loads"));
+    assert!(own >= 9, "who counts finds {own} of 10");
+    // The same share of failures where each minute shows some is no trap.
+    let dense = changed("sparse-errors-mw-pass", &[("rps: 6 }", "rps: 600 }")]);
+    assert_eq!(rolled_back_of(3, &dense, &kayenta), 3);
+}
+
+#[test]
+fn young_pods_are_rolled_back_by_who_compares_them_with_old_ones() {
+    let cold = trap("cold-start-latency");
+    for judge in [JudgeName::Sequential, JudgeName::Glr, JudgeName::MannWhitney] {
+        assert_eq!(rolled_back_of(5, &cold, &under(judge)), 5, "{}", judge.name());
+    }
+    assert_eq!(rolled_back_of(5, &cold, &default_policy().expect("it loads")), 0, "it gives them time");
+    // It is the cold pods that they fall for: of warm ones they roll back one by chance.
+    let warm = changed("cold-start-latency", &[("warm_up: 2,", "warm_up: 0,")]);
+    for judge in [JudgeName::Sequential, JudgeName::Glr, JudgeName::MannWhitney] {
+        let found = rolled_back_of(5, &warm, &under(judge));
+        assert!(found <= 1, "{}: {found} of 5 warm ones", judge.name());
+    }
+}
+
 #[test]
 fn a_group_without_data_scores_100() {
     let of_service = |name: &str, reads: Reads| kayenta::Metric {
