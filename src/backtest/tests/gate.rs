@@ -121,7 +121,7 @@ fn gate() {
 fn judge(deploys: &[PastDeploy], history: &History, span: Span) {
     let own = default_policy().expect("it loads");
     let policies: Vec<Policy> = JudgeName::ALL.iter().map(|judge| own.with_judge(*judge)).collect();
-    let mut rolled_back = [[0_usize; 2]; 3];
+    let mut rolled_back = [[0_usize; 2]; JudgeName::ALL.len()];
     for deploy in deploys {
         let window = span.window(deploy).expect("it is in the range");
         let series = history.series(&metrics(), &deploy.service, window).expect("they are whole");
