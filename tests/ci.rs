@@ -431,6 +431,12 @@ fn every_schema_is_one_and_is_made_in_one_way() {
         assert_eq!(run_in(&folder, &["schema", name]).out, written, "{name}");
         let schema = serde_json::from_str(&written).expect("JSON");
         assert!(jsonschema::meta::is_valid(&schema), "{name} is no schema");
+        let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("schemas/{name}.schema.json"));
+        let kept = fs::read_to_string(&kept).unwrap_or_default();
+        assert!(
+            kept == written,
+            "schemas/{name}.schema.json is not current: `backspin schema --out schemas`"
+        );
     }
     for (verb, name) in [("policy", "policy"), ("scenario", "scenario")] {
         assert_eq!(run_in(&folder, &[verb, "schema"]).out, run_in(&folder, &["schema", name]).out);
