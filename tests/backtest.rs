@@ -153,3 +153,84 @@ fn where_nothing_is_known_of_a_service_no_judge_can_tell() {
     assert!(ran.out.contains("No judge could tell anything"), "{}", ran.out);
     assert!(ran.out.contains("no series of it was found"), "{}", ran.out);
 }
+
+/// `scenario fit` over the same folder.
+fn fit(folder: &TempDir, service: &str, more: &[&str]) -> Ran {
+    let (from, to) = (START_S.to_string(), (START_S + 3 * 3600).to_string());
+    let mut command = Command::cargo_bin("backspin").expect("built");
+    command.current_dir(folder.path()).env_remove("BACKSPIN_POLICY").env("COLUMNS", "200");
+    command.args([
+        "scenario",
+        "fit",
+        "--service",
+        service,
+        "--recorded",
+        "saved",
+        "--from",
+        &from,
+        "--to",
+        &to,
+    ]);
+    let output = command.args(["--deploys", "deploys.csv"]).args(more).output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Ran { code: output.status.code().expect("ended"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+#[test]
+fn a_family_is_learned_and_can_be_checked_and_is_not_overwritten() {
+    let folder = folder();
+    let ran = fit(&folder, "shop", &["--out", "learned"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for words in
+        ["requests per second", "identity", "written: learned", "note: no response times are counted"]
+    {
+        assert!(ran.out.contains(words), "`{words}` is missing:\n{}", ran.out);
+    }
+    let mut command = Command::cargo_bin("backspin").expect("built");
+    let checked = command.current_dir(folder.path()).args(["scenario", "check", "learned"]).output();
+    assert!(checked.expect("runs").status.success());
+    let text = fs::read_to_string(folder.path().join("learned/errors.yaml")).expect("written");
+    // 401 requests each 15 s, one of them failed.
+    assert!(text.contains("rps: 26.73") && text.contains("error_ratio: 0.002"), "{text}");
+    let again = fit(&folder, "shop", &["--out", "learned"]);
+    assert_eq!((again.code, again.out.as_str()), (3, ""));
+    assert!(again.err.contains("is there already"), "{}", again.err);
+    let json = fit(&folder, "shop", &["--out", "other", "--format", "json"]);
+    let learned: serde_json::Value = serde_json::from_str(&json.out).expect("JSON and nothing else");
+    assert_eq!((learned["version"].as_u64(), learned["files"].as_array().map(Vec::len)), (Some(1), Some(5)));
+}
+
+#[test]
+fn what_cannot_be_learned_is_refused_with_its_place_and_nothing_is_written() {
+    let folder = folder();
+    let refused = |service: &str, more: &[&str], code: i32, says: &[&str]| {
+        let ran = fit(&folder, service, &[more, &["--out", "learned"]].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (code, ""), "{more:?}: {}", ran.err);
+        for words in says {
+            assert!(ran.err.contains(words), "{more:?} does not say `{words}`:\n{}", ran.err);
+        }
+        assert!(!folder.path().join("learned").exists(), "{more:?} wrote something");
+    };
+    refused("cart", &[], 2, &["no deploy in the range is of `cart`", "`shop`", "hint:"]);
+    refused("a b", &[], 2, &["is not a valid name"]);
+    refused(
+        "shop",
+        &["--history", "15m"],
+        4,
+        &["deploys.csv:2: 59 quiet scrapes", "at least 120", "--history"],
+    );
+    let gone = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
+    fs::write(folder.path().join("saved/shop.json"), gone).expect("written");
+    refused("shop", &[], 2, &["deploys.csv:2: there are no requests of `shop`", "--metrics"]);
+    // A scrape in four, by a server that knew nothing in between for longer than series live.
+    let mut values = String::new();
+    for n in (0..240).filter(|n| n % 60 < 15) {
+        let comma = if values.is_empty() { "" } else { "," };
+        let _ = write!(values, "{comma}[{},\"{}\"]", START_S + n * 15, n * 400);
+    }
+    let gaps = format!(
+        r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{"__name__":"http_requests_total","code":"200","service":"shop","version":"v1"}},"values":[{values}]}}]}}}}"#
+    );
+    fs::write(folder.path().join("saved/shop.json"), gaps).expect("written");
+    refused("shop", &[], 4, &["deploys.csv:2: only ", "of 240 scrapes before", "at least half are needed"]);
+}

@@ -11,6 +11,7 @@ mod compare;
 mod diagnose;
 mod explain;
 mod explain_text;
+mod fit;
 mod import;
 mod job;
 mod merge;

@@ -7,6 +7,7 @@ use clap::Subcommand;
 
 use super::diagnose::{Failure, bad_input, counted};
 use super::exit::Code;
+use super::fit::{self, FitArgs};
 use super::out;
 use crate::domain::id::VersionId;
 use crate::domain::truth::{Cause, Truth};
@@ -26,6 +27,8 @@ pub(super) enum ScenarioVerb {
         #[arg(required = true, value_name = "FILE|DIR")]
         paths: Vec<PathBuf>,
     },
+    /// Learn a service from its history, and write a family of scenarios that resembles it.
+    Fit(Box<FitArgs>),
     /// Print the JSON Schema of the scenario file.
     Schema,
     /// List the shipped scenarios.
@@ -53,6 +56,7 @@ pub(super) fn run(verb: &ScenarioVerb) -> Result<Code, Failure> {
                 out(&format!("{} good", counted(scenarios.len(), "scenario")));
             }
         }
+        ScenarioVerb::Fit(args) => return fit::run(args),
         ScenarioVerb::Schema => out(&format!("{:#}", scenario::schema())),
         ScenarioVerb::List => {
             let shipped = scenario::shipped()?;

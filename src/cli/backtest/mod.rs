@@ -1,69 +1,26 @@
 //! `backspin backtest`: your own rules and ours over what happened.
 
+pub(super) mod history;
 mod progress;
 mod told;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::anyhow;
 use clap::Args;
 
-use super::diagnose::{Failure, bad_input, environment, fault, note};
+use super::diagnose::{Failure, bad_input, environment, fault};
 use super::exit::Code;
 use super::select::PolicyArgs;
 use super::{Format, out, width};
-use crate::backtest::deploys::{self, Deploys, PastDeploy, moment, written};
-use crate::backtest::fetch::{FetchError, Manner, Told, fetch};
-use crate::backtest::history::{History, HistoryError};
-use crate::backtest::metrics::{DEFAULT, Metrics};
-use crate::backtest::pace::{BadRate, Rate, SystemClock, today};
-use crate::backtest::pieces::Span;
-use crate::backtest::store::{Store, StoreError};
-use crate::domain::time::{Millis, WallTime};
-use crate::plane::http::metrics::{Prometheus, Settings};
-use crate::policy::document::FileKind;
-use crate::policy::document::source::unplaced;
 use crate::report::backtest::write_backtest;
 use crate::report::{self, ReportError};
-
-/// Largest answer that is read, bytes.
-const BODY_MAX: usize = 256 << 20;
+use history::{HistoryArgs, Read};
 
 #[derive(Debug, Args)]
 pub(super) struct BacktestArgs {
-    /// The Prometheus that is asked, as `http://host:port`; it is only read.
-    #[arg(long, value_name = "URL", conflicts_with = "recorded", required_unless_present = "recorded")]
-    prometheus: Option<String>,
-    /// A folder of what was fetched before, or of saved answers of range queries (`*.json`); nothing is asked of anybody.
-    #[arg(long, value_name = "DIR")]
-    recorded: Option<PathBuf>,
-    /// When the range begins: `2026-11-01T00:00:00Z`, or so long before its end: `30d`.
-    #[arg(long, value_name = "TIME")]
-    from: String,
-    /// When the range ends; by default now, a whole minute.
-    #[arg(long, value_name = "TIME")]
-    to: Option<String>,
-    /// What was shipped when: CSV, ReplicaSets, Argo Rollouts, Flagger Canaries, dashboard annotations. May be given again.
-    #[arg(long, value_name = "FILE", required = true)]
-    deploys: Vec<PathBuf>,
-    /// What the metrics mean: a file, or a convention (`http`, `istio`).
-    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT)]
-    metrics: String,
-    /// How much of the time before each deploy is learned from.
-    #[arg(long, value_name = "TIME", default_value = "2h")]
-    history: Millis,
-    /// How long each deploy is watched, unless it was over before.
-    #[arg(long, value_name = "TIME", default_value = "1h")]
-    watch: Millis,
-    /// How fast the server is asked, at most.
-    #[arg(long, value_name = "N/s", default_value = "10/s", value_parser = rate)]
-    rate: Rate,
-    /// How long one question may take.
-    #[arg(long, value_name = "TIME", default_value = "1m")]
-    timeout: Millis,
-    /// Where what was fetched is kept.
-    #[arg(long, value_name = "DIR", default_value = "backtest-kept")]
-    keep: PathBuf,
+    #[command(flatten)]
+    past: HistoryArgs,
     /// Tell the verdicts one by one, for deploys of this service.
     #[arg(long, value_name = "SERVICE")]
     verdicts: Option<String>,
@@ -77,31 +34,13 @@ pub(super) struct BacktestArgs {
     format: Format,
 }
 
-fn rate(text: &str) -> Result<Rate, BadRate> {
-    text.parse()
-}
-
-/// What is judged: the deploys of the range, and what was left out of it.
-struct Selected {
-    deploys: Vec<PastDeploy>,
-    left_out: Vec<String>,
-    notes: Vec<String>,
-}
-
 pub(super) fn run(args: &BacktestArgs) -> Result<Code, Failure> {
     if let Some(dir) = &args.out {
         report::check(dir).map_err(cannot_write)?;
     }
     let policies = args.policy.load()?;
-    let metrics = Metrics::load(&args.metrics)?;
-    let span = args.span(&metrics)?;
-    let paths: Vec<&Path> = args.deploys.iter().map(PathBuf::as_path).collect();
-    let mut selected = args.select(deploys::load(&paths)?, span)?;
-    let history = match (&args.prometheus, &args.recorded) {
-        (Some(url), _) => args.fetched(url, &metrics, span, &mut selected)?,
-        (None, Some(folder)) => History::open(folder, &metrics, span).map_err(no_history)?,
-        (None, None) => return Err(fault(anyhow!("neither a server nor a folder was given"))),
-    };
+    let read = args.past.read(|selected| args.has_verdicts(selected))?;
+    let Read { metrics, span, history, selected } = read;
     let report = told::report(args, &policies, &metrics, span, &history, selected)?;
     let written =
         args.out.as_ref().map(|dir| write_backtest(dir, &report)).transpose().map_err(cannot_write)?;
@@ -118,73 +57,8 @@ pub(super) fn run(args: &BacktestArgs) -> Result<Code, Failure> {
 }
 
 impl BacktestArgs {
-    /// The range, and what is looked at around deploys.
-    fn span(&self, metrics: &Metrics) -> Result<Span, Failure> {
-        let scrape = metrics.scrape();
-        let minute = |at: WallTime| WallTime(at.0.div_euclid(60_000) * 60_000);
-        let to = match &self.to {
-            None => minute(today()),
-            Some(text) => moment(text).ok_or_else(|| no_moment("--to", text))?,
-        };
-        let from = match (moment(&self.from), self.from.parse::<Millis>()) {
-            (Some(at), _) => at,
-            (None, Ok(before)) => to.ahead(-before.0.cast_signed()),
-            (None, Err(_)) => return Err(no_moment("--from", &self.from)),
-        };
-        let contradiction = |words: String, hint: &str| Err(bad_input(anyhow!(words), hint));
-        if from >= to {
-            return contradiction(
-                format!("the range ends at {} and begins at {}", written(to), written(from)),
-                "--from must be before --to",
-            );
-        }
-        if self.prometheus.is_some() && to > today() {
-            return contradiction(
-                format!("the range ends at {}, which is not over yet", written(to)),
-                "what is kept must be whole: end the range in the past",
-            );
-        }
-        if self.watch < scrape {
-            return contradiction(
-                format!("a watch of {} has no scrape in it: there is one each {scrape}", self.watch),
-                "give --watch more than the time between two scrapes",
-            );
-        }
-        if !self.history.0.is_multiple_of(scrape.0) {
-            return contradiction(
-                format!("a history of {} is no whole number of scrapes, each {scrape}", self.history),
-                "give --history a multiple of the time between two scrapes",
-            );
-        }
-        Ok(Span { from, to, history: self.history, watch: self.watch })
-    }
-
-    /// The deploys of the range. Those outside are left out, and said to be.
-    fn select(&self, found: Deploys, span: Span) -> Result<Selected, Failure> {
-        let all = found.list.len();
-        let (deploys, outside): (Vec<_>, Vec<_>) =
-            found.list.into_iter().partition(|deploy| span.window(deploy).is_some());
-        if deploys.is_empty() {
-            let (from, to) = (written(span.from), written(span.to));
-            let first = outside.first();
-            let told = first.map_or("no deploys at all".to_owned(), |deploy| {
-                format!("none of {all} deploys; the first is of {} ({})", written(deploy.at), deploy.place)
-            });
-            return Err(bad_input(
-                anyhow!("there is nothing to judge from {from} to {to}: {told}"),
-                "give another --from and --to, or other deploys",
-            ));
-        }
-        let left_out = outside.iter().map(|deploy| {
-            format!(
-                "{}: {} {} of {} is outside the range, and left out",
-                deploy.place,
-                deploy.service,
-                deploy.version,
-                written(deploy.at)
-            )
-        });
-        let selected = Selected { left_out: left_out.collect(), notes: found.notes, deploys };
+    /// A service that has no deploy would silently have no verdicts.
+    fn has_verdicts(&self, selected: &history::Selected) -> Result<(), Failure> {
         if let Some(wanted) = &self.verdicts
             && !selected.deploys.iter().any(|deploy| deploy.service.as_str() == wanted)
         {
@@ -193,84 +67,7 @@ impl BacktestArgs {
                 "give --verdicts a service that has one",
             ));
         }
-        Ok(selected)
-    }
-
-    /// Asks a server for what is not kept yet.
-    fn fetched(
-        &self,
-        url: &str,
-        metrics: &Metrics,
-        span: Span,
-        selected: &mut Selected,
-    ) -> Result<History, Failure> {
-        let settings = Settings { timeout: self.timeout, body_max: BODY_MAX, ..Settings::at(url) };
-        let client = Prometheus::new(&settings)
-            .map_err(|error| bad_input(error, "give --prometheus as `http://host:9090`"))?;
-        let store = Store::open(&self.keep, url)
-            .map_err(|error| environment(error, "name another folder with --keep"))?;
-        let pieces = span.all_pieces(&selected.deploys, metrics.scrape());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| environment(error, "the system gives no thread or no timer"))?;
-        let mut progress = progress::Bar::default();
-        let mut tell = |told: Told| progress.tell(&told);
-        let (manner, clock) = (Manner::at(self.rate), SystemClock::start());
-        let asked = fetch(&client, metrics, &store, &pieces, manner, clock, &mut tell);
-        let done = runtime.block_on(asked);
-        progress.finish();
-        let fetched = done.map_err(not_fetched)?;
-        note(&format!("{} pieces were fetched with {} requests", fetched.pieces, fetched.requests));
-        selected.notes.extend(fetched.notes.into_iter().map(|words| format!("the server remarked: {words}")));
-        Ok(History::Kept { store, span })
-    }
-}
-
-fn no_moment(option: &str, text: &str) -> Failure {
-    bad_input(
-        anyhow!("{option} is no moment: `{text}`"),
-        "write `2026-11-03T14:05:00Z`, seconds since 1970, or for --from a length of time before --to, as `30d`",
-    )
-}
-
-fn not_fetched(error: FetchError) -> Failure {
-    let is_bad = error.is_bad_input();
-    let hint = match &error {
-        FetchError::BadQuery { .. } => "check what --metrics says of metrics and labels",
-        FetchError::Store(StoreError::OtherServer { .. }) => {
-            "name another folder with --keep, one for each server"
-        }
-        FetchError::Store(StoreError::Io { .. }) => "name another folder with --keep",
-        FetchError::NoAnswer { .. } => "what was fetched is kept: the same command goes on from there",
-        FetchError::TooLong { .. } => {
-            "what was fetched is kept: the same command goes on from there; ask slower with --rate"
-        }
-    };
-    if is_bad { bad_input(error, hint) } else { environment(error, hint) }
-}
-
-fn no_history(error: HistoryError) -> Failure {
-    match error {
-        HistoryError::NoAnswer { ref path, error } => {
-            let name = path.display().to_string();
-            let problem = unplaced(
-                FileKind::Metrics,
-                33,
-                &name,
-                format!("this is no answer of a range query: {error}"),
-            );
-            let problem = problem.with_hint("save what `/api/v1/query_range` answers, as it is");
-            Failure::BadFiles(crate::policy::document::Problems::new(vec![problem], Vec::new()))
-        }
-        HistoryError::TooLarge { .. } | HistoryError::Nothing { .. } => {
-            bad_input(error, "name a folder of what was fetched, or of saved answers of range queries")
-        }
-        HistoryError::Store(_) => environment(error, "check the folder and its permissions"),
-        HistoryError::Lacking { .. } => environment(
-            error,
-            "fetch it with --prometheus, and the same --from, --to, --history and --metrics",
-        ),
+        Ok(())
     }
 }
 

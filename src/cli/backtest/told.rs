@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use anyhow::Context as _;
 
-use super::{BacktestArgs, Selected, no_history};
+use super::BacktestArgs;
+use super::history::{Selected, no_history};
 use crate::backtest::deploys::{Outcome, PastDeploy, written};
 use crate::backtest::frames::{Coverage, frames};
 use crate::backtest::history::History;
@@ -44,7 +45,7 @@ pub(super) fn report(
         let cells = courses.iter().map(|course| cell(deploy, window, course, wants_verdicts, &beyond));
         rows.push(row(deploy, window, &framed.coverage, cells.collect()));
     }
-    let source = match (&args.prometheus, &args.recorded) {
+    let source = match (&args.past.prometheus, &args.past.recorded) {
         (Some(url), _) => format!("Prometheus at {url}"),
         (None, Some(folder)) => format!("what is kept in {}", folder.display()),
         (None, None) => String::new(),
@@ -70,18 +71,23 @@ pub(super) fn report(
 /// The command that makes it again, with the range as it was.
 fn command(args: &BacktestArgs, span: Span) -> String {
     let mut text = "backspin backtest".to_owned();
-    match (&args.prometheus, &args.recorded) {
+    match (&args.past.prometheus, &args.past.recorded) {
         (Some(url), _) => {
-            let _ = write!(text, " --prometheus {url} --keep {}", args.keep.display());
+            let _ = write!(text, " --prometheus {url} --keep {}", args.past.keep.display());
         }
         (None, folder) => {
             let _ = folder.as_ref().map(|folder| write!(text, " --recorded {}", folder.display()));
         }
     }
-    let _ =
-        write!(text, " --from {} --to {} --metrics {}", written(span.from), written(span.to), args.metrics);
+    let _ = write!(
+        text,
+        " --from {} --to {} --metrics {}",
+        written(span.from),
+        written(span.to),
+        args.past.metrics
+    );
     let _ = write!(text, " --history '{}' --watch '{}'", span.history, span.watch);
-    for path in &args.deploys {
+    for path in &args.past.deploys {
         let _ = write!(text, " --deploys {}", path.display());
     }
     text + &args.policy.given()
