@@ -125,7 +125,7 @@ fn a_day_tells_levels_shape_and_noise() {
 /// Sixteen deploys, one each eight hours, with forty minutes before each and fifteen after.
 fn deploys() -> Vec<Past> {
     let made = scenario("tick: 1s, scrape: 15s", "40m");
-    (0..16).map(|n| Past::played(&made, 100 + n, n as i64 * 8, Millis::from_mins(15))).collect()
+    (0..16).map(|n| Past::played(&made, 100 + n, n.cast_signed() * 8, Millis::from_mins(15))).collect()
 }
 
 fn learned(pasts: &[Past]) -> Learned {

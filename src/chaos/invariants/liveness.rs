@@ -198,6 +198,16 @@ pub(super) fn l4(trace: &Trace) -> Option<Violation> {
             }
             continue;
         }
+        // Its time counts from when it began to run: who was asked first may have taken long, or no engine was there.
+        let runs = journal(trace).rev().find_map(|(_, at, entry)| match entry {
+            JournalEntry::Status { execution: of, status: ExecutionStatus::Running, .. }
+                if *of == execution =>
+            {
+                Some(at)
+            }
+            _ => None,
+        });
+        let begun = runs.unwrap_or(begun);
         if trace.ended.at.since(begun) > ends_within(trace, execution) {
             return broken(trace.ended.at, format!("{execution} is open since {begun}"));
         }

@@ -17,7 +17,7 @@ pub(super) fn never_worse(action: &StepAction, target: &VersionId, share: f64, p
             *to_share = TrafficShare::clamped(to_share.get().max(1.0 - share));
         }
         StepAction::ScaleVersion { version, replicas } if version == target => {
-            *replicas = pods.max(*replicas)
+            *replicas = pods.max(*replicas);
         }
         _ => {}
     }

@@ -69,11 +69,12 @@ fn replace(request: &Request<'_>, marks: &[f64]) -> Vec<Step> {
     plan
 }
 
-/// Gives the target so many pods, or as many as it may have; undone by giving back what it `had` before.
+/// Gives the target so many pods, or as many as it may have; undone by giving back what it `had` before, where that is less.
 fn batch(request: &Request<'_>, pods: u32, had: u32) -> Step {
     let pods = pods.max(request.target_had.min(request.inventory.replicas));
     let scale = StepAction::ScaleVersion { version: request.target.id.clone(), replicas: pods };
-    let undo = Some(steps::give_back(request, had.max(request.target_had).min(pods)));
+    let back = steps::give_back(request, had.max(request.target_had).min(pods));
+    let undo = Some(back).filter(|undo| *undo != scale);
     Step { on_failure: OnFailure::UndoAndEscalate, undo, ..steps::grow(scale, pods) }
 }
 

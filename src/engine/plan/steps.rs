@@ -38,7 +38,8 @@ pub(super) fn ready_target(request: &Request<'_>) -> Option<Step> {
     (request.target_ready < needed && !request.settings.broken.is(Mutation::SkipReady)).then(|| {
         let version = request.target.id.clone();
         let scale = StepAction::ScaleVersion { version: version.clone(), replicas: needed };
-        Step { undo: Some(give_back(request, request.target_had.min(needed))), ..grow(scale, needed) }
+        let undo = Some(give_back(request, request.target_had.min(needed))).filter(|undo| *undo != scale);
+        Step { undo, ..grow(scale, needed) }
     })
 }
 

@@ -155,7 +155,7 @@ impl Shared {
         let explained = blind || before.outside || self.lately.ails(frame);
         if stepped || over || explained {
             let Self { lately, since, apart, .. } = *self;
-            *self = Self { lately, since, apart, ..Self::default() };
+            *self = Self { since, apart, lately, ..Self::default() };
         }
         if stepped && !explained {
             let past = before.past.error_ratio() * before.past.doubt(before.past.errors(), before.noise);

@@ -153,7 +153,7 @@ impl Armed {
     /// Whether one of these holds, whatever comes of it.
     pub(super) fn holding(&self, kind: FaultKind, now: MonoTime) -> Option<PlannedFault> {
         let one = self.faults.iter().find(|one| one.plan.kind == kind && one.holds(now, self.heals))?;
-        Some(one.plan)
+        Some(one.as_of(now, self.heals))
     }
 
     /// A fault of this kind made a difference in the world.
