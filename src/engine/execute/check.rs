@@ -52,11 +52,17 @@ pub(super) fn measure_all(
 
 /// Makes those that passed on the newest frame once more on the one before it, where they are about a share of the traffic:
 /// pods go by them, and one frame may be wrong (counters that began anew, a late proxy).
-pub(super) fn measure_the_frame_before(target: &VersionId, service: &Service, results: &mut [CheckResult]) {
+pub(super) fn measure_the_frame_before(
+    checks: &[Check],
+    target: &VersionId,
+    service: &Service,
+    results: &mut [CheckResult],
+) {
     let before = service.observed.ring.newest().nth(1);
-    for result in results.iter_mut().filter(|result| result.passed) {
-        if let Check::CandidateShareAtMost { .. } = result.check {
-            let then = measure(result.check, target, service, before);
+    // By the check itself: the limit in a result was widened for the requests of its own frame.
+    for (result, &check) in results.iter_mut().zip(checks).filter(|(result, _)| result.passed) {
+        if let Check::CandidateShareAtMost { .. } = check {
+            let then = measure(check, target, service, before);
             if !then.passed {
                 *result = then;
             }

@@ -336,7 +336,7 @@ impl Run {
         let step = plan.steps.get(usize::from(self.execution.current_step));
         let checks = step.map_or(&[][..], |step| &step.checks);
         check::measure_all(checks, &plan.event.target, service, sample, &mut self.checks);
-        check::measure_the_frame_before(&plan.event.target, service, &mut self.checks);
+        check::measure_the_frame_before(checks, &plan.event.target, service, &mut self.checks);
         if self.checks.iter().all(|c| c.passed) {
             self.record(attempt, started, ended, StepOutcome::Succeeded, ctx);
             self.start_step(self.execution.current_step.saturating_add(1), service, ctx);
