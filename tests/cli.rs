@@ -312,7 +312,7 @@ fn a_rollback_is_reported_for_people_tickets_and_programs() {
     assert_eq!(text.code, 0, "{}", text.err);
     for words in [
         "Execution 1: checkout: v42 → v41",
-        "Completed after 3m; the target serves all.",
+        "Completed after 3m 15s; the target serves all.",
         "Check passed: target has at least 8 ready pods, measured 10.",
         "Rollback completed; the target serves all.",
         "Looked what became of step 1: it was done.",
