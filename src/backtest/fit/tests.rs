@@ -1,7 +1,6 @@
 //! What a world was made of is found again in what it showed, within the bounds that stand here. That frames out of a Prometheus are those
 //! that the world showed is held elsewhere.
 
-use backspin_domain::frame::Frame;
 use backspin_domain::id::ServiceId;
 use backspin_domain::seed::Seed;
 use backspin_domain::signal::Quality;
@@ -15,6 +14,7 @@ use super::{Learned, Seen, Unfit, family, identity, learn};
 use crate::deploys::{Outcome, PastDeploy};
 use crate::frames::{Coverage, Framed};
 use crate::pieces::Window;
+use crate::tests::served::scrapes;
 
 /// A whole hour.
 const START: WallTime = WallTime(1_793_700_000_000);
@@ -50,15 +50,7 @@ impl Past {
         world.is_not_scored();
         let (end, deployed) = (scenario.deploy.at + after, scenario.deploy.at);
         let mut framed = Framed { deployed, ..Framed::default() };
-        let mut at = MonoTime::ZERO;
-        while at < end {
-            at = at + scenario.timing.scrape;
-            world.advance_to(at);
-            while world.poll_event().is_some() {}
-            let mut frame = Frame::default();
-            world.scrape_into(&mut frame);
-            framed.frames.push(frame);
-        }
+        scrapes(&mut world, scenario.timing.scrape, end, |_, frame| framed.frames.push(frame));
         let before = framed.frames.iter().filter(|frame| frame.at <= deployed).count();
         framed.coverage = Coverage { before: (before, before), ..Coverage::default() };
         let start = START.ahead(hours * 3_600_000);

@@ -7,9 +7,8 @@
 use std::sync::{Arc, RwLock};
 
 use backspin_domain::event::DecisionKind;
-use backspin_domain::frame::Frame;
 use backspin_domain::id::ServiceId;
-use backspin_domain::time::{Millis, MonoTime};
+use backspin_domain::time::Millis;
 use backspin_mocks::store::{Limits, Store};
 use backspin_plane::RunId;
 use backspin_plane::http::metrics::Exporter;
@@ -18,7 +17,7 @@ use backspin_scenario::model::Scenario;
 use backspin_scenario::shipped;
 use backspin_world::World;
 
-use super::served::{START, address, client, manner, metrics, runtime, serve};
+use super::served::{START, address, client, manner, metrics, runtime, scrapes, serve};
 use crate::deploys::{Outcome, PastDeploy};
 use crate::fetch::fetch;
 use crate::frames::frames;
@@ -61,15 +60,9 @@ fn play(store: &Arc<RwLock<Store>>, all: &[Scenario], number: usize) -> PastDepl
     let start = backspin_domain::time::WallTime(deployed - scenario.deploy.at.0.cast_signed());
     let mut exporter = Exporter::new(Arc::clone(store), &world, &scenario.service.id, start);
     let end = scenario.deploy.at + Millis::from_mins(60);
-    let mut at = MonoTime::ZERO;
-    while at < end {
-        at = at + scenario.timing.scrape;
-        world.advance_to(at);
-        while world.poll_event().is_some() {}
-        let mut frame = Frame::default();
-        world.scrape_into(&mut frame);
-        exporter.write(&world, &frame).expect("the store takes it");
-    }
+    scrapes(&mut world, scenario.timing.scrape, end, |world, frame| {
+        exporter.write(world, &frame).expect("the store takes it");
+    });
     PastDeploy {
         at: backspin_domain::time::WallTime(deployed),
         service: scenario.service.id.clone(),

@@ -8,4 +8,4 @@ mod gate;
 mod keeping;
 mod meaning;
 mod real;
-mod served;
+pub(crate) mod served;

@@ -50,16 +50,10 @@ pub(super) fn play(
     let mut exporter = Exporter::new(Arc::clone(store), &world, &scenario.service.id, start);
     let mut frames = Vec::new();
     let end = scenario.deploy.at + Millis::from_mins(60);
-    let mut at = MonoTime::ZERO;
-    while at < end {
-        at = at + scenario.timing.scrape;
-        world.advance_to(at);
-        while world.poll_event().is_some() {}
-        let mut frame = Frame::default();
-        world.scrape_into(&mut frame);
-        exporter.write(&world, &frame).expect("the store takes it");
+    scrapes(&mut world, scenario.timing.scrape, end, |world, frame| {
+        exporter.write(world, &frame).expect("the store takes it");
         frames.push(frame);
-    }
+    });
     let deploy = PastDeploy {
         at: start.ahead(scenario.deploy.at.0.cast_signed()),
         service: scenario.service.id.clone(),
@@ -155,4 +149,17 @@ pub(super) async fn fetched(
     let done = fetch(&client(server), &metrics(), kept, pieces, manner, clock, &mut |_| {}).await;
     let waited = *waited.read().expect("nobody panicked");
     (done, waited)
+}
+
+/// Plays a world until `end` and shows each scrape of it.
+pub(crate) fn scrapes(world: &mut World, every: Millis, end: MonoTime, mut each: impl FnMut(&World, Frame)) {
+    let mut at = MonoTime::ZERO;
+    while at < end {
+        at = at + every;
+        world.advance_to(at);
+        while world.poll_event().is_some() {}
+        let mut frame = Frame::default();
+        world.scrape_into(&mut frame);
+        each(world, frame);
+    }
 }
