@@ -10,7 +10,9 @@ use backspin_domain::time::MonoTime;
 use backspin_domain::truth::TruthEntry;
 
 use super::Violation;
-use super::seen::{broken, effects, inputs, journal, lately, moment, plan, two_collections};
+use super::seen::{
+    broken, effects, inputs, journal, lately, moment, plan, two_collections, was_told_of_no_traffic,
+};
 
 /// A share of no more than this is requests under way.
 const NOBODY: f64 = 0.05;
@@ -208,7 +210,7 @@ fn said_too_soon(trace: &Trace) -> Option<Violation> {
             backspin_domain::plan::Strategy::InfrastructureRollback => m.infrastructure_back > 0,
             _ => m.in_force[facts.candidate] <= NOBODY,
         };
-        if !seen.is_empty() && !seen.iter().any(is_so) {
+        if !seen.is_empty() && !seen.iter().any(is_so) && !was_told_of_no_traffic(trace, place) {
             let words = format!("{execution} says `{status}`, and the world does not show it");
             return broken(at, words);
         }

@@ -4,8 +4,10 @@ use crate::kind::FaultKind;
 use crate::trace::{Answered, Call, Moment, Trace};
 use backspin_domain::engine_io::{Command, Input, JournalEntry, Output};
 use backspin_domain::entry::Entry;
+use backspin_domain::frame::ArmIncrements;
 use backspin_domain::id::{Attempt, ExecutionId, VersionId};
 use backspin_domain::plan::{Actuator, RollbackPlan, StepAction};
+use backspin_domain::signal::Quality;
 use backspin_domain::time::{Millis, MonoTime, WallTime};
 
 use super::Violation;
@@ -171,4 +173,30 @@ pub(crate) fn commanded(trace: &Trace, before: usize) -> Option<(MonoTime, &back
         Input::Commanded { command: Command::RollBack { .. }, by } => Some((at, by)),
         _ => last,
     })
+}
+
+/// The greatest share that a frame of so many requests may show, by chance, as no more than requests under way: what is asked
+/// for is a share of 2 % at most, which a plan's check widens by what chance allows at the requests counted, and what a frame
+/// shows is off by chance again. Three standard deviations each.
+pub(crate) fn looks_gone(requests: f64) -> f64 {
+    let widened = |share: f64| share + 3.0 * libm::sqrt(share * (1.0 - share) / requests.max(1.0));
+    widened(widened(0.02))
+}
+
+/// Whether the last two frames before a place of the record counted nearly nothing of the candidate beside the other version, as of metrics that lie: that
+/// it has no traffic can be known in no other way.
+pub(crate) fn was_told_of_no_traffic(trace: &Trace, before: usize) -> bool {
+    let told = inputs(trace).rev().filter(|(place, ..)| *place < before);
+    let frames = told.filter_map(|(_, _, input)| match input {
+        Input::Collected { frame, .. } => Some(frame),
+        _ => None,
+    });
+    let counted = |arm: Option<&ArmIncrements>| {
+        arm.filter(|arm| arm.quality == Quality::Fresh).map(|arm| f64::from(arm.requests))
+    };
+    let mut shares = frames.take(2).map(|frame| {
+        let (candidate, other) = (counted(frame.candidate.as_ref())?, counted(frame.control())?);
+        (candidate <= looks_gone(candidate + other) * (candidate + other)).then_some(())
+    });
+    shares.next().flatten().is_some() && shares.next().flatten().is_some()
 }

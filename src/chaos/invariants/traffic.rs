@@ -3,15 +3,14 @@
 use crate::trace::Trace;
 use backspin_domain::engine_io::Input;
 use backspin_domain::execution::StepOutcome;
-use backspin_domain::frame::ArmIncrements;
 use backspin_domain::id::{Attempt, ExecutionId};
 use backspin_domain::plan::StepAction;
-use backspin_domain::signal::Quality;
 use backspin_domain::time::Millis;
 
 use super::Violation;
 use super::seen::{
-    Effect, broken, effects, inputs, lately, leaves, moment, place, takes_back, two_collections,
+    Effect, broken, effects, inputs, lately, leaves, looks_gone, moment, place, takes_back, two_collections,
+    was_told_of_no_traffic,
 };
 
 /// Shares are whole millionths; sums of six of them.
@@ -141,32 +140,6 @@ fn raised(trace: &Trace) -> Option<Violation> {
     None
 }
 
-/// The greatest share that a frame of so many requests may show, by chance, as no more than requests under way: what is asked
-/// for is a share of 2 % at most, which a plan's check widens by what chance allows at the requests counted, and what a frame
-/// shows is off by chance again. Three standard deviations each.
-fn looks_gone(requests: f64) -> f64 {
-    let widened = |share: f64| share + 3.0 * libm::sqrt(share * (1.0 - share) / requests.max(1.0));
-    widened(widened(0.02))
-}
-
-/// Whether the last two frames counted nearly nothing of the candidate beside the other version, as of metrics that lie: that
-/// it has no traffic can be known in no other way.
-fn was_told_of_no_traffic(trace: &Trace, effect: &Effect<'_>) -> bool {
-    let told = inputs(trace).rev().filter(|(place, ..)| *place < effect.call.durable);
-    let frames = told.filter_map(|(_, _, input)| match input {
-        Input::Collected { frame, .. } => Some(frame),
-        _ => None,
-    });
-    let counted = |arm: Option<&ArmIncrements>| {
-        arm.filter(|arm| arm.quality == Quality::Fresh).map(|arm| f64::from(arm.requests))
-    };
-    let mut shares = frames.take(2).map(|frame| {
-        let (candidate, other) = (counted(frame.candidate.as_ref())?, counted(frame.control())?);
-        (candidate <= looks_gone(candidate + other) * (candidate + other)).then_some(())
-    });
-    shares.next().flatten().is_some() && shares.next().flatten().is_some()
-}
-
 pub(super) fn s14(trace: &Trace) -> Option<Violation> {
     let service = &trace.facts.scenario.service;
     for effect in effects(trace) {
@@ -182,7 +155,7 @@ pub(super) fn s14(trace: &Trace) -> Option<Violation> {
         if share <= looks_gone(now.demand_rps * trace.facts.scenario.timing.scrape.as_secs_f64()) {
             continue;
         }
-        if place == trace.facts.candidate && was_told_of_no_traffic(trace, &effect) {
+        if place == trace.facts.candidate && was_told_of_no_traffic(trace, effect.call.durable) {
             continue;
         }
         let needs = share * now.demand_rps;
