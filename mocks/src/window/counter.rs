@@ -6,22 +6,18 @@ use super::stale::is_stale_marker;
 /// Steps tried around the guessed position before a binary search takes over.
 const PROBES: usize = 6;
 
-/// Samples of one counter, newest last, for windows of any length up to the ring's capacity.
+/// Samples of one counter, newest last, for windows of any length up to the ring's capacity: a table of one.
 ///
 /// [`push`](Self::push) is O(1); [`increase`](Self::increase) and [`rate`](Self::rate) are O(1) for near-regular scrapes
 /// and O(log n) at worst. Nothing allocates after construction. When the ring is full the oldest sample is dropped, so a
 /// capacity below the samples in a window shortens that window; [`capacity_for`](Self::capacity_for) leaves a margin.
 #[derive(Clone, Debug)]
-pub struct CounterWindow {
-    ring: Box<[Sample]>,
-    head: Head,
-}
+pub struct CounterWindow(CounterTable);
 
 impl CounterWindow {
     /// A window that holds at least `capacity` samples; at least two.
     pub fn new(capacity: usize) -> Self {
-        let head = Head::new(capacity);
-        Self { ring: vec![Sample::default(); head.size].into_boxed_slice(), head }
+        Self(CounterTable::new(std::iter::once(capacity)))
     }
 
     /// Samples to keep so that a window of `range_ms` is complete at scrapes every `scrape_interval_ms` with up to 12 % jitter.
@@ -32,35 +28,29 @@ impl CounterWindow {
 
     /// Samples held.
     pub fn len(&self) -> usize {
-        self.head.len
+        self.0.column(0).head.len
     }
 
     /// Whether no sample is held.
     pub fn is_empty(&self) -> bool {
-        self.head.len == 0
+        self.len() == 0
     }
 
     /// Takes one scraped cumulative value at `t_ms`.
     ///
     /// Stale markers are skipped, as range selectors skip them; samples not newer than the newest are ignored.
     pub fn push(&mut self, t_ms: u64, value: f64) {
-        if let Some(slot) = self.head.push(t_ms, value) {
-            self.ring[slot] = self.head.newest;
-        }
+        self.0.push(0, t_ms, value);
     }
 
     /// Growth over `(now - range, now]` in the counter's unit, extrapolated; none with fewer than two samples in the window.
     pub fn increase(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
-        self.column().increase(now_ms, range_ms)
+        self.0.column(0).increase(now_ms, range_ms)
     }
 
     /// [`increase`](Self::increase) per second of the range, in units per second.
     pub fn rate(&self, now_ms: u64, range_ms: u64) -> Option<f64> {
-        self.column().rate(now_ms, range_ms)
-    }
-
-    fn column(&self) -> Column<'_> {
-        Column { samples: &self.ring, stride: 1, offset: 0, head: &self.head }
+        self.0.column(0).rate(now_ms, range_ms)
     }
 }
 
