@@ -56,11 +56,22 @@ impl CounterWindow {
 
 /// Windows of many counters that are scraped together. Samples of one scrape lie side by side, since all counters are asked for
 /// the same few scrapes: the newest, and those where windows begin.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct CounterTable {
-    /// Row by row; a counter's ring is the first so many rows of its column.
+    /// Row by row, as far as rows were reached; a counter's ring is the first so many rows of its column.
     samples: Vec<Sample>,
     heads: Vec<Head>,
+    /// Room for all rows.
+    room: usize,
+}
+
+/// A copy has room for all rows too, and touches only those that are in use: a run begins with a copy of an empty table.
+impl Clone for CounterTable {
+    fn clone(&self) -> Self {
+        let mut samples = Vec::with_capacity(self.room);
+        samples.extend_from_slice(&self.samples);
+        Self { samples, heads: self.heads.clone(), room: self.room }
+    }
 }
 
 impl CounterTable {
@@ -68,7 +79,8 @@ impl CounterTable {
     pub(crate) fn new(capacities: impl Iterator<Item = usize>) -> Self {
         let heads: Vec<Head> = capacities.map(Head::new).collect();
         let rows = heads.iter().map(|head| head.size).max().unwrap_or(0);
-        Self { samples: vec![Sample::default(); rows * heads.len()], heads }
+        let room = rows * heads.len();
+        Self { samples: Vec::with_capacity(room), heads, room }
     }
 
     /// Takes a value of counter `index`, as [`CounterWindow::push`].
@@ -76,7 +88,11 @@ impl CounterTable {
         let stride = self.heads.len();
         let head = &mut self.heads[index];
         if let Some(slot) = head.push(t_ms, value) {
-            self.samples[slot * stride + index] = head.newest;
+            let row = slot * stride;
+            if self.samples.len() == row {
+                self.samples.resize(row + stride, Sample::default());
+            }
+            self.samples[row + index] = head.newest;
         }
     }
 
