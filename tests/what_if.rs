@@ -102,21 +102,21 @@ fn another_judge_is_told_with_its_outcome() {
         &["replay", RECORD, "--judge", "weighted"],
         0,
         &[
-            "First difference: at deploy + 23m does",
-            "Checked: the world was played again, and all 229 inputs up to the difference are the same.",
+            "First difference: at deploy + 23m 15s does",
+            "Checked: the world was played again, and all 230 inputs up to the difference are the same.",
             "counts as caught missed",
             "Under `weighted` there would have been no rollback, the run would have counted as missed instead of \
-             caught and 1512 more users would have been harmed.",
+             caught and 1500 more users would have been harmed.",
         ],
     );
     let told = json(&folder, &["replay", RECORD, "--judge", "weighted"]);
     assert_eq!(told["version"], 1);
     assert_eq!(told["same"], false);
-    assert_eq!(told["basis"]["world"]["equal_inputs"], 229);
+    assert_eq!(told["basis"]["world"]["equal_inputs"], 230);
     assert_eq!(told["record"]["outcome"]["caught"], true);
     assert_eq!(told["other"]["outcome"]["caught"], false);
     assert_eq!(told["first_difference"]["other"]["acts"], serde_json::json!([]));
-    assert!(told["summary"].as_str().is_some_and(|words| words.contains("1512 more users")), "{told}");
+    assert!(told["summary"].as_str().is_some_and(|words| words.contains("1500 more users")), "{told}");
 }
 
 #[test]
@@ -132,7 +132,7 @@ fn somebody_who_must_agree_and_other_stages_are_told() {
         &folder,
         &["replay", RECORD, "--policy", "stages.yaml"],
         0,
-        &["First difference: at deploy + 23m does", "decided at the same moment and 6 fewer users"],
+        &["First difference: at deploy + 23m 15s does", "decided at the same moment and 6 fewer users"],
     );
     assert!(said.contains("move traffic from v8: 75 % to v7") && said.contains("85 % to v7"), "{said}");
 }
@@ -162,7 +162,7 @@ fn an_old_record_ends_at_the_difference_and_says_why() {
         &["replay", "old.jsonl", "--judge", "weighted"],
         0,
         &[
-            "First difference: at deploy + 23m does",
+            "First difference: at deploy + 23m 15s does",
             "Told from the record's inputs alone: the record does not carry its scenario",
             "what would have come of it is unknown",
         ],

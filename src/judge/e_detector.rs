@@ -406,7 +406,8 @@ impl Judge for EDetector {
         let threshold = self.threshold(frame.interval);
         let Some(since_deploy) = frame.rollout.since_deploy else {
             let old = frame.control().and_then(fresh);
-            self.past.learn_before_deploy(frame, old, &self.params);
+            let disturbed = self.outside_cause(frame, old).is_some();
+            self.past.learn_before_deploy(frame, old, disturbed, &self.params);
             if let Some(old) = old {
                 self.shared.learn(frame, old);
             }

@@ -274,7 +274,7 @@ impl EDetector {
     }
 
     /// What anyone would suffer from now, if there is such a thing.
-    fn outside_cause(&self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
+    pub(super) fn outside_cause(&self, frame: &Frame, candidate: Option<&ArmIncrements>) -> Option<Blind> {
         let p = &self.params;
         let health = frame.signals.get(SignalKind::DependencyHealth).usable();
         if health.is_some_and(|health| health < p.gate_dependency_health) {
@@ -332,6 +332,6 @@ const WARMUP_CONVERSION: f64 = 0.25;
 
 /// Shift of log latency that empty caches may cost beyond [`super::Params::warmup_latency`]. Every hundredth of it makes versions that are slower by half
 /// a little later to find where traffic is little.
-const CACHE_LATENCY: f64 = 0.03;
+const CACHE_LATENCY: f64 = 0.04;
 /// The same of slow requests: a call that a cache would have saved adds a time and not a factor, so it is less of a long one.
 const CACHE_TAIL_LATENCY: f64 = 0.02;

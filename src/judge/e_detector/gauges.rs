@@ -136,6 +136,7 @@ mod tests {
                 past.learn_before_deploy(
                     &backspin_domain::frame::Frame::default(),
                     Some(&arm),
+                    false,
                     &crate::e_detector::Params::default(),
                 );
             }

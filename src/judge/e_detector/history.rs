@@ -85,22 +85,28 @@ pub(super) struct Cut {
 }
 
 impl Past {
-    /// Learns from a frame in which only the old version serves.
+    /// Learns from a frame in which only the old version serves. What is `disturbed` from outside would not be compared with the
+    /// past, so once something is known it teaches only how much traffic and load there is: one overrun in which half of the
+    /// requests fail looks like noise under which a version that fails ten times as often as usual would not be seen.
     pub(super) fn learn_before_deploy(
         &mut self,
         frame: &Frame,
         arm: Option<&ArmIncrements>,
+        disturbed: bool,
         params: &Params,
     ) {
         let seconds = frame.interval.as_secs_f64();
+        let is_usual = !disturbed || self.frames < FRAMES_BEFORE_NOISE;
         if let Some(arm) = arm {
-            self.learn_noise(arm);
             self.cost.note(arm);
-            self.learn_levels(arm, seconds, params);
-            let keep = keep(seconds, params);
-            self.timed *= keep;
-            self.buckets.iter_mut().for_each(|sum| *sum *= keep);
-            self.learn_latency(arm);
+            if is_usual {
+                self.learn_noise(arm);
+                self.learn_levels(arm, seconds, params);
+                let keep = keep(seconds, params);
+                self.timed *= keep;
+                self.buckets.iter_mut().for_each(|sum| *sum *= keep);
+                self.learn_latency(arm);
+            }
             let traffic = throughput(frame);
             let share = 1.0 / self.frames.max(1.0);
             self.rate += (traffic - self.rate) * share;
@@ -464,7 +470,7 @@ mod tests {
         for i in 0..3 {
             assert!(past.p99(60.0, &params).is_none(), "{i}");
             frame.signals.set(SignalKind::LatencyP99, backspin_domain::signal::SignalSample::fresh(200.0, 1));
-            past.learn_before_deploy(&frame, None, &params);
+            past.learn_before_deploy(&frame, None, false, &params);
         }
         let p99 = past.p99(60.0, &params).expect("three values");
         assert!((p99.centre - log(200.0)).abs() < 1e-12);

@@ -233,6 +233,21 @@ fn new_pods_whose_dependency_fails_are_not_down_by_themselves() {
 }
 
 #[test]
+fn an_outage_before_the_deploy_is_no_noise_that_hides_a_bad_version() {
+    let mut bed = Bed::new();
+    bed.deployed = None;
+    for _ in 0..3 {
+        bed.frame(|frame| {
+            frame.stable = Some(arm(1000, 500));
+            frame.signals.set(SignalKind::DependencyHealth, SignalSample::fresh(0.4, 1));
+        });
+    }
+    bed.deployed = Some(bed.minute);
+    let frames = (1..=60).find(|_| bed.arms(Some(arm(1000, 60)), None).class == Fail);
+    assert!(frames.is_some_and(|n| n <= 6), "thirty times as many failures as usual: {frames:?}");
+}
+
+#[test]
 fn the_margin_is_not_harm_inside_it_nor_on_it() {
     check(Some(arm(100_000, 240)), Some(arm(100_000, 200)), Pass, ConcurrentArm);
     check(Some(arm(100_000, 250)), Some(arm(100_000, 200)), Pass, ConcurrentArm);
