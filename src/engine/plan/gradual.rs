@@ -3,7 +3,8 @@
 //! Where one Deployment holds all versions, a batch is a part of its roll back, and traffic follows the pods. Where each
 //! version has its own, a batch gives the target pods, moves the share of traffic that goes with the batch, and
 //! takes the candidate's pods away once the gate is passed. The target is then one batch ahead with its pods: those
-//! that start cold warm up before their traffic comes. The candidate's share never rises.
+//! that start cold warm up before their traffic comes. All that is not left to the candidate goes to the target, also what a
+//! third version serves until then, so it has the pods for that first. The candidate's share never rises.
 
 use backspin_domain::plan::{OnFailure, Step, StepAction};
 use backspin_domain::time::Millis;
@@ -48,13 +49,14 @@ fn replace(request: &Request<'_>, marks: &[f64]) -> Vec<Step> {
     let mut plan = Vec::with_capacity(4 * marks.len() + 4);
     let mut had = request.target_ready;
     for (n, &mark) in marks.iter().enumerate() {
-        let ahead = pods(replicas, marks.get(n + 1).copied().unwrap_or(1.0));
+        let share = request.candidate_share.clamp(0.0, 1.0) * (1.0 - mark);
+        let next = marks.get(n + 1).copied().unwrap_or(1.0);
+        let ahead = pods(replicas, next.max(1.0 - share));
         let mut started = Pods::Warm;
         if ahead > had {
             plan.push(batch(request, ahead, had));
             (had, started) = (ahead, Pods::Started);
         }
-        let share = request.candidate_share.clamp(0.0, 1.0) * (1.0 - mark);
         if share >= SHARE_MIN {
             plan.push(steps::leave(request, share));
             plan.push(steps::gate(request, share, started));

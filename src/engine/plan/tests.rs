@@ -200,7 +200,7 @@ fn a_gradual_rollback_replaces_pods_in_batches_with_a_gate_after_each() {
     assert_eq!(
         steps(&plan(&Case { ready: 0, ..low }))[..9],
         [
-            "scale v2 to 5 replicas (3m, critical)",
+            "scale v2 to 7 replicas (3m, critical)",
             "move traffic from v3: 70 % to v2 (30s, critical)",
             "watch health until it has held for 30s; pods may warm up for 1m 30s (5m, critical)",
             "scale v3 to 3 replicas (2m, optional)",
@@ -210,6 +210,14 @@ fn a_gradual_rollback_replaces_pods_in_batches_with_a_gate_after_each() {
             "scale v3 to 2 replicas (2m, optional)",
             "move traffic from v3: 100 % to v2 (30s, critical)",
         ],
+        "the target has pods for what a third version serves until then"
+    );
+    let whole = Case { ready: 0, share: 1.0, ..low };
+    let scaled: Vec<String> =
+        steps(&plan(&whole)).into_iter().filter(|step| step.starts_with("scale v2")).collect();
+    assert_eq!(
+        scaled,
+        ["scale v2 to 5 replicas (3m, critical)", "scale v2 to 10 replicas (3m, critical)"],
         "the target's pods are one batch ahead of its traffic"
     );
 }
