@@ -1,5 +1,5 @@
 //! Frames per second of each judge, through `Box<dyn Judge>`, one `observe` per frame, over more frames than the
-//! last-level cache holds; beside them a loop that only adds up as many bytes per frame as the reference judge reads,
+//! last-level cache holds, and of the default judge with ten pods in each frame; beside them a loop that only adds up as many bytes per frame as the reference judge reads,
 //! from memory of the same footprint and stride, and one that adds up the very same samples: the ceilings that memory
 //! sets.
 //!
@@ -10,12 +10,15 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use backspin::domain::frame::{ArmIncrements, Frame, RolloutView};
+use backspin::domain::pod::{PodArm, PodIncrements};
 use backspin::domain::seed::Seed;
 use backspin::domain::signal::{Quality, SIGNAL_COUNT, SignalKind, SignalSample, SignalTable};
 use backspin::domain::time::{Millis, MonoTime};
 use backspin::domain::verdict::VerdictClass;
-use backspin::judge::{Judge, JudgeParams, e_detector, flagger, weighted};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use backspin::judge::Judge;
+use backspin::policy::{JudgeName, default_policy};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
 
@@ -87,6 +90,31 @@ fn frames(count: u64) -> Vec<Frame> {
         .collect()
 }
 
+/// Pods of each arm in the frames that have pods.
+const PODS: u32 = 5;
+
+/// The same frames with pods, among which each arm's counts are shared out.
+fn with_pods(frames: &[Frame]) -> Vec<Frame> {
+    let share = |n: u32, pod: u32| n / PODS + u32::from(pod < n % PODS);
+    let pods_of = |arm: PodArm, counts: ArmIncrements| {
+        (0..PODS).map(move |pod| PodIncrements {
+            arm,
+            pod,
+            requests: share(counts.requests, pod),
+            errors: share(counts.errors, pod),
+            latency_buckets: counts.latency_buckets.map(|n| share(n, pod)),
+            ..PodIncrements::default()
+        })
+    };
+    let of = |frame: &Frame| {
+        let candidate = frame.candidate.map(|counts| pods_of(PodArm::Candidate, counts));
+        let stable = frame.stable.map(|counts| pods_of(PodArm::Stable, counts));
+        let pods = candidate.into_iter().flatten().chain(stable.into_iter().flatten()).collect();
+        Frame { pods, ..frame.clone() }
+    };
+    frames.iter().map(of).collect()
+}
+
 /// Counts verdicts by class. A deploy begins with the first frame of its history.
 fn judge_all(judge: &mut Box<dyn Judge>, frames: &[Frame]) -> [u64; 4] {
     let mut classes = [0; 4];
@@ -141,6 +169,30 @@ fn fastest(mut run: impl FnMut()) -> f64 {
         .fold(f64::INFINITY, f64::min)
 }
 
+/// Frames per second of a judge, whose verdicts are counted and must be the same every time.
+#[expect(clippy::print_stdout, reason = "the figures are what a bench is for")]
+fn measure(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: &str,
+    judge: &mut Box<dyn Judge>,
+    frames: &[Frame],
+) -> f64 {
+    // The first run also warms the judge's past up, so that the ones after it agree.
+    judge_all(judge, frames);
+    let expected = judge_all(judge, frames);
+    assert_eq!(expected.iter().sum::<u64>(), frames.len() as u64);
+    println!("{name}: {expected:?} by class");
+    group.bench_function(format!("{name}/frames"), |b| {
+        b.iter(|| black_box(judge_all(judge, black_box(frames))));
+    });
+    let seconds = fastest(|| {
+        let classes = judge_all(judge, black_box(frames));
+        let fails = |classes: [u64; 4]| classes[VerdictClass::Fail as usize];
+        assert!(fails(classes).abs_diff(fails(expected)) <= frames.len() as u64 / 1000);
+    });
+    frames.len() as f64 / seconds
+}
+
 #[expect(clippy::print_stdout, reason = "the figures are what a bench is for")]
 fn bench(c: &mut Criterion) {
     let count = std::env::var("BACKSPIN_BENCH_FRAMES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_200_000);
@@ -166,40 +218,23 @@ fn bench(c: &mut Criterion) {
     let own = count as f64 / fastest(|| assert_eq!(sum_frames(black_box(&frames)), expected_sum));
     println!("frames/sum: {:.1} M frames/s, {:.1} GB/s", own / 1e6, own * READ_BYTES as f64 / 1e9);
 
-    for params in [
-        JudgeParams::Weighted(weighted::Params::default()),
-        JudgeParams::Flagger(flagger::Params::default()),
-        JudgeParams::EDetector(e_detector::Params::default()),
-    ] {
-        let mut judge = params.build(&[]);
-        let name = judge.name();
-        // The first run also warms the judge's past up, so that the ones after it agree.
-        judge_all(&mut judge, &frames);
-        let expected = judge_all(&mut judge, &frames);
-        assert_eq!(expected.iter().sum::<u64>(), count);
-        assert!(
-            expected[VerdictClass::Fail as usize] > 0 && expected[VerdictClass::Pass as usize] > 0,
-            "{expected:?}"
-        );
-        group.bench_function(format!("{name}/frames"), |b| {
-            b.iter(|| black_box(judge_all(&mut judge, black_box(&frames))));
-        });
-        let rate = count as f64
-            / fastest(|| {
-                let classes = judge_all(&mut judge, black_box(&frames));
-                assert_eq!(classes.iter().sum::<u64>(), count);
-                assert!(
-                    classes[VerdictClass::Fail as usize].abs_diff(expected[VerdictClass::Fail as usize])
-                        < count / 1000
-                );
-            });
+    let policy = default_policy().expect("the default policy is good");
+    let build = |name| policy.with_judge(name).judge.build(&[]);
+    for name in JudgeName::ALL {
+        let mut judge = build(name);
+        let rate = measure(&mut group, name.name(), &mut judge, &frames);
         println!(
-            "{name}: {:.2} M frames/s, {:.2} of memory/sum, {:.2} of frames/sum; {expected:?} by class",
+            "{}: {:.2} M frames/s, {:.2} of memory/sum, {:.2} of frames/sum",
+            name.name(),
             rate / 1e6,
             rate / ceiling,
             rate / own
         );
     }
+    let few = with_pods(&frames[..frames.len() / 20 / DEPLOY as usize * DEPLOY as usize]);
+    group.throughput(Throughput::Elements(few.len() as u64));
+    let rate = measure(&mut group, "e_detector_10_pods", &mut build(JudgeName::EDetector), &few);
+    println!("e_detector_10_pods: {:.3} M frames/s", rate / 1e6);
     group.finish();
 }
 
