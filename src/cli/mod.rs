@@ -29,6 +29,7 @@ mod schema;
 mod select;
 mod shard;
 mod shell;
+mod strategies;
 mod tune;
 mod verdicts;
 mod what_if;
@@ -83,6 +84,8 @@ enum Verb {
     Ci(ci::CiArgs),
     /// Hold what judges say of labelled recordings against each other: verdicts, whatever the engine would make of them.
     Verdicts(verdicts::VerdictsArgs),
+    /// Tell what choosing a strategy is worth: the rules against each strategy alone, on the same seeds.
+    Strategies(strategies::StrategiesArgs),
     /// Look for the best policy: numbers and choices of it, on scenarios, under constraints.
     Tune(Box<tune::TuneArgs>),
     /// Tell of each rollback of a record, of the engine's own metrics, or of a chaos campaign.
@@ -139,6 +142,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Compare(args)) => compare::run(&args),
         Some(Verb::Ci(args)) => ci::run(&args),
         Some(Verb::Verdicts(args)) => verdicts::run(&args),
+        Some(Verb::Strategies(args)) => strategies::run(&args),
         Some(Verb::Tune(args)) => tune::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),

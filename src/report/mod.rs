@@ -31,6 +31,7 @@ mod notice;
 mod plan;
 mod recommend;
 mod replayed;
+pub mod selection;
 mod series;
 mod story;
 mod summary;

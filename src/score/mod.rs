@@ -22,6 +22,7 @@ mod metrics;
 mod outcome;
 mod paired;
 mod resample;
+mod selection;
 mod survival;
 mod verdicts;
 mod watchers;
@@ -47,5 +48,6 @@ pub use paired::{
     mcnemar,
 };
 pub use resample::{Estimate, estimate};
+pub use selection::{Lost, Played, Selection, Way};
 pub use survival::{Observation, Quantile, quantile};
 pub use verdicts::{Told, VerdictFigures, Watched};
