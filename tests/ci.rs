@@ -426,7 +426,20 @@ fn every_schema_is_one_and_is_made_in_one_way() {
     let folder = folder();
     let ran = run_in(&folder, &["schema", "--out", "schemas"]);
     assert_eq!(ran.code, 0, "{}", ran.err);
-    for name in ["policy", "scenario", "suite", "baseline", "case", "record", "report", "compare", "ci"] {
+    for name in [
+        "policy",
+        "scenario",
+        "suite",
+        "baseline",
+        "case",
+        "record",
+        "report",
+        "compare",
+        "ci",
+        "tune",
+        "metrics",
+        "strategies",
+    ] {
         let written = read(&folder, &format!("schemas/{name}.schema.json"));
         assert_eq!(run_in(&folder, &["schema", name]).out, written, "{name}");
         let schema = serde_json::from_str(&written).expect("JSON");
@@ -459,6 +472,13 @@ fn shipped_files_fit_their_schemas() {
         let tree: serde_json::Value = serde_saphyr::from_str(&text).expect("YAML");
         fits(&folder, schema, &tree.to_string());
     }
+    let example = fs::read_to_string(root().join("docs/tune.md")).expect("there");
+    let example =
+        example.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let tree: serde_json::Value = serde_saphyr::from_str(example).expect("YAML");
+    fits(&folder, "tune", &tree.to_string());
+    let told = run_in(&folder, &["strategies", "strategy/standby-up", "--seeds", "1", "--format", "json"]);
+    fits(&folder, "strategies", &told.out);
 }
 
 #[test]

@@ -72,6 +72,11 @@ pub struct MetricsFile {
     pub also: Vec<String>,
 }
 
+/// Its JSON Schema.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(MetricsFile).to_value()
+}
+
 fn scrape() -> Length {
     Length::secs(15)
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::diagnose::{Failure, bad_input, environment};
 use super::exit::Code;
 use super::out;
-use crate::{chaos, policy, record, report, scenario, suite};
+use crate::{backtest, chaos, policy, record, report, scenario, suite, tune};
 
 /// Prints the JSON Schema of a file.
 #[derive(Debug, Args)]
@@ -43,6 +43,12 @@ enum SchemaName {
     Compare,
     /// `ci.json`.
     Ci,
+    /// What `tune` searches, and on what.
+    Tune,
+    /// What a team's metrics mean, for `backtest` and `scenario fit`.
+    Metrics,
+    /// What `strategies --format json` prints.
+    Strategies,
 }
 
 impl SchemaName {
@@ -57,6 +63,9 @@ impl SchemaName {
             Self::Report => report::report_schema(),
             Self::Compare => report::compare::schema(),
             Self::Ci => report::ci::schema(),
+            Self::Tune => tune::space::schema(),
+            Self::Metrics => backtest::metrics::schema(),
+            Self::Strategies => report::selection::schema(),
         }
     }
 

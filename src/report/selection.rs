@@ -34,6 +34,11 @@ pub struct SelectionReport {
     pub selection: Selection,
 }
 
+/// Its JSON Schema.
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(SelectionReport).to_value()
+}
+
 const HEAD: [&str; 5] = ["way", "planned", "failed", "cost (95 %)", "regret (95 %)"];
 
 impl SelectionReport {
