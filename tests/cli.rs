@@ -494,21 +494,3 @@ fn what_a_seed_drew_is_told() {
     let ran = run_in(&folder, &["explain", "healthy/plain-canary"]);
     assert!(!ran.out.contains("drawn by this seed"), "{}", ran.out);
 }
-
-#[test]
-fn what_choosing_a_strategy_is_worth_is_told_with_where_the_rules_lost() {
-    let folder = folder();
-    let lost = run_in(&folder, &["strategies", "strategy/small-harm-cold-pods", "--seeds", "3"]);
-    assert_eq!(lost.code, 1, "a fixed strategy would have done better: {}", lost.err);
-    for words in ["The rules regret ", "the best fixed strategy", "database revert", "the rules lost in"] {
-        assert!(lost.out.contains(words), "no `{words}`:\n{}", lost.out);
-    }
-    let kept = run_in(&folder, &["strategies", "strategy/standby-up", "--seeds", "3", "--format", "json"]);
-    assert_eq!(kept.code, 0, "{}", kept.err);
-    let report: serde_json::Value = serde_json::from_str(&kept.out).expect("JSON");
-    let ways = report["selection"]["ways"].as_array().expect("a list");
-    assert_eq!((report["version"].as_u64(), ways.len()), (Some(1), 8));
-    let regret = |way: usize| ways[way]["regret"]["mean"].as_f64().expect("a number");
-    assert!((1..8).all(|fixed| regret(fixed) + 1.0 > regret(0)), "{ways:?}");
-    refuses(&folder, &["strategies", "--filter", "nothing/like/this"], 2, &["--filter"]);
-}

@@ -226,3 +226,28 @@ fn a_schema_that_the_target_can_work_with_stays() {
 fn settings_at_fault_are_set_back() {
     Compared::play("bad-config-map").best(InfrastructureRollback);
 }
+
+/// What the verb says, and its exit code.
+fn strategies(args: &[&str]) -> (String, i32) {
+    let mut command = assert_cmd::Command::cargo_bin("backspin").expect("built");
+    let command = command.env_remove("BACKSPIN_POLICY").env("COLUMNS", "100").arg("strategies");
+    let output = command.args(args).output().expect("runs");
+    (String::from_utf8(output.stdout).expect("UTF-8"), output.status.code().expect("ended"))
+}
+
+#[test]
+fn what_choosing_is_worth_is_told_with_where_the_rules_lost() {
+    let (lost, code) = strategies(&["strategy/small-harm-cold-pods", "--seeds", "3"]);
+    assert_eq!(code, 1, "a fixed strategy would have done better: {lost}");
+    for words in ["The rules regret ", "the best fixed strategy", "database revert", "the rules lost in"] {
+        assert!(lost.contains(words), "no `{words}`:\n{lost}");
+    }
+    let (kept, code) = strategies(&["strategy/standby-up", "--seeds", "3", "--format", "json"]);
+    assert_eq!(code, 0, "{kept}");
+    let report: serde_json::Value = serde_json::from_str(&kept).expect("JSON");
+    let ways = report["selection"]["ways"].as_array().expect("a list");
+    assert_eq!((report["version"].as_u64(), ways.len()), (Some(1), 8));
+    let regret = |way: usize| ways[way]["regret"]["mean"].as_f64().expect("a number");
+    assert!((1..8).all(|fixed| regret(fixed) + 1.0 > regret(0)), "{ways:?}");
+    assert_eq!(strategies(&["--filter", "nothing/like/this"]), (String::new(), 2));
+}

@@ -43,6 +43,7 @@ mod shared;
 mod statistics;
 mod streams;
 mod tally;
+mod warmth;
 
 use std::sync::LazyLock;
 
@@ -64,6 +65,7 @@ use shared::Shared;
 use statistics::{EValues, LogE, NO_NEWS, PairLaw, Ratios, Trial, correlation, e_values, long_run};
 use streams::{BODY, CONVERSION, COUNTED, CPU, ERRORS, MEMORY, STREAMS, Streams, TAIL};
 use tally::{Counted, Held, Tally};
+use warmth::Warmth;
 
 /// The judge.
 #[derive(Clone, Debug)]
@@ -101,10 +103,6 @@ struct Watch {
     score: f64,
 }
 
-/// Requests that a pod serves until its caches hold all but `1 / e` of what they can (decision science, section 6: misses go with
-/// `exp(-n / n0)`).
-const CACHE_REQUESTS: f64 = 2000.0;
-
 /// What is computed once per deploy.
 #[derive(Clone, Copy, Debug)]
 struct Fixed {
@@ -124,15 +122,6 @@ struct Noise {
     between_arms: f64,
     /// Of the service against its past.
     against_past: f64,
-}
-
-/// How cold the candidate's pods are: 1 new, 0 warm.
-#[derive(Clone, Copy, Debug, Default)]
-struct Warmth {
-    cold: f64,
-    /// How full their caches are, from 0.
-    filled: f64,
-    pods_max: u16,
 }
 
 /// Muting of comparisons with the past (DS).
@@ -355,29 +344,6 @@ impl Watch {
         self.streams.multiply(stream, &e);
         self.tallies[stream].step(log_e);
         e
-    }
-}
-
-impl Warmth {
-    /// Time passes: pods warm up.
-    fn warm(&mut self, interval: Millis, params: &Params) {
-        self.cold *= exp(-interval.as_secs_f64() / params.warmup_s);
-    }
-
-    /// Caches fill with what the pods serve.
-    fn serve(&mut self, requests: u32, pods_ready: u16) {
-        let served = f64::from(requests) / f64::from(pods_ready.max(1));
-        self.filled = 1.0 - (1.0 - self.filled) * exp(-served / CACHE_REQUESTS);
-    }
-
-    /// New pods are cold, those that come back are not: a crash loop must not buy patience.
-    fn note(&mut self, pods_ready: u16) {
-        if pods_ready > self.pods_max {
-            let new = f64::from(pods_ready - self.pods_max) / f64::from(pods_ready);
-            self.cold = self.cold * (1.0 - new) + new;
-            self.filled *= 1.0 - new;
-            self.pods_max = pods_ready;
-        }
     }
 }
 

@@ -175,20 +175,6 @@ fn where_no_dependency_is_measured_only_a_step_after_a_calm_tells() {
 }
 
 #[test]
-fn caches_of_new_pods_are_empty_and_those_of_old_ones_are_not() {
-    let mut warmth = Warmth::default();
-    warmth.note(2);
-    for _ in 0..100 {
-        warmth.serve(2000, 2);
-    }
-    assert!(warmth.filled > 0.999_999);
-    warmth.note(4);
-    assert!((warmth.filled - 0.5).abs() < 1e-6, "two of four are new");
-    warmth.serve(8000, 4);
-    assert!((warmth.filled - (1.0 - 0.5 * exp(-1.0))).abs() < 1e-6);
-}
-
-#[test]
 fn what_was_wrong_just_before_a_step_is_not_the_steps() {
     let mut bed = Bed::new();
     for minute in 0..20 {
@@ -429,24 +415,6 @@ fn one_spike_of_p99_is_not_a_shift() {
             .set(SignalKind::LatencyP99, SignalSample::fresh(if i == 30 { 60_000.0 } else { 200.0 }, 1));
         assert_ne!(judge.observe(&frame).class, Fail);
     }
-}
-
-#[test]
-fn new_pods_are_cold_and_restarted_ones_are_not() {
-    let params = Params::default();
-    let mut warmth = Warmth::default();
-    warmth.note(2);
-    assert_eq!(warmth.cold, 1.0);
-    for _ in 0..30 {
-        warmth.warm(Millis::from_mins(1), &params);
-    }
-    assert!(warmth.cold < 1e-6);
-    warmth.note(4);
-    assert!((warmth.cold - 0.5).abs() < 1e-6);
-    warmth.warm(Millis::from_mins(30), &params);
-    warmth.note(1);
-    warmth.note(4);
-    assert!(warmth.cold < 1e-6, "a crash loop buys no patience");
 }
 
 #[test]
