@@ -72,11 +72,20 @@ pub(super) fn read_head(folder: &Path) -> Result<Option<Slot>, JournalError> {
     }
 }
 
-/// The right to write to a journal; given back by the operating system when the process ends, however it ends.
+/// The right to write to a journal; given back when it is dropped, and by the operating system when the process
+/// ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    /// Only held: closing it gives the lock back.
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    /// Closing the file alone would not do: a child process that another thread has just forked holds a copy of the
+    /// descriptor until it begins its own program, and the lock with it.
+    fn drop(&mut self) {
+        // On failure, closing gives it back a moment later.
+        let _ = self.file.unlock();
+    }
 }
 
 impl Lock {
@@ -101,7 +110,7 @@ impl Lock {
         // For people only: the lock is the operating system's, a stale number in the file locks nothing.
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
         writeln!(file, "{}", std::process::id()).map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -110,4 +119,20 @@ fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.take(32).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_lock_is_free_even_while_a_forked_child_has_the_descriptor() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lock = Lock::take(folder.path()).expect("free");
+        // What a fork leaves in the child until it calls exec.
+        let _inherited = lock.file.try_clone().expect("copied");
+        assert!(matches!(Lock::take(folder.path()), Err(JournalError::Locked { .. })));
+        drop(lock);
+        Lock::take(folder.path()).expect("free again");
+    }
 }
