@@ -91,7 +91,8 @@ impl SignalWindows {
     ) -> Result<Self, QuerySetError> {
         let mut catalog = Catalog::new();
         let mut all_labels = Vec::new();
-        for series in world.series() {
+        let all = world.series();
+        for series in &all {
             let labels: Vec<(&str, &str)> = series.labels.iter().map(|(k, v)| (*k, v.as_str())).collect();
             all_labels.push(Labels::new(labels.iter().copied().chain([("__name__", series.name)])));
             let kind = match series.kind {
@@ -123,7 +124,7 @@ impl SignalWindows {
             },
             asks,
             ways: ways.into(),
-            samples: vec![None; world.series().len()],
+            samples: vec![None; all.len()],
         })
     }
 

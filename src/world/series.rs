@@ -37,8 +37,7 @@ const CANDIDATE: &str = "candidate";
 /// The label `arm` of any other.
 const STABLE: &str = "stable";
 
-/// All series of a world; the order of [`World::sample`].
-pub(crate) fn define(scenario: &Scenario, candidate: usize) -> Vec<SeriesDef> {
+fn define(scenario: &Scenario, candidate: usize) -> Vec<SeriesDef> {
     let service = scenario.service.id.as_str();
     let mut series = Vec::new();
     let versions: Vec<&str> = scenario.service.versions.iter().map(|version| version.id.as_str()).collect();
@@ -103,9 +102,10 @@ pub(crate) fn define(scenario: &Scenario, candidate: usize) -> Vec<SeriesDef> {
 }
 
 impl World {
-    /// The series that the world shows, in the order of [`World::sample`].
-    pub fn series(&self) -> &[SeriesDef] {
-        &self.series
+    /// The series that the world shows, in the order of [`World::sample`]. Written out anew by each call: a run asks once, or
+    /// not at all.
+    pub fn series(&self) -> Vec<SeriesDef> {
+        define(&self.scenario, self.candidate)
     }
 
     /// The samples of the last scrape, one per series; none while a series is not scraped.
@@ -113,13 +113,8 @@ impl World {
     /// # Panics
     /// If `out` is not as long as [`World::series`].
     pub fn sample(&self, out: &mut [Option<f64>]) {
-        assert_eq!(out.len(), self.series.len(), "one place per series");
         let mut out = out.iter_mut();
-        let mut put = |value: Option<f64>| {
-            if let Some(place) = out.next() {
-                *place = value;
-            }
-        };
+        let mut put = |value: Option<f64>| *out.next().expect("one place per series") = value;
         let pods = self.delivery.cluster.pods();
         let is_scraped = |version: usize| {
             let arm = if version == self.candidate { ArmKind::Candidate } else { ArmKind::Stable };
@@ -176,6 +171,7 @@ impl World {
         for version in 0..self.versions.len() {
             put(is_scraped(version).then(|| f64::from(self.delivery.cluster.desired(version))));
         }
+        assert!(out.next().is_none(), "one place per series");
     }
 
     /// The version of a pod by the number that [`Frame::pods`](backspin_domain::frame::Frame::pods) gives it; none when it

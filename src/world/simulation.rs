@@ -30,7 +30,6 @@ use super::queue::Queue;
 use super::replicas::{Reads, Replicas, Writers};
 use super::rollout::RolloutChange;
 use super::scrape::Scraper;
-use super::series::{self, SeriesDef};
 use super::service::{Flow, ServiceLaw};
 use super::truth;
 use super::users::Complaints;
@@ -65,7 +64,6 @@ pub struct World {
     pub(crate) scraper: Scraper,
     pub(crate) ledger: Ledger,
     pub(crate) view: View,
-    pub(crate) series: Arc<[SeriesDef]>,
     /// What a plan of faults has done to it.
     pub(crate) disturbed: Disturbed,
     pub(crate) complaints: Complaints,
@@ -225,7 +223,6 @@ impl World {
             scraper: Scraper::new(scenario, seed),
             ledger,
             view: View::default(),
-            series: series::define(scenario, candidate).into(),
             disturbed: Disturbed::default(),
             complaints: Complaints::new(&scenario.users, rate * (1.0 - base_error), rate * base_error),
             demand_rps: 0.0,

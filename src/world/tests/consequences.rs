@@ -173,7 +173,8 @@ fn series_and_frames_tell_the_same() {
     let run = Watched::to_end(&bad(BadVersion { error_ratio: 0.1, ..BadVersion::default() }));
     let mut sample = vec![None; run.world.series().len()];
     run.world.sample(&mut sample);
-    let series = run.world.series().iter().zip(&sample);
+    let series = run.world.series();
+    let series = series.iter().zip(&sample);
     let sum = |name: &str, label: (&str, &str)| -> f64 {
         let hit =
             |s: &crate::SeriesDef| s.name == name && s.labels.iter().any(|(k, v)| (*k, v.as_str()) == label);
