@@ -19,7 +19,7 @@ use crate::policy::{self, Policy};
 #[derive(Clone, Debug, Args)]
 pub(super) struct ImportArgs {
     /// Files of one tool, together: templates and what names them. Argo Rollouts, Flagger, Kayenta, Prometheus rules, Sloth,
-    /// OpenSLO, Pyrra, Keptn.
+    /// OpenSLO, Pyrra, Keptn, the reference design.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Where the policy goes; by default to stdout.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use backspin_domain::signal::{SignalKind, Worse};
 use backspin_mocks::promql::{self, Refusal, Shape, eval};
-use backspin_policy::file::CustomEntry;
+use backspin_policy::file::{ApprovalsEntry, CustomEntry, ExecutionEntry, SeverityEntry};
 use backspin_policy::queries;
 
 use super::Options;
@@ -24,6 +24,10 @@ pub(crate) struct Building<'o> {
     pub(crate) options: &'o Options,
     pub(crate) findings: Findings,
     pub(crate) custom: Vec<CustomEntry>,
+    /// What is said beside the judge, by a tool that decides more than its verdict.
+    pub(crate) severity: Option<SeverityEntry>,
+    pub(crate) execution: Option<ExecutionEntry>,
+    pub(crate) approvals: Option<ApprovalsEntry>,
     /// Queries that were read, carried or not.
     pub(crate) queries: usize,
     maps_used: BTreeSet<usize>,
@@ -37,6 +41,9 @@ impl<'o> Building<'o> {
             options,
             findings: Findings::default(),
             custom: Vec::new(),
+            severity: None,
+            execution: None,
+            approvals: None,
             queries: 0,
             maps_used: BTreeSet::new(),
             unanswered: Vec::new(),

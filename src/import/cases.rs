@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use backspin_domain::frame::{ArmIncrements, Frame, RolloutView};
-use backspin_domain::signal::{Quality, QueryValue};
+use backspin_domain::signal::{Quality, QueryValue, SignalKind, SignalSample, SignalTable};
 use backspin_domain::time::{Millis, MonoTime};
 use backspin_domain::verdict::VerdictClass;
 use backspin_mocks::promql::eval::{self, Plan};
@@ -145,7 +145,14 @@ fn frames(case: &Case<'_>, policy: &Policy) -> Vec<Frame> {
             evaluated(policy, &store, at_ms)
         };
         let quiet = ArmIncrements { quality: Quality::Fresh, ..arm("100/0") };
+        let mut signals = SignalTable::default();
+        for kind in SignalKind::ALL {
+            if let Some(QueryValue::Number(value)) = case.signals.get(kind.name()).and_then(|v| v.get(n)) {
+                signals.set(kind, SignalSample::fresh(*value, 1000));
+            }
+        }
         Frame {
+            signals,
             at: MonoTime(3_600_000 + after_ms),
             interval: Millis(case.every_ms),
             rollout: RolloutView { since_deploy: Some(Millis(after_ms)), candidate_share: 0.1 },
@@ -222,6 +229,11 @@ fn sloth() {
 #[test]
 fn pyrra() {
     check(include_str!("cases/pyrra.txt"), 10);
+}
+
+#[test]
+fn the_reference_design() {
+    check(include_str!("cases/reference.txt"), 10);
 }
 
 #[test]

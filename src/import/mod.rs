@@ -1,7 +1,7 @@
 //! Configuration of other tools, read into a policy of ours, with a list of what cannot be carried over.
 //!
 //! ```text
-//! files ─ tree ─▶ documents ─ sorted by kind ─▶ argo | flagger | kayenta | rules, sloth, pyrra | keptn
+//! files ─ tree ─▶ documents ─ sorted by kind ─▶ argo | flagger | kayenta | rules, sloth, pyrra | keptn | reference
 //!                                                    │ placeholders, queries, places
 //!                                                    └─▶ judge + signals ─▶ policy.yaml, findings
 //! ```
@@ -26,6 +26,7 @@ mod map;
 mod policy;
 mod promql;
 mod pyrra;
+mod reference;
 mod rules;
 mod scale;
 mod sloth;
@@ -81,6 +82,7 @@ struct Contents<'a> {
     flagger: flagger::Objects<'a>,
     keptn: keptn::Objects<'a>,
     kayenta: Vec<At<'a>>,
+    reference: reference::Objects<'a>,
     /// Rule files and the `spec` of objects that hold groups.
     groups: Vec<At<'a>>,
     sloth: Vec<At<'a>>,
@@ -111,6 +113,7 @@ impl<'a> Contents<'a> {
             "" if kayenta::is_config(root) => self.kayenta.push(root),
             _ if self.argo.take(kind, root)
                 || self.flagger.take(kind, root)
+                || self.reference.take(kind, root)
                 || self.keptn.take(kind, root) => {}
             _ => {
                 let what = if kind.is_empty() { "a document".to_owned() } else { format!("`{kind}`") };
@@ -128,6 +131,7 @@ impl<'a> Contents<'a> {
             (map::FLAGGER, self.flagger.first()),
             (map::KAYENTA, self.kayenta.first().copied()),
             (map::KEPTN, self.keptn.first()),
+            (map::REFERENCE, self.reference.first()),
             (map::ALERTS, alerts),
         ]
         .into_iter()
@@ -206,5 +210,6 @@ pub fn is_ours(source: &Source) -> bool {
                 && At { file: &file, node }.get("apiVersion").is_none()
                 && At { file: &file, node }.get("groups").is_none()
                 && !kayenta::is_config(At { file: &file, node })
+                && !reference::is_design(At { file: &file, node })
         })
 }

@@ -5,7 +5,10 @@ use serde::Serialize;
 use super::building::Building;
 use backspin_engine::settings::MissingAction;
 use backspin_policy::document::{FileKind, Problems, Source};
-use backspin_policy::file::{AttributionEntry, CustomEntry, JudgeEntry, MissingDataEntry};
+use backspin_policy::file::{
+    ApprovalsEntry, AttributionEntry, CustomEntry, ExecutionEntry, JudgeEntry, MissingDataEntry,
+    SeverityEntry,
+};
 
 /// What is written of a policy: what differs from the defaults.
 #[derive(Serialize)]
@@ -18,6 +21,12 @@ struct Written<'a> {
     attribution: Option<AttributionEntry>,
     #[serde(skip_serializing_if = "Option::is_none")]
     missing_data: Option<MissingDataEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<&'a SeverityEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    execution: Option<&'a ExecutionEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approvals: Option<&'a ApprovalsEntry>,
     #[serde(skip_serializing_if = "<[CustomEntry]>::is_empty")]
     custom: &'a [CustomEntry],
 }
@@ -35,6 +44,9 @@ pub(super) fn written(
         judge,
         attribution: judge.map(|_| AttributionEntry::Off),
         missing_data: judge.map(|_| MissingDataEntry { then: MissingAction::Ignore, ..Default::default() }),
+        severity: building.severity.as_ref(),
+        execution: building.execution.as_ref(),
+        approvals: building.approvals.as_ref(),
         custom: &building.custom,
     };
     let text = serde_saphyr::to_string(&file).expect("a policy file has nothing that YAML cannot say");

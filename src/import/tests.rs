@@ -1,6 +1,7 @@
 //! The list, the places, and what no text may do.
 
 use super::*;
+use backspin_domain::id::ActorId;
 use backspin_policy::document::FileKind;
 
 fn read(text: &str, options: &Options) -> Import {
@@ -122,12 +123,13 @@ fn a_policy_of_ours_is_told_from_files_of_others() {
 }
 
 /// All texts of the cases.
-const CASES: [&str; 7] = [
+const CASES: [&str; 8] = [
     include_str!("cases/argo.txt"),
     include_str!("cases/flagger.txt"),
     include_str!("cases/kayenta.txt"),
     include_str!("cases/keptn.txt"),
     include_str!("cases/prometheus.txt"),
+    include_str!("cases/reference.txt"),
     include_str!("cases/pyrra.txt"),
     include_str!("cases/sloth.txt"),
 ];
@@ -196,4 +198,70 @@ proptest::proptest! {
     fn any_text_is_taken(text in "(kind|spec|groups|rules|alert|expr|metrics|query|[a-z]|: |\\n|  |- |\\{|\\}|[0-9]|---\\n){0,60}") {
         plain(&text);
     }
+}
+
+const DESIGN: &str = r#"rollback_threshold: 0.7
+services:
+  user-service: { supports_blue_green: true, supports_feature_flags: false }
+progressive_rollback:
+  tiers:
+    application_tier:
+      rollback_strategies: [immediate_traffic_redirect, container_restart, version_downgrad]
+      rollback_triggers: { error_rate: "> 5%", availability: "< 99.9%", latency_p99: "> 5%", error_rte: "> 1" }
+    database_tier:
+      rollback_triggers: { replication_lag: "> 60s", deadlock_rate: lots }
+  coordination:
+    rollback_sequence: { 1: database_tier, 2: application_tier }
+rollback_automation:
+  decision_engine:
+    ml_models: [anomaly_detection_model]
+    human_in_the_loop:
+      approval_required: [production_rollbacks]
+      escalation_paths: { level_2: cto, level_1: on_call_engineer, level_x: nobody }
+  execution_engine:
+    parallel_execution: { max_concurrent_rollbacks: 7, resource_isolation: false }
+"#;
+
+#[test]
+fn the_reference_design_is_carried_or_named_by_line() {
+    let found = plain(DESIGN);
+    says(&found, Fate::Doubtful, 1, "0.55 of 0.7");
+    says(&found, Fate::Lost, 3, "`capabilities: [blue_green]` in its scenario");
+    says(&found, Fate::Carried, 7, "the strategy `immediate`");
+    says(&found, Fate::Lost, 7, "a restart keeps the version that is at fault");
+    says(&found, Fate::Lost, 7, "did you mean `version_downgrade`?");
+    says(&found, Fate::Carried, 8, "0.05");
+    says(&found, Fate::Lost, 8, "as a limit on errors it stands under `error_rate`");
+    says(&found, Fate::Lost, 8, "`%` is not what it counts in");
+    says(&found, Fate::Lost, 8, "it is not a name of the design either");
+    says(&found, Fate::Lost, 10, "a `custom` signal with the query");
+    says(&found, Fate::Lost, 10, "`lots` is no limit");
+    says(&found, Fate::Lost, 12, "no other order can be asked for");
+    says(&found, Fate::Beside, 15, "no model behind it");
+    says(&found, Fate::Changed, 17, "asked here too: high_impact_rollbacks, cross_tier_rollbacks");
+    says(&found, Fate::Carried, 18, "asked in this order");
+    says(&found, Fate::Lost, 18, "`level_1`, `level_2`");
+    says(&found, Fate::Carried, 20, "`execution.executions_max`: 7");
+    says(&found, Fate::Changed, 20, "it cannot be switched off here");
+    let policy = found.policy.expect("it judges");
+    let policy = backspin_policy::parse(&Source::new(FileKind::Policy, "imported", policy.as_str()));
+    let policy = policy.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(policy.judge.name(), "weighted");
+    assert_eq!(policy.settings.execution.executions_max, 7);
+    let escalation: Vec<&str> = policy.settings.approvals.escalation.iter().map(ActorId::as_str).collect();
+    assert_eq!(escalation, ["on_call_engineer", "cto"]);
+}
+
+#[test]
+fn a_design_with_numbers_out_of_range_is_refused_by_place() {
+    let found = plain(
+        "rollback_threshold: 7\nthresholds: { error_rate: 5, latency_p99: -1, revenue_impact: 10000 }\n",
+    );
+    says(&found, Fate::Lost, 1, "7 is more than 1");
+    says(&found, Fate::Lost, 2, "5 is more than 1; a share is wanted");
+    says(&found, Fate::Lost, 2, "a number of zero or more is wanted");
+    says(&found, Fate::Beside, 2, "no factor of the design's score reads it");
+    let never =
+        plain("rollback_threshold: 0.9\ndecision_weights: { error_rate: 0.1, latency_impact: 0.1 }\n");
+    says(&never, Fate::Doubtful, 1, "is never reached");
 }

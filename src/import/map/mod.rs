@@ -5,6 +5,7 @@ mod argo;
 mod flagger;
 mod kayenta;
 mod keptn;
+mod reference;
 
 use super::building::Building;
 use super::{Contents, alarms, kayenta as canary, pyrra, rules, sloth};
@@ -38,6 +39,10 @@ pub(super) fn judge(building: &mut Building<'_>, contents: &Contents<'_>) -> Opt
             let definitions = contents.keptn.read(building);
             keptn::judge(building, definitions)
         }
+        REFERENCE => {
+            let design = contents.reference.read(building)?;
+            Some(reference::judge(building, &design))
+        }
         _ => alerts(building, contents),
     }
 }
@@ -50,6 +55,8 @@ pub(super) const FLAGGER: &str = "Flagger";
 pub(super) const KAYENTA: &str = "Kayenta";
 /// Keptn.
 pub(super) const KEPTN: &str = "Keptn";
+/// The reference design.
+pub(super) const REFERENCE: &str = "the reference design";
 /// Prometheus rules, Sloth, OpenSLO and Pyrra.
 pub(super) const ALERTS: &str = "alerts and objectives";
 
