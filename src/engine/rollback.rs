@@ -14,7 +14,7 @@ use backspin_domain::verdict::{Evidence, Factor};
 
 use super::Engine;
 use super::decide::severity::{Cause, severity, trigger};
-use super::decide::{attribution, target};
+use super::decide::{attribution, rules, target};
 use super::execute::Run;
 use super::guard::{self, Guard};
 use super::look::{Look, Whose};
@@ -323,7 +323,7 @@ fn event(
     let verdict = service.verdict.filter(|_| cause == Cause::Judge);
     let effect = service.observed.effect(service.share);
     let frame = frame.filter(|_| !engine.core.settings.broken.is(Mutation::DropEvidence));
-    let evidence = evidence(service, cause, frame);
+    let evidence = evidence(service, cause, frame, &engine.core.settings);
     let reason = match wish {
         Wish::Person { reason, .. } => (*reason).to_owned(),
         Wish::Own(..) | Wish::Next(_) | Wish::Looked(_) => {
@@ -349,7 +349,7 @@ fn event(
 }
 
 /// Why, number by number.
-fn evidence(service: &Service, cause: Cause, frame: Option<&Frame>) -> Evidence {
+fn evidence(service: &Service, cause: Cause, frame: Option<&Frame>, settings: &Settings) -> Evidence {
     let direct = |signal: &str, value: f64, threshold: f64| Evidence {
         words: format!("{signal} is {value:.0}"),
         factors: vec![Factor { signal: signal.to_owned(), value, threshold, impact: 1.0, contribution: 1.0 }],
@@ -367,6 +367,9 @@ fn evidence(service: &Service, cause: Cause, frame: Option<&Frame>) -> Evidence 
         }
         (Cause::Restarting, Some(frame)) => {
             direct("restarts", frame.candidate.map_or(0.0, |arm| f64::from(arm.restarts)), 0.0)
+        }
+        (Cause::Rule { index, .. }, Some(frame)) => {
+            settings.rules.get(index).map(|rule| rules::evidence(rule, frame)).unwrap_or_default()
         }
         (Cause::Silent | Cause::Manual, _) | (_, None) => Evidence::default(),
     }
@@ -386,6 +389,10 @@ fn words(
         Cause::Restarting => format!("containers of {candidate} keep restarting"),
         Cause::Silent => {
             format!("no metrics of {candidate} for more than {}", engine.core.settings.missing_data.tolerate)
+        }
+        Cause::Rule { index, .. } => {
+            let name = engine.core.settings.rules.get(index).map_or("", |rule| rule.name.as_str());
+            format!("rule `{name}` on {candidate}: {}", evidence.words)
         }
         Cause::Judge | Cause::Manual => {
             format!("judge `{}` failed {candidate}: {}", service.judge.name(), evidence.words)

@@ -4,8 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use super::mutation::Broken;
 use backspin_domain::id::{ActorId, ServiceId};
+use backspin_domain::event::Severity;
 use backspin_domain::plan::Strategy;
 use backspin_domain::service::Environment;
+use backspin_domain::signal::SignalKind;
 use backspin_domain::time::{Millis, WallTime};
 
 /// All settings of an engine, the judge's parameters excepted.
@@ -15,6 +17,9 @@ pub struct Settings {
     pub collect_every: Millis,
     /// From harm to severity.
     pub severity: SeverityRule,
+    /// What rolls back or holds beside the judge, first come first (SPEC 2.10).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<SignalRule>,
     /// What to do without data (SPEC 2.8).
     pub missing_data: MissingData,
     /// How a cause outside the deploy is told (SPEC 2.9).
@@ -58,6 +63,82 @@ pub enum SeverityRule {
         /// Medium from here.
         medium: f64,
     },
+}
+
+/// A rule on signals: one step is a threshold, several are a pattern over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SignalRule {
+    /// Its name, for people.
+    pub name: String,
+    /// In their order; at least one.
+    pub steps: Vec<RuleStep>,
+    /// What it does when its last step is complete.
+    pub then: RuleAction,
+    /// At least this severe; none leaves it to what is measured.
+    pub severity: Option<Severity>,
+}
+
+/// One step of a rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleStep {
+    /// What must hold together; at least one.
+    pub all: Vec<Condition>,
+    /// For how long; zero is one frame.
+    pub lasts: Millis,
+    /// How long after the step before; none is at any time after it.
+    pub within: Option<Millis>,
+}
+
+/// One limit on one signal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Condition {
+    /// What is read.
+    pub reads: Reads,
+    /// The limit, in the signal's unit.
+    pub limit: Limit,
+}
+
+/// What a condition reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reads {
+    /// A named signal.
+    Signal(SignalKind),
+    /// A signal of the policy's own, by its place in a frame.
+    Custom {
+        /// Place in [`Frame::queries`](backspin_domain::frame::Frame::queries).
+        query: usize,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Reads {
+    /// The signal's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Signal(kind) => kind.name(),
+            Self::Custom { name, .. } => name,
+        }
+    }
+}
+
+/// Beyond which a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Limit {
+    /// Above it.
+    Above(f64),
+    /// Below it.
+    Below(f64),
+}
+
+/// What a rule does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RuleAction {
+    /// Rolls back, unless a cause outside the deploy is plain.
+    RollBack,
+    /// Counts as a suspicion: two frames in a row pause the ramp.
+    Hold,
 }
 
 /// What to do while the candidate's metrics are missing, stale or failing. They never count as healthy.
@@ -313,6 +394,7 @@ impl Default for Settings {
         Self {
             collect_every: Millis::from_secs(15),
             severity: SeverityRule::Effect { critical_points: 20.0, high_points: 5.0, medium_points: 1.0 },
+            rules: Vec::new(),
             missing_data: MissingData {
                 tolerate: Millis::from_mins(1),
                 then: MissingAction::Hold,

@@ -1,5 +1,7 @@
 //! What a policy must keep beyond its shape.
 
+mod signal_rules;
+
 use backspin_mocks::promql::{self, Refusal};
 
 use super::Policy;
@@ -23,6 +25,7 @@ pub(super) fn check(source: &Source, document: &Document<PolicyFile>, policy: &P
     check.waits();
     check.planning();
     check.approvals();
+    check.signal_rules();
     check.problems
 }
 

@@ -103,6 +103,7 @@ fn settings(file: &PolicyFile) -> Settings {
                 SeverityRule::Score { critical: score.critical, high: score.high, medium: score.medium }
             }
         },
+        rules: file.rules.iter().map(|entry| super::signal_rules::meant(entry, &file.custom)).collect(),
         missing_data: MissingData {
             tolerate: missing.tolerate.0,
             then: missing.then,
@@ -235,6 +236,7 @@ impl Policy {
                     SeverityEntry::Score(ScoreEntry { critical, high, medium })
                 }
             },
+            rules: settings.rules.iter().map(super::signal_rules::entry).collect(),
             missing_data: MissingDataEntry {
                 tolerate: settings.missing_data.tolerate.into(),
                 then: settings.missing_data.then,

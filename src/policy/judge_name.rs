@@ -182,6 +182,7 @@ impl Policy {
             other.settings.attribution = default.attribution;
             other.settings.missing_data = default.missing_data;
         } else {
+            other.settings.rules.clear();
             other.settings.attribution = Attribution::Off;
             other.settings.missing_data =
                 MissingData { then: MissingAction::Ignore, ..self.settings.missing_data };

@@ -17,6 +17,7 @@ mod judge_name;
 mod load;
 pub mod queries;
 mod rule;
+mod signal_rules;
 #[cfg(test)]
 mod tests;
 
@@ -102,6 +103,7 @@ impl Policy {
             ..self.clone()
         };
         policy.settings.attribution = other.settings.attribution;
+        policy.settings.rules.clone_from(&other.settings.rules);
         policy.settings.missing_data = other.settings.missing_data;
         policy.settings.severity = other.settings.severity;
         policy.hash = policy.compute_hash();

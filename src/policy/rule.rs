@@ -26,6 +26,8 @@ pub enum Rule {
     EmptyWindow = 39,
     /// Batches of a gradual rollback rise.
     BatchesNotRising = 40,
+    /// A rule beside the judge names signals that are there, and can come true.
+    SignalRule = 41,
 }
 
 impl Rule {

@@ -49,7 +49,9 @@ fn what_is_shown_reads_back_as_the_same_policy() {
         windows: [{ days: [monday, friday], from: '09:00', until: '24:00' }], when_closing: finish }\n\
         execution: { breaker: { failures: 7, open: 5s }, turns: { max: 2, window: 1h }, target_worse: reverse }\n\
         approvals: { standing: [{ environment: staging, services: [cart], expires: 2031-01-01T00:00:00Z, approver: ann }] }\n\
-        custom: [{ name: depth, query: 'max(queue_depth{service=\"$service\"})', worse: higher, threshold: 9, weight: 0.1 }]\n";
+        custom: [{ name: depth, query: 'max(queue_depth{service=\"$service\"})', worse: higher, threshold: 9, weight: 0.1 }]\n\
+        rules: [{ name: late, steps: [{ all: [{ signal: depth, above: 5 }, { signal: cpu, below: 0.5 }], for: 1m }, \
+        { all: [{ signal: complaints_per_hour, above: 9 }], within: 10m }], then: roll_back, severity: high }]\n";
     let text = text.replace("pagerduty", "pager_duty");
     let policy = good(&text);
     assert_eq!(good(&policy.show()), policy);
@@ -139,6 +141,41 @@ fn problems_of_judges_have_their_place() {
             assert!(found.contains(words), "`{words}` is not in:\n{found}");
         }
     }
+}
+
+#[test]
+fn problems_of_rules_have_their_place() {
+    for (steps, expected) in [
+        ("[{ all: [{ signal: error_rtio, above: 0.1 }] }]", &["there is no signal `error_rtio`", "did you mean `error_ratio`?"][..]),
+        ("[{ all: [{ signal: error_ratio, above: 5 }] }]", &["`error_ratio` is a ratio", "write `0.05`"]),
+        ("[{ all: [{ signal: cpu, above: 0.5, below: 0.9 }] }]", &["exactly one of `above` and `below`", "two conditions"]),
+        ("[{ all: [{ signal: cpu }] }]", &["exactly one of `above` and `below`"]),
+        ("[{ all: [{ signal: cpu, above: 0.5 }], within: 5m }]", &["the first step comes after nothing"]),
+        (
+            "[{ all: [{ signal: cpu, above: 0.5 }] }, { all: [{ signal: cpu, above: 0.9 }], for: 5m, within: 1m }]",
+            &["`within` must be at least 5m"],
+        ),
+        ("[]", &["a rule needs a step"]),
+        ("[{ all: [] }]", &["a step needs a condition"]),
+    ] {
+        let found = problems(&format!("version: 1\nrules:\n  - {{ name: a, then: hold, steps: {steps} }}\n"));
+        for words in expected.iter().chain(&["error[P041]", "policy.yaml:3:"]) {
+            assert!(found.contains(words), "`{words}` is not in:\n{found}");
+        }
+    }
+    let twice = "{ name: a, then: hold, steps: [{ all: [{ signal: cpu, above: 0.5 }] }] }";
+    assert!(problems(&format!("version: 1\nrules: [{twice}, {twice}]\n")).contains("already a rule `a`"));
+    let unknown = format!("version: 1\nrules: [{}]\n", twice.replace("hold", "reboot"));
+    assert!(problems(&unknown).contains("`roll_back` or `hold`"), "{}", problems(&unknown));
+}
+
+#[test]
+fn another_judges_play_has_no_rules_beside_it() {
+    let rule = "{ name: a, then: roll_back, steps: [{ all: [{ signal: cpu, above: 0.5 }] }] }";
+    let own = good(&format!("version: 1\nrules: [{rule}]\n"));
+    assert_eq!(own.settings.rules.len(), 1);
+    assert!(own.with_judge(JudgeName::Flagger).settings.rules.is_empty(), "its original has none");
+    assert_eq!(own.with_judge(JudgeName::EDetector), own);
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub(crate) mod history;
 pub(crate) mod missing;
 pub(crate) mod observe;
 pub(crate) mod pods;
+pub(crate) mod rules;
 pub(crate) mod severity;
 pub(crate) mod stance;
 pub(crate) mod stat;

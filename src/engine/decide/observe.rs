@@ -1,5 +1,5 @@
-//! All rules on one frame, in order of precedence: security, compliance, pods, the verdict with its attribution, gaps,
-//! and what remains of the verdict.
+//! All rules on one frame, in order of precedence: security, compliance, pods, the policy's own rules, the verdict with its
+//! attribution, gaps, and what remains of the verdict.
 
 use crate::mutation::Mutation;
 use crate::settings::{MissingAction, Settings};
@@ -14,6 +14,7 @@ use super::counts::{Counts, Reading, Ring, Sample};
 use super::history::History;
 use super::missing::{Gap, GapFinding};
 use super::pods::{PodFinding, PodRule};
+use super::rules::RuleStates;
 use super::severity::Cause;
 use super::stance::Finding;
 
@@ -38,6 +39,7 @@ pub(crate) struct Observed {
     pub(crate) history: History,
     before: Counts,
     pods: PodRule,
+    rules: RuleStates,
     gap: Gap,
     outside: Outside,
     /// When the candidate was last read, or the deploy began.
@@ -51,6 +53,7 @@ impl Observed {
         self.before = self.ring.sum(BEFORE_FRAMES, |s| s.old.counts());
         self.ring.clear();
         self.pods = PodRule::default();
+        self.rules = RuleStates::default();
         self.gap = Gap::default();
         self.outside = Outside::default();
         self.read_until = at;
@@ -88,6 +91,7 @@ impl Observed {
         }
         self.outside.observe(frame, sample, &self.history, settings.attribution);
         let pods = self.pods.observe(frame);
+        let fired = self.rules.observe(&settings.rules, frame);
         let found = |kind| frame.signals.get(kind).usable().is_some_and(|n| n > 0.0);
         if found(SignalKind::SecurityFindings) && !settings.broken.is(Mutation::IgnoreSecurity) {
             return Weighed::RollBack(Cause::Security);
@@ -99,6 +103,13 @@ impl Observed {
             PodFinding::NotReady => return Weighed::RollBack(Cause::NotReady),
             PodFinding::Restarting => return Weighed::RollBack(Cause::Restarting),
             PodFinding::Fine | PodFinding::Shared => {}
+        }
+        if let Some(cause) = fired.roll_back.and_then(|index| Cause::of_rule(&settings.rules, index)) {
+            return if self.outside.plain(frame.at) {
+                Weighed::Milder(Finding::Outside)
+            } else {
+                Weighed::RollBack(cause)
+            };
         }
         if verdict.class == VerdictClass::Fail && !settings.broken.is(Mutation::DeafToJudge) {
             let blame = self.outside.blame(frame.at, settings.attribution, verdict, &self.ring, self.before);
@@ -115,7 +126,8 @@ impl Observed {
                 self.outside.clear(frame.at);
             }
             Weighed::Milder(match verdict.class {
-                VerdictClass::Pass => Finding::Healthy,
+                VerdictClass::Pass if !fired.hold => Finding::Healthy,
+                VerdictClass::Pass => Finding::Suspicious,
                 VerdictClass::Marginal | VerdictClass::Fail => Finding::Suspicious,
                 VerdictClass::Inconclusive => Finding::Unsure,
             })

@@ -1,6 +1,6 @@
 //! How bad it is and what set it off: two documented tables (SPEC 2.5).
 
-use crate::settings::SeverityRule;
+use crate::settings::{Reads, SeverityRule, SignalRule};
 use backspin_domain::event::{Effect, Severity, Trigger};
 use backspin_domain::signal::SignalKind;
 use backspin_domain::verdict::Verdict;
@@ -18,10 +18,31 @@ pub(crate) enum Cause {
     Restarting,
     /// A candidate without data, where the policy says so.
     Silent,
+    /// A rule of the policy.
+    Rule {
+        /// Its place in the policy.
+        index: usize,
+        /// The signal that completed it, where it is a named one.
+        signal: Option<SignalKind>,
+        /// At least this severe.
+        least: Severity,
+    },
     /// A failed verdict.
     Judge,
     /// A person.
     Manual,
+}
+
+impl Cause {
+    /// The rule at this place.
+    pub(crate) fn of_rule(rules: &[SignalRule], index: usize) -> Option<Self> {
+        let rule = rules.get(index)?;
+        let signal = rule.steps.last().and_then(|step| step.all.first()).and_then(|c| match c.reads {
+            Reads::Signal(kind) => Some(kind),
+            Reads::Custom { .. } => None,
+        });
+        Some(Self::Rule { index, signal, least: rule.severity.unwrap_or(Severity::Low) })
+    }
 }
 
 /// The primary trigger: direct causes name themselves; a verdict is named by the signal that contributed most.
@@ -31,6 +52,8 @@ pub(crate) const fn trigger(cause: Cause, verdict: Option<&Verdict>) -> Trigger 
         Cause::Compliance => Trigger::ComplianceViolation,
         Cause::NotReady | Cause::Restarting | Cause::Silent => Trigger::HealthCheckFailure,
         Cause::Manual => Trigger::Manual,
+        Cause::Rule { signal: Some(signal), .. } => trigger_of(signal),
+        Cause::Rule { signal: None, .. } => Trigger::Automated,
         Cause::Judge => match verdict {
             Some(Verdict { primary: Some(signal), .. }) => trigger_of(*signal),
             Some(_) | None => Trigger::Automated,
@@ -54,7 +77,7 @@ const fn trigger_of(signal: SignalKind) -> Trigger {
 }
 
 /// Severity. Security and compliance are critical by themselves. Pods that fail are at least medium: what the router still sends
-/// them is lost without being counted. Without a score the score rule has nothing to go by and says low.
+/// them is lost without being counted. A rule says itself how severe it is at least. Without a score the score rule has nothing to go by and says low.
 pub(crate) fn severity(
     rule: SeverityRule,
     cause: Cause,
@@ -64,6 +87,7 @@ pub(crate) fn severity(
     let floor = match cause {
         Cause::Security | Cause::Compliance => return Severity::Critical,
         Cause::NotReady | Cause::Restarting => Severity::Medium,
+        Cause::Rule { least, .. } => least,
         Cause::Silent | Cause::Judge | Cause::Manual => Severity::Low,
     };
     let measured = match rule {

@@ -3,6 +3,7 @@
 
 mod people;
 mod rules;
+mod signal_rules;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +18,7 @@ use backspin_judge::{
 };
 
 pub use people::{ApprovalsEntry, CalendarEntry, FreezeEntry, StandingEntry, WindowEntry};
+pub use signal_rules::{ConditionEntry, RuleEntry, StepEntry};
 pub use rules::{
     AttributionEntry, BreakerEntry, EffectEntry, ExecutionEntry, MissingDataEntry, OutsideCauses,
     PlanningEntry, ScoreEntry, SeverityEntry, TargetEntry, TurnsEntry,
@@ -39,6 +41,10 @@ pub struct PolicyFile {
     #[serde(default)]
     #[schemars(length(max = 500))]
     pub custom: Vec<CustomEntry>,
+    /// Rules beside the judge: what rolls back or holds by itself. Default none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100))]
+    pub rules: Vec<RuleEntry>,
     /// How often signals are collected. Default 15 s.
     #[serde(default = "collect_every")]
     pub collect_every: Length,

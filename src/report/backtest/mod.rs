@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::error::ReportError;
+use super::words::plural;
 use super::write::whole;
 
 pub use figures::{JudgeFigures, Way};
@@ -206,9 +207,9 @@ impl BacktestReport {
         let services: std::collections::BTreeSet<&str> =
             self.deploys.iter().map(|deploy| deploy.service.as_str()).collect();
         format!(
-            "{} deploys of {} services from {} to {}: {} bad, {} good, {} of which nobody wrote down how they were",
-            self.deploys.len(),
-            services.len(),
+            "{} of {} from {} to {}: {} bad, {} good, {} of which nobody wrote down how they were",
+            plural(self.deploys.len() as u64, "deploy", "deploys"),
+            plural(services.len() as u64, "service", "services"),
             self.from,
             self.to,
             self.count(KnownOutcome::Bad),

@@ -29,7 +29,7 @@ pub(super) fn chart(tuned: &Tuned) -> String {
     let across = |value: f64| LEFT + (value - x.0) / (x.1 - x.0) * (WIDTH - LEFT - RIGHT);
     let upward = |value: f64| HEIGHT - BOTTOM - (value - y.0) / (y.1 - y.0) * (HEIGHT - BOTTOM - TOP);
     let mut svg = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"False rollbacks and cost of each \
+        "<svg class=\"chart\" font-size=\"11\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"False rollbacks and cost of each \
          candidate that nothing beats\">\n"
     );
     grid(&mut svg, (x, y), across, upward);

@@ -159,10 +159,20 @@ fn with_interval(difference: Difference) -> String {
     format!("{} [{}, {}]", number(difference.mean), number(low), number(high))
 }
 
+/// A gain in words: so much less, or more.
+fn less(gain: Difference) -> String {
+    if gain.mean >= 0.0 {
+        format!("{} less", with_interval(gain))
+    } else {
+        let (low, high) = gain.interval();
+        format!("{} [{}, {}] more", number(-gain.mean), number(-high), number(-low))
+    }
+}
+
 /// Enough digits to tell things apart, no more.
 fn number(value: f64) -> String {
     let size = libm::fabs(value);
-    if value == 0.0 {
+    if size < 0.000_05 {
         "0".to_owned()
     } else if size >= 100.0 {
         format!("{value:.0}")
@@ -216,14 +226,14 @@ fn figure_rows(told: &[&Told]) -> Vec<(&'static str, Vec<String>)> {
 fn held_words(held: &HeldOut, on_training: Difference) -> Vec<String> {
     let mut words = vec![
         format!(
-            "On families that the search never saw ({}), over {} runs: cost {} before, {} after; the objective is {} less. In \
-             training it was {} less, so {} of the gain is not carried over.",
+            "On families that the search never saw ({}), over {} runs: cost {} before, {} after; the objective is {}. In \
+             training it was {}, so {} of the gain is not carried over.",
             held.names.join(", "),
             held.start.runs,
             number(held.start.cost),
             number(held.chosen.cost),
-            with_interval(held.gain),
-            number(on_training.mean),
+            less(held.gain),
+            less(on_training),
             number(on_training.mean - held.gain.mean),
         ),
         format!(

@@ -81,10 +81,11 @@ pub fn page(tuned: &Tuned) -> String {
 }
 
 fn header(html: &mut String, tuned: &Tuned) {
-    let tone = if tuned.before == tuned.after { "part" } else { "good" };
+    let is_sure = tuned.before != tuned.after && tuned.chosen.gain.interval().0 > 0.0;
+    let tone = if is_sure { "good" } else { "part" };
     let _ = writeln!(
         html,
-        "<header>\n<p class=\"kicker\">Tuned on {}</p>\n<h1 class=\"tone-{tone}\">{}</h1>",
+        "<header>\n<p class=\"kicker\">Tuned on {}</p>\n<h1 class=\"came tone-{tone}\">{}</h1>",
         escaped(&tuned.trained.join(", ")),
         escaped(&headline(tuned))
     );
