@@ -160,15 +160,31 @@ fn yaml_examples_of_whole_scenarios_are_good() {
     }
 }
 
-#[test]
-fn the_policy_example_of_approvals_is_good() {
+/// The YAML example of the handbook's page on policies that has this section.
+fn policy_example(section: &str) -> String {
     let text = fs::read_to_string(root().join("docs/policy.md")).expect("there");
-    let example =
-        text.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let mut examples = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    examples.find(|example| example.starts_with(section)).expect("an example").to_owned()
+}
+
+#[track_caller]
+fn is_a_good_policy(text: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("policy.yaml");
-    fs::write(&file, format!("version: 1\n{example}")).expect("written");
+    fs::write(&file, format!("version: 1\n{text}")).expect("written");
     Command::cargo_bin("backspin").expect("built").args(["policy", "check"]).arg(&file).assert().success();
+}
+
+#[test]
+fn the_policy_example_of_approvals_is_good() {
+    is_a_good_policy(&policy_example("approvals:"));
+}
+
+#[test]
+fn the_policy_example_of_rules_is_good_with_the_signals_of_the_shipped_one() {
+    let shipped = fs::read_to_string(root().join("policies/rules.yaml")).expect("there");
+    let signals = shipped.find("custom:").zip(shipped.find("rules:\n")).map(|(from, to)| &shipped[from..to]);
+    is_a_good_policy(&format!("{}{}", signals.expect("it has both"), policy_example("rules:")));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::mutation::Broken;
-use backspin_domain::id::{ActorId, ServiceId};
 use backspin_domain::event::Severity;
+use backspin_domain::id::{ActorId, ServiceId};
 use backspin_domain::plan::Strategy;
 use backspin_domain::service::Environment;
 use backspin_domain::signal::SignalKind;

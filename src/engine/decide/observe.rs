@@ -127,8 +127,7 @@ impl Observed {
             }
             Weighed::Milder(match verdict.class {
                 VerdictClass::Pass if !fired.hold => Finding::Healthy,
-                VerdictClass::Pass => Finding::Suspicious,
-                VerdictClass::Marginal | VerdictClass::Fail => Finding::Suspicious,
+                VerdictClass::Pass | VerdictClass::Marginal | VerdictClass::Fail => Finding::Suspicious,
                 VerdictClass::Inconclusive => Finding::Unsure,
             })
         })

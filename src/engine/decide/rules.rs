@@ -60,14 +60,15 @@ fn fires(rule: &SignalRule, states: &mut [StepState], frame: &Frame) -> bool {
         let step = &rule.steps[n];
         let before = n.checked_sub(1).and_then(|before| states[before].done);
         let state = &mut states[n];
-        let holds = match held(step.all.iter().map(|condition| (condition.reads.value(frame), condition.limit))) {
-            Some(true) => at.since(*state.since.get_or_insert(at)) >= step.lasts,
-            Some(false) => {
-                state.since = None;
-                false
-            }
-            None => false,
-        };
+        let holds =
+            match held(step.all.iter().map(|condition| (condition.reads.value(frame), condition.limit))) {
+                Some(true) => at.since(*state.since.get_or_insert(at)) >= step.lasts,
+                Some(false) => {
+                    state.since = None;
+                    false
+                }
+                None => false,
+            };
         let follows = n == 0
             || before.is_some_and(|before| {
                 before < at && step.within.is_none_or(|within| at.since(before) <= within)
@@ -238,7 +239,11 @@ mod tests {
             step(SignalKind::ErrorRatio, 0.05, 0, None),
             step(SignalKind::ComplaintsPerHour, 30.0, 0, Some(45)),
         ]);
-        assert_eq!(played(&pattern, &[CALLS, BAD, CALLS]), "..R", "complaints alone, or before, do not count");
+        assert_eq!(
+            played(&pattern, &[CALLS, BAD, CALLS]),
+            "..R",
+            "complaints alone, or before, do not count"
+        );
         assert_eq!(played(&pattern, &[BAD, GOOD, GOOD, GOOD, CALLS]), ".....", "a minute after is too late");
         assert_eq!(played(&pattern, &[BAD, GOOD, BAD, GOOD, GOOD, CALLS]), ".....R", "the last time counts");
         let both = (Some(0.1), Some(60.0));

@@ -17,26 +17,24 @@ impl Check<'_> {
                 let message = format!("there is already a rule `{}`", rule.name);
                 self.report(Rule::SignalRule, &field("name"), message, None);
             }
-            if rule.steps.is_empty() {
-                let message = "a rule needs a step";
-                let hint = "write `steps: [{ all: [{ signal: error_ratio, above: 0.05 }] }]`".to_owned();
-                self.report(Rule::SignalRule, &field("steps"), message, Some(hint));
-            }
             for (m, step) in rule.steps.iter().enumerate() {
                 let at = [at[0], at[1], Step::Field("steps"), Step::Item(m)];
                 let field = |name| [at[0], at[1], at[2], at[3], Step::Field(name)];
-                if step.all.is_empty() {
-                    self.report(Rule::SignalRule, &field("all"), "a step needs a condition", None);
-                }
                 match step.within {
                     Some(_) if m == 0 => {
                         let message = "the first step comes after nothing, so `within` means nothing";
-                        self.report(Rule::SignalRule, &field("within"), message, Some("take it away".to_owned()));
+                        self.report(
+                            Rule::SignalRule,
+                            &field("within"),
+                            message,
+                            Some("take it away".to_owned()),
+                        );
                     }
                     // Each collection is one moment, so the next step comes one collection later at the earliest.
                     Some(within) if within < step.lasts.max(file.collect_every) => {
                         let least = step.lasts.max(file.collect_every);
-                        let message = format!("`within` must be at least {least}, or it cannot be met; got {within}");
+                        let message =
+                            format!("`within` must be at least {least}, or it cannot be met; got {within}");
                         self.report(Rule::SignalRule, &field("within"), message, None);
                     }
                     Some(_) | None => {}
@@ -73,13 +71,13 @@ impl Check<'_> {
             }
         };
         let is_ratio = kind.is_some_and(|kind| {
-            matches!(
-                kind,
-                SignalKind::ErrorRatio | SignalKind::ConversionDrop | SignalKind::DependencyHealth
-            )
+            matches!(kind, SignalKind::ErrorRatio | SignalKind::ConversionDrop | SignalKind::DependencyHealth)
         });
         if is_ratio && !(0.0..=1.0).contains(&limit.1) {
-            let message = format!("`{}` is a ratio: the limit must be between 0 and 1, got {}", condition.signal, limit.1);
+            let message = format!(
+                "`{}` is a ratio: the limit must be between 0 and 1, got {}",
+                condition.signal, limit.1
+            );
             let hint = (1.0..=100.0).contains(&limit.1).then(|| format!("write `{}`", limit.1 / 100.0));
             self.report(Rule::SignalRule, &field(limit.0), message, hint);
         } else if !limit.1.is_finite() {

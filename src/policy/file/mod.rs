@@ -18,11 +18,11 @@ use backspin_judge::{
 };
 
 pub use people::{ApprovalsEntry, CalendarEntry, FreezeEntry, StandingEntry, WindowEntry};
-pub use signal_rules::{ConditionEntry, RuleEntry, StepEntry};
 pub use rules::{
     AttributionEntry, BreakerEntry, EffectEntry, ExecutionEntry, MissingDataEntry, OutsideCauses,
     PlanningEntry, ScoreEntry, SeverityEntry, TargetEntry, TurnsEntry,
 };
+pub use signal_rules::{ConditionEntry, RuleEntry, StepEntry};
 
 /// How rollbacks are decided and done.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
