@@ -187,17 +187,21 @@ impl EDetector {
             let common = scale * long_run(shared * shared, dt, p.shared_correlation_s);
             Noise { between_arms: 2.0 * own, against_past: own + common }
         };
-        let mut body = self.past.body_noise(phi);
-        if let Some(cut) = self.past.cut(BODY_SLOW) {
-            // From the share of slow requests to log latency.
-            let slope = self.slope(cut);
-            body.lasting /= slope * slope;
-            body.passing /= slope * slope;
-        }
+        // From the share of slow requests to log latency.
+        let slope = self.past.cut(BODY_SLOW).map_or(1.0, |cut| self.slope(cut));
+        let of_body = |learned: statistics::Learned| {
+            let learned = statistics::Learned {
+                lasting: learned.lasting / (slope * slope),
+                passing: learned.passing / (slope * slope),
+            };
+            noise(p.latency_arm_noise, p.latency_shared_noise, learned)
+        };
+        let (body, loaded) = (of_body(self.past.body_noise(phi)), of_body(self.past.loaded_body_noise(phi)));
         let conversion = long_run(p.conversion_arm_noise * p.conversion_arm_noise, dt, p.arm_correlation_s);
         Fixed {
             errors: noise(p.error_arm_noise, p.error_shared_noise, self.past.error_noise(phi)),
-            latency: noise(p.latency_arm_noise, p.latency_shared_noise, body),
+            // The past is compared with under an allowance for load; between arms nothing else stands for what is not alike in them.
+            latency: Noise { between_arms: body.between_arms, against_past: loaded.against_past },
             conversion: 2.0 * conversion,
             conversion_against_past: conversion
                 + long_run(CONVERSION_SHARED_NOISE * CONVERSION_SHARED_NOISE, dt, p.shared_correlation_s),

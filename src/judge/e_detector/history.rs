@@ -31,6 +31,8 @@ pub(super) struct Past {
     cost: Cost,
     error_noise: Dispersion,
     body_noise: Dispersion,
+    /// The same beyond what each frame's load explains.
+    loaded_body_noise: Dispersion,
     /// Log p99 before the deploy, as a ring, for recordings without buckets.
     p99: [f64; P99_MAX],
     p99_seen: usize,
@@ -69,6 +71,7 @@ impl Default for Past {
             cost: Cost::default(),
             error_noise: Dispersion::default(),
             body_noise: Dispersion::default(),
+            loaded_body_noise: Dispersion::default(),
             p99: [0.0; P99_MAX],
             p99_seen: 0,
         }
@@ -100,7 +103,7 @@ impl Past {
         if let Some(arm) = arm {
             self.cost.note(arm);
             if is_usual {
-                self.learn_noise(arm);
+                self.learn_noise(arm, seconds);
                 self.learn_levels(arm, seconds, params);
                 let keep = keep(seconds, params);
                 self.timed *= keep;
@@ -145,7 +148,7 @@ impl Past {
         }
     }
 
-    fn learn_noise(&mut self, arm: &ArmIncrements) {
+    fn learn_noise(&mut self, arm: &ArmIncrements, interval_s: f64) {
         if self.frames < FRAMES_BEFORE_NOISE {
             return;
         }
@@ -153,12 +156,13 @@ impl Past {
         let expected = requests * self.error_ratio();
         self.error_noise.note(f64::from(arm.errors), expected, expected);
         if let Some(cut) = self.cut(BODY_SLOW) {
-            let expected = requests * cut.slow;
-            self.body_noise.note(
-                slow_requests(&arm.latency_buckets, cut),
-                expected,
-                expected * (1.0 - cut.slow),
-            );
+            let hits = slow_requests(&arm.latency_buckets, cut);
+            let loaded = self.utilisation(arm, interval_s).map_or(0.0, |u| self.queueing_either_way(u));
+            let slow = (cut.slow * self.growth_either_way(cut, loaded)).min(1.0);
+            for (noise, slow) in [(&mut self.body_noise, cut.slow), (&mut self.loaded_body_noise, slow)] {
+                let expected = requests * slow;
+                noise.note(hits, expected, expected * (1.0 - slow));
+            }
         }
     }
 
@@ -234,8 +238,13 @@ impl Past {
     /// times go with `1 / (1 - u)`, as in the queue with one server (Kleinrock 1975). Services with many workers
     /// slow down later than that: the allowance errs on their side.
     pub(super) fn queueing(&self, utilisation: f64) -> f64 {
+        self.queueing_either_way(utilisation).max(0.0)
+    }
+
+    /// The same, below zero where there is less load than usual.
+    fn queueing_either_way(&self, utilisation: f64) -> f64 {
         let idle = |u: f64| 1.0 - u.min(UTILISATION_MAX);
-        log(idle(self.cpu) / idle(utilisation)).max(0.0)
+        log(idle(self.cpu) / idle(utilisation))
     }
 
     /// The bucket bound above which the share of requests is nearest `target`, on the log scale.
@@ -279,6 +288,25 @@ impl Past {
         (above / self.timed / cut.slow).max(1.0)
     }
 
+    /// The same for a shift either way.
+    fn growth_either_way(&self, cut: Cut, shift: f64) -> f64 {
+        if shift >= 0.0 {
+            return self.growth(cut, shift);
+        }
+        let target = LATENCY_BOUNDS_MS[cut.first_slow - 1] * exp(-shift);
+        let mut above = cut.slow * self.timed;
+        for i in cut.first_slow..LATENCY_BUCKETS - 1 {
+            let (lower, upper) = (LATENCY_BOUNDS_MS[i - 1], LATENCY_BOUNDS_MS[i]);
+            if target > upper {
+                above -= self.buckets[i];
+            } else {
+                above -= self.buckets[i] * log(target / lower) / log(upper / lower);
+                break;
+            }
+        }
+        (above / self.timed / cut.slow).clamp(0.0, 1.0)
+    }
+
     /// Correlation of processor time per request from one frame to the next; `assumed` where it was not seen.
     pub(super) fn cost_correlation(&self, assumed: f64) -> f64 {
         self.cost.correlation(assumed)
@@ -292,6 +320,12 @@ impl Past {
     /// Noise of the share of requests slower than the body's cut, beyond counting.
     pub(super) fn body_noise(&self, phi: f64) -> Learned {
         self.body_noise.learned(phi)
+    }
+
+    /// What is left of [`Past::body_noise`] when each frame is held against what its load lets expect: a service of which the
+    /// traffic wanders is slow now and then for that alone, which is no noise to a comparison that allows for load.
+    pub(super) fn loaded_body_noise(&self, phi: f64) -> Learned {
+        self.loaded_body_noise.learned(phi)
     }
 
     /// Centre, spread and frame-to-frame correlation of log p99 before the deploy.
@@ -460,6 +494,31 @@ mod tests {
         assert!((past.growth(cut, log(115.0 / 90.0)) - 5.0).abs() < 1e-9);
         assert!(past.growth(cut, 0.05) > 1.0 && past.growth(cut, 0.05) < past.growth(cut, 0.1));
         assert!((past.growth(cut, 9.0) - 10.0).abs() < 1e-9, "no more than all");
+    }
+
+    #[test]
+    fn what_load_explains_is_no_noise_to_a_comparison_that_allows_for_load() {
+        let mut past = Past::default();
+        // Response times that go with 1 / (1 - utilisation); every other minute half as much traffic again.
+        for n in 0..400 {
+            let (requests, cpu) = if n % 8 >= 4 { (6000.0, 0.75) } else { (4000.0, 0.5) };
+            let ln_median = log(100.0 * 0.375 / (1.0 - cpu));
+            let faster =
+                |ms: f64| 0.5 * libm::erfc((ln_median - log(ms)) / 0.5 * std::f64::consts::FRAC_1_SQRT_2);
+            let counts = (1..LATENCY_BUCKETS - 1).map(|i| {
+                let share = faster(LATENCY_BOUNDS_MS[i]) - faster(LATENCY_BOUNDS_MS[i - 1]);
+                (i, (requests * share) as u32)
+            });
+            let mut frame = arm(&counts.collect::<Vec<_>>());
+            (frame.pods_ready, frame.cpu_ratio) = (4, cpu as f32);
+            let whole = Frame { interval: backspin_domain::time::Millis(15_000), ..Frame::default() };
+            past.learn_before_deploy(&whole, Some(&frame), false, &Params::default());
+        }
+        let (all, unexplained) = (past.body_noise(0.9), past.loaded_body_noise(0.9));
+        assert!(all.lasting > 0.05, "{all:?}");
+        assert!(unexplained.lasting < 0.6 * all.lasting, "{unexplained:?} of {all:?}");
+        let cut = past.cut(BODY_SLOW).expect("enough requests");
+        assert!(past.growth_either_way(cut, -0.1) < 1.0 && past.growth_either_way(cut, 0.1) > 1.0);
     }
 
     #[test]
