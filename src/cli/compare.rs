@@ -11,8 +11,8 @@ use super::exit::Code;
 use super::parting::{PARTINGS_MAX, policy_changes, told, untold};
 use super::progress::Progress;
 use super::record::Record;
-use super::run::{cannot_play, cannot_write, cores};
-use super::select::{SeedArgs, Selected, scenarios};
+use super::run::{cannot_play, cannot_write};
+use super::select::{PairedArgs, Selected};
 use super::{out, width};
 use crate::campaign::parting::parting;
 use crate::campaign::{Campaign, RunKey, Subject, again};
@@ -39,32 +39,20 @@ pub(super) struct CompareArgs {
     /// The second, of the same kind.
     #[arg(value_name = "AFTER")]
     after: String,
-    /// Scenario files, folders, or names of shipped scenarios and recordings; by default all shipped ones.
-    #[arg(value_name = "SCENARIO")]
-    scenarios: Vec<PathBuf>,
-    /// Only those whose family/name contains this.
-    #[arg(long, value_name = "TEXT")]
-    filter: Option<String>,
+    #[command(flatten)]
+    paired: PairedArgs,
     /// Runs per scenario and policy.
     #[arg(long, default_value_t = SEEDS, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: u64,
-    /// Runs at once; by default one per core. Does not change any result.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
     /// The policy whose judge is replaced where a judge is named; by default the shipped one.
     #[arg(long, value_name = "FILE", env = "BACKSPIN_POLICY")]
     policy: Option<PathBuf>,
-    /// Prices, as for `run`.
-    #[arg(long, value_name = "PRICES", default_value_t)]
-    cost: CostWeights,
     /// Also write a folder with a page, Markdown and JSON.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     format: CompareFormat,
-    #[command(flatten)]
-    seed: SeedArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -97,7 +85,7 @@ pub(super) fn run(args: &CompareArgs) -> Result<Code, Failure> {
     let report = match (named(args, &args.before)?, named(args, &args.after)?) {
         (Named::Policy(before), Named::Policy(after)) => played(args, *before, *after)?,
         (Named::Folder(before), Named::Folder(after)) => {
-            if !args.scenarios.is_empty() {
+            if !args.paired.scenarios.is_empty() {
                 return Err(bad_input(
                     anyhow!("two finished runs have their own scenarios"),
                     "leave the scenarios out; --filter TEXT takes a part of them",
@@ -180,7 +168,7 @@ pub(super) fn party(name: &str, policy: &Policy) -> Party {
 
 /// Two policies play everything.
 fn played(args: &CompareArgs, before: Policy, after: Policy) -> Result<CompareReport, Failure> {
-    let Selected { scenarios, recorded, .. } = scenarios(&args.scenarios, args.filter.as_deref())?;
+    let Selected { scenarios, recorded, .. } = args.paired.selected()?;
     let subjects: Vec<Subject<'_>> =
         scenarios.iter().map(Subject::Scenario).chain(recorded.iter().map(Subject::Recorded)).collect();
     let parties = (party(&args.before, &before), party(&args.after, &after));
@@ -188,12 +176,12 @@ fn played(args: &CompareArgs, before: Policy, after: Policy) -> Result<CompareRe
     let campaign = Campaign {
         subjects,
         policies: vec![before, after],
-        seed: args.seed.seed,
+        seed: args.paired.seed.seed,
         seeds: args.seeds,
         compared: args.seeds,
         oracle: false,
         over_http: false,
-        jobs: args.jobs.map_or_else(cores, usize::from),
+        jobs: args.paired.jobs(),
     };
     let played = format!(
         "{} × {}",
@@ -202,7 +190,7 @@ fn played(args: &CompareArgs, before: Policy, after: Policy) -> Result<CompareRe
     );
     let progress = Progress::start(&played, campaign.runs(None));
     let runs = campaign.play(None, || progress.step()).map_err(cannot_play)?;
-    let pairs = pairs(&runs, &args.cost);
+    let pairs = pairs(&runs, &args.paired.cost);
     let changes = changes(&campaign, &runs, &pairs)?;
     progress.finish();
     Ok(CompareReport {
@@ -211,7 +199,7 @@ fn played(args: &CompareArgs, before: Policy, after: Policy) -> Result<CompareRe
         after: parties.1,
         played,
         seed: campaign.seed,
-        weights: args.cost,
+        weights: args.paired.cost,
         policy_changes: changed,
         comparison: Comparison::of(&pairs),
         changes,
@@ -275,13 +263,13 @@ fn changes(
 
 /// Two runs that are over.
 fn finished(args: &CompareArgs, before: &Finished, after: &Finished) -> Result<CompareReport, Failure> {
-    let mut left = before.own(args.filter.as_deref());
-    let right = after.own(args.filter.as_deref());
+    let mut left = before.own(args.paired.filter.as_deref());
+    let right = after.own(args.paired.filter.as_deref());
     let mut pairs = Vec::new();
     let mut unpaired = 0;
     for (key, outcome) in &right {
         match left.remove(key) {
-            Some(first) => pairs.push(pair(first, outcome, &args.cost)),
+            Some(first) => pairs.push(pair(first, outcome, &args.paired.cost)),
             None => unpaired += 1,
         }
     }
@@ -322,7 +310,7 @@ fn finished(args: &CompareArgs, before: &Finished, after: &Finished) -> Result<C
         after: after.party(),
         played: counted(pairs.len(), "run") + " of each",
         seed: before.report.seed,
-        weights: args.cost,
+        weights: args.paired.cost,
         policy_changes,
         comparison: Comparison::of(&pairs),
         changes,

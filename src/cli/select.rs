@@ -9,12 +9,14 @@ use clap::Args;
 use super::Format;
 use super::diagnose::{Failure, bad_input, counted};
 use super::import;
+use super::run::cores;
 use crate::campaign::{Campaign, RunKey, Subject};
 use crate::policy::document::nearest::nearest;
 use crate::policy::{self, JudgeName, Policy};
 use crate::scenario::model::Scenario;
 use crate::scenario::recorded::{self, RecordedCase};
 use crate::scenario::{discover, load_all, shipped};
+use crate::score::CostWeights;
 
 /// The seed that everything else follows from.
 #[derive(Clone, Copy, Debug, Args)]
@@ -31,6 +33,37 @@ impl SeedArgs {
     /// The option as it must be given again; empty if it is the default.
     pub(super) fn given(self) -> String {
         if self.seed == SEED { String::new() } else { format!(" --seed {}", self.seed) }
+    }
+}
+
+/// What several ways are played on, run by run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct PairedArgs {
+    /// Scenario files, folders, or names of shipped scenarios and recordings; by default all shipped ones.
+    #[arg(value_name = "SCENARIO")]
+    pub(super) scenarios: Vec<PathBuf>,
+    /// Only those whose family/name contains this.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Option<String>,
+    /// Runs at once; by default one per core. Does not change any result.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Prices, as for `run`.
+    #[arg(long, value_name = "PRICES", default_value_t)]
+    pub(super) cost: CostWeights,
+    #[command(flatten)]
+    pub(super) seed: SeedArgs,
+}
+
+impl PairedArgs {
+    /// What is selected.
+    pub(super) fn selected(&self) -> Result<Selected, Failure> {
+        scenarios(&self.scenarios, self.filter.as_deref())
+    }
+
+    /// Runs at once.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.map_or_else(cores, usize::from)
     }
 }
 

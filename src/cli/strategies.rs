@@ -8,8 +8,8 @@ use clap::{Args, ValueEnum};
 use super::diagnose::{Failure, bad_input, counted, fault};
 use super::exit::Code;
 use super::progress::Progress;
-use super::run::{cannot_play, cores};
-use super::select::{SeedArgs, scenarios};
+use super::run::cannot_play;
+use super::select::PairedArgs;
 use super::{out, width};
 use crate::campaign::{Campaign, RunKey, Subject};
 use crate::domain::plan::Strategy;
@@ -27,29 +27,17 @@ const SEEDS: u64 = 10;
     backspin strategies --format markdown > strategies.md\n\n\
     Exit codes: 0 the rules regret no more than any fixed strategy · 1 a fixed strategy would have done better · 4 no run has a known cost")]
 pub(super) struct StrategiesArgs {
-    /// Scenario files, folders, or names of shipped scenarios; by default all shipped ones.
-    #[arg(value_name = "SCENARIO")]
-    scenarios: Vec<PathBuf>,
-    /// Only those whose family/name contains this.
-    #[arg(long, value_name = "TEXT")]
-    filter: Option<String>,
+    #[command(flatten)]
+    paired: PairedArgs,
     /// Runs per scenario and way.
     #[arg(long, default_value_t = SEEDS, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000))]
     seeds: u64,
-    /// Runs at once; by default one per core. Does not change any result.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    jobs: Option<u16>,
     /// The policy whose rules choose; by default the shipped one.
     #[arg(long, value_name = "FILE", env = "BACKSPIN_POLICY")]
     policy: Option<PathBuf>,
-    /// Prices, as for `run`.
-    #[arg(long, value_name = "PRICES", default_value_t)]
-    cost: CostWeights,
     /// How to print.
     #[arg(long, value_enum, default_value_t)]
     format: StrategiesFormat,
-    #[command(flatten)]
-    seed: SeedArgs,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -69,7 +57,7 @@ pub(super) fn run(args: &StrategiesArgs) -> Result<Code, Failure> {
         None => policy::default_policy()?,
     };
     let rules = own.with_settings(|settings| settings.planning.strategy = None);
-    let chosen = scenarios(&args.scenarios, args.filter.as_deref())?.scenarios;
+    let chosen = args.paired.selected()?.scenarios;
     if chosen.is_empty() {
         return Err(bad_input(
             anyhow!("nothing selected: a recording cannot tell what another strategy would have done"),
@@ -83,12 +71,12 @@ pub(super) fn run(args: &StrategiesArgs) -> Result<Code, Failure> {
     let campaign = Campaign {
         subjects: chosen.iter().map(Subject::Scenario).collect(),
         policies,
-        seed: args.seed.seed,
+        seed: args.paired.seed.seed,
         seeds: args.seeds,
         compared: args.seeds,
         oracle: false,
         over_http: false,
-        jobs: args.jobs.map_or_else(cores, usize::from),
+        jobs: args.paired.jobs(),
     };
     let title = format!(
         "{} × {} × {}",
@@ -99,7 +87,7 @@ pub(super) fn run(args: &StrategiesArgs) -> Result<Code, Failure> {
     let progress = Progress::start(&title, campaign.runs(None));
     let outcomes = campaign.play(None, || progress.step()).map_err(cannot_play)?;
     progress.finish();
-    let Some(selection) = Selection::of(&paired(&outcomes), &args.cost) else {
+    let Some(selection) = Selection::of(&paired(&outcomes), &args.paired.cost) else {
         out("No run has a known cost, so nothing can be said.");
         return Ok(Code::Unknown);
     };
@@ -107,9 +95,9 @@ pub(super) fn run(args: &StrategiesArgs) -> Result<Code, Failure> {
         version: SELECTION_VERSION,
         title,
         command: args.again(),
-        seed: args.seed.seed,
+        seed: args.paired.seed.seed,
         policy_hash: rules.hash,
-        weights: args.cost,
+        weights: args.paired.cost,
         selection,
     };
     match args.format {
@@ -140,11 +128,13 @@ impl StrategiesArgs {
     /// The command that gives the same again.
     fn again(&self) -> String {
         let mut words = vec!["backspin strategies".to_owned()];
-        words.extend(self.scenarios.iter().map(|path| path.display().to_string()));
-        words.extend(self.filter.iter().map(|filter| format!("--filter {filter}")));
+        words.extend(self.paired.scenarios.iter().map(|path| path.display().to_string()));
+        words.extend(self.paired.filter.iter().map(|filter| format!("--filter {filter}")));
         words.extend((self.seeds != SEEDS).then(|| format!("--seeds {}", self.seeds)));
         words.extend(self.policy.iter().map(|path| format!("--policy {}", path.display())));
-        words.extend((self.cost != CostWeights::default()).then(|| format!("--cost {}", self.cost)));
-        format!("{}{}", words.join(" "), self.seed.given())
+        words.extend(
+            (self.paired.cost != CostWeights::default()).then(|| format!("--cost {}", self.paired.cost)),
+        );
+        format!("{}{}", words.join(" "), self.paired.seed.given())
     }
 }

@@ -3,13 +3,17 @@
 //! Learned from every frame before the deploy and, after it, from the concurrent control, which is the old version
 //! too. Never from the candidate. Everything here is known before the frame that it is used on.
 
+mod p99;
+
 use libm::{exp, log};
 
 use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS};
 use backspin_domain::signal::SignalKind;
 
 use super::Params;
-use super::statistics::{Dispersion, Learned, correlation};
+use super::statistics::{Dispersion, Learned};
+pub(super) use p99::P99;
+use p99::P99Ring;
 
 /// The old version's past, with older frames counting less.
 #[derive(Clone, Copy, Debug)]
@@ -33,13 +37,10 @@ pub(super) struct Past {
     body_noise: Dispersion,
     /// The same beyond what each frame's load explains.
     loaded_body_noise: Dispersion,
-    /// Log p99 before the deploy, as a ring, for recordings without buckets.
-    p99: [f64; P99_MAX],
-    p99_seen: usize,
+    /// For recordings without buckets.
+    p99: P99Ring,
 }
 
-/// How many values of p99 are kept.
-const P99_MAX: usize = 64;
 /// Weight and value of what is assumed before anything is seen: half a failure in 250 requests.
 const PRIOR_ERRORS: f64 = 0.5;
 const PRIOR_REQUESTS: f64 = 250.0;
@@ -72,8 +73,7 @@ impl Default for Past {
             error_noise: Dispersion::default(),
             body_noise: Dispersion::default(),
             loaded_body_noise: Dispersion::default(),
-            p99: [0.0; P99_MAX],
-            p99_seen: 0,
+            p99: P99Ring::default(),
         }
     }
 }
@@ -118,8 +118,7 @@ impl Past {
             self.memory += (f64::from(arm.memory_ratio) - self.memory) * share;
         }
         if let Some(p99) = frame.signals.get(SignalKind::LatencyP99).usable().filter(|v| *v > 0.0) {
-            self.p99[self.p99_seen % P99_MAX] = log(p99);
-            self.p99_seen += 1;
+            self.p99.note(log(p99));
         }
     }
 
@@ -330,8 +329,7 @@ impl Past {
 
     /// Centre, spread and frame-to-frame correlation of log p99 before the deploy.
     pub(super) fn p99(&self, interval_s: f64, params: &Params) -> Option<P99> {
-        let n = self.p99_seen.min(P99_MAX);
-        (n >= 3).then(|| P99::of(&self.p99, n, self.p99_seen, interval_s, params))
+        self.p99.law(interval_s, params)
     }
 }
 
@@ -414,50 +412,6 @@ pub(super) fn throughput(frame: &Frame) -> f64 {
     })
 }
 
-/// What the past says about log p99, robustly: median, and the median distance from it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct P99 {
-    pub centre: f64,
-    pub spread: f64,
-    pub correlation: f64,
-}
-
-/// Assumed spread of log p99, and how many values it is worth: three samples must not claim to know the noise.
-const P99_SPREAD: f64 = 0.25;
-const P99_SPREAD_WEIGHT: f64 = 4.0;
-
-impl P99 {
-    fn of(ring: &[f64; P99_MAX], n: usize, seen: usize, interval_s: f64, params: &Params) -> Self {
-        let mut sorted = *ring;
-        let centre = median(&mut sorted[..n]);
-        let mut distances = *ring;
-        for d in &mut distances[..n] {
-            *d = (*d - centre).abs();
-        }
-        // 1.4826 times the median distance is the standard deviation of a normal (Hampel 1974).
-        let mad = 1.4826 * median(&mut distances[..n]);
-        let count = n as f64;
-        let variance =
-            (P99_SPREAD_WEIGHT * P99_SPREAD * P99_SPREAD + count * mad * mad) / (P99_SPREAD_WEIGHT + count);
-        let spread = libm::sqrt(variance * (1.0 + 2.0 / count));
-        let at = |i: usize| ((ring[i % P99_MAX] - centre) / spread).clamp(-3.0, 3.0);
-        let (mut lagged, mut square) = (0.0, 1e-9);
-        for i in (seen - n + 1)..seen {
-            lagged += at(i) * at(i - 1);
-            square += at(i) * at(i);
-        }
-        let assumed = correlation(interval_s, params.shared_correlation_s);
-        let learned = (lagged / square).clamp(0.0, 0.9) * count / (count + P99_SPREAD_WEIGHT);
-        Self { centre, spread, correlation: learned.max(assumed.min(0.9)) }
-    }
-}
-
-fn median(values: &mut [f64]) -> f64 {
-    values.sort_unstable_by(f64::total_cmp);
-    let half = values.len() / 2;
-    if values.len() % 2 == 1 { values[half] } else { f64::midpoint(values[half - 1], values[half]) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -519,20 +473,5 @@ mod tests {
         assert!(unexplained.lasting < 0.6 * all.lasting, "{unexplained:?} of {all:?}");
         let cut = past.cut(BODY_SLOW).expect("enough requests");
         assert!(past.growth_either_way(cut, -0.1) < 1.0 && past.growth_either_way(cut, 0.1) > 1.0);
-    }
-
-    #[test]
-    fn three_equal_values_of_p99_do_not_claim_certainty() {
-        let mut past = Past::default();
-        let mut frame = Frame::default();
-        let params = Params::default();
-        for i in 0..3 {
-            assert!(past.p99(60.0, &params).is_none(), "{i}");
-            frame.signals.set(SignalKind::LatencyP99, backspin_domain::signal::SignalSample::fresh(200.0, 1));
-            past.learn_before_deploy(&frame, None, false, &params);
-        }
-        let p99 = past.p99(60.0, &params).expect("three values");
-        assert!((p99.centre - log(200.0)).abs() < 1e-12);
-        assert!(p99.spread > 0.2 && p99.correlation >= 0.5);
     }
 }
