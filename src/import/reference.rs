@@ -105,10 +105,10 @@ impl<'a> Objects<'a> {
             design.settings(building, *root);
         }
         for root in &self.roots {
-            if let Some(block) = root.get("progressive_rollback") {
+            if let Some(block) = map(building, root.get("progressive_rollback"), "progressive_rollback") {
                 design.progressive(building, block);
             }
-            if let Some(block) = root.get("rollback_automation") {
+            if let Some(block) = map(building, root.get("rollback_automation"), "rollback_automation") {
                 design.automation(building, block);
             }
         }
@@ -148,7 +148,7 @@ impl<'a> Design<'a> {
             self.state(building, at, "setting `rollback_threshold`", Figure::RollbackScore, at.number());
         }
         for (field, list) in [("thresholds", &THRESHOLDS[..]), ("decision_weights", &WEIGHTS[..])] {
-            let Some(map) = root.get(field) else { continue };
+            let Some(map) = map(building, root.get(field), field) else { continue };
             let known: Vec<&str> = list.iter().map(|(name, _)| *name).collect();
             let beside = [("revenue_impact", "no factor of the design's score reads it")];
             let beside: &[_] = if field == "thresholds" { &beside } else { &[] };
@@ -159,16 +159,27 @@ impl<'a> Design<'a> {
                 }
             }
         }
-        for (name, _, service) in root.get("services").into_iter().flat_map(At::fields) {
+        for (name, _, service) in
+            map(building, root.get("services"), "services").into_iter().flat_map(At::fields)
+        {
             let label = format!("service `{name}`");
+            let Some(service) = map(building, Some(service), &label) else { continue };
             let known = names::CAPABILITIES.map(|(field, _)| field);
             building.findings.fields(service, &label, &known, &[]);
             for (field, capability) in names::CAPABILITIES {
-                if let Some(at) = service.get(field).filter(|_| service.says(field)) {
-                    let why = format!(
-                        "what a service can do stands with the service, not in a policy: `capabilities: [{capability}]` in its scenario"
-                    );
-                    building.findings.lost(at, &format!("{label} `{field}`"), why);
+                let Some(at) = service.get(field) else { continue };
+                let label = format!("{label} `{field}`");
+                match at.truth() {
+                    Some(true) => building.findings.lost(
+                        at,
+                        &label,
+                        format!(
+                            "what a service can do stands with the service, not in a policy: `capabilities: [{capability}]` in \
+                             its scenario"
+                        ),
+                    ),
+                    Some(false) => building.findings.beside(at, &label, "what it cannot do is never chosen"),
+                    None => building.findings.lost(at, &label, "`true` or `false` is wanted"),
                 }
             }
         }
@@ -201,23 +212,26 @@ impl<'a> Design<'a> {
 
     fn progressive(&mut self, building: &mut Building<'_>, block: At<'a>) {
         building.findings.fields(block, "progressive_rollback", &["tiers", "coordination"], &[]);
-        for (tier, _, at) in block.get("tiers").into_iter().flat_map(At::fields) {
-            let known = ["priority", "rollback_strategies", "health_checks", "rollback_triggers"];
-            building.findings.fields(at, tier, &known, &[]);
+        for (tier, _, at) in map(building, block.get("tiers"), "tiers").into_iter().flat_map(At::fields) {
+            let Some(at) = map(building, Some(at), tier) else { continue };
+            let known = ["rollback_strategies", "health_checks", "rollback_triggers"];
+            let beside = [("priority", "the order of the tiers is that of `rollback_sequence`")];
+            building.findings.fields(at, tier, &known, &beside);
             listed(building, at.get("rollback_strategies"), tier, &names::STRATEGIES);
             listed(building, at.get("health_checks"), tier, &names::CHECKS);
-            for (name, start, trigger) in at.get("rollback_triggers").into_iter().flat_map(At::fields) {
+            let triggers = map(building, at.get("rollback_triggers"), "rollback_triggers");
+            for (name, start, trigger) in triggers.into_iter().flat_map(At::fields) {
                 self.trigger(building, trigger, name, start);
             }
         }
-        let Some(coordination) = block.get("coordination") else { return };
+        let Some(coordination) = map(building, block.get("coordination"), "coordination") else { return };
         let known = ["rollback_sequence", "dependency_management", "validation_gates"];
         building.findings.fields(coordination, "coordination", &known, &[]);
         if let Some(sequence) = coordination.get("rollback_sequence") {
             order(building, sequence);
         }
         listed(building, coordination.get("dependency_management"), "coordination", &names::DEPENDENCIES);
-        if let Some(gates) = coordination.get("validation_gates") {
+        if let Some(gates) = map(building, coordination.get("validation_gates"), "validation_gates") {
             building.findings.fields(
                 gates,
                 "validation_gates",
@@ -259,24 +273,26 @@ impl<'a> Design<'a> {
 
     fn automation(&mut self, building: &mut Building<'_>, block: At<'a>) {
         building.findings.fields(block, "rollback_automation", &["decision_engine", "execution_engine"], &[]);
-        if let Some(decision) = block.get("decision_engine") {
+        if let Some(decision) = map(building, block.get("decision_engine"), "decision_engine") {
             let known = ["ml_models", "rule_engine", "human_in_the_loop"];
             building.findings.fields(decision, "decision_engine", &known, &[]);
             listed(building, decision.get("ml_models"), "ml_models", &names::MODELS);
             listed(building, decision.get("rule_engine"), "rule_engine", &names::RULES);
-            if let Some(people) = decision.get("human_in_the_loop") {
+            if let Some(people) = map(building, decision.get("human_in_the_loop"), "human_in_the_loop") {
                 let known = ["approval_required", "escalation_paths"];
                 building.findings.fields(people, "human_in_the_loop", &known, &[]);
                 approvals(building, people.get("approval_required"));
-                if let Some(paths) = people.get("escalation_paths") {
+                if let Some(paths) = map(building, people.get("escalation_paths"), "escalation_paths") {
                     self.escalate(building, paths);
                 }
             }
         }
-        let Some(execution) = block.get("execution_engine") else { return };
+        let Some(execution) = map(building, block.get("execution_engine"), "execution_engine") else {
+            return;
+        };
         let known = ["parallel_execution", "safety_mechanisms", "monitoring_integration"];
         building.findings.fields(execution, "execution_engine", &known, &[]);
-        if let Some(parallel) = execution.get("parallel_execution") {
+        if let Some(parallel) = map(building, execution.get("parallel_execution"), "parallel_execution") {
             if let Some(at) = parallel.get("max_concurrent_rollbacks") {
                 self.executions(building, at);
             }
@@ -289,7 +305,8 @@ impl<'a> Design<'a> {
             );
         }
         listed(building, execution.get("safety_mechanisms"), "safety_mechanisms", &names::SAFETY);
-        if let Some(monitoring) = execution.get("monitoring_integration") {
+        let monitoring = execution.get("monitoring_integration");
+        if let Some(monitoring) = map(building, monitoring, "monitoring_integration") {
             switches(building, monitoring, "monitoring_integration", &names::MONITORING, &[]);
         }
     }
@@ -330,9 +347,23 @@ impl<'a> Design<'a> {
     }
 }
 
+/// A value that has to have fields; what has none is named.
+fn map<'a>(building: &mut Building<'_>, at: Option<At<'a>>, what: &str) -> Option<At<'a>> {
+    let at = at?;
+    if at.is_map() {
+        return Some(at);
+    }
+    building.findings.lost(at, what, "fields with values are wanted");
+    None
+}
+
 /// Says of each name of a list what does it here.
 fn listed(building: &mut Building<'_>, list: Option<At<'_>>, whose: &str, table: &[(&str, Known)]) {
-    for at in list.into_iter().flat_map(At::items) {
+    let Some(list) = list else { return };
+    if !list.is_list() {
+        return building.findings.lost(list, whose, "a list of names is wanted");
+    }
+    for at in list.items() {
         let Some(name) = at.scalar() else {
             building.findings.lost(at, whose, "a name is wanted");
             continue;
@@ -372,7 +403,9 @@ fn say(building: &mut Building<'_>, at: At<'_>, whose: &str, name: &str, table: 
 
 /// The engine always asks for what the design lists; a shorter list is not shortened here.
 fn approvals(building: &mut Building<'_>, list: Option<At<'_>>) {
-    let Some(list) = list else { return };
+    let Some(list) = list.filter(|list| list.is_list()) else {
+        return listed(building, list, "approval_required", &names::APPROVALS);
+    };
     listed(building, Some(list), "approval_required", &names::APPROVALS);
     let asked: Vec<String> = list.items().filter_map(At::scalar).collect();
     let missing: Vec<&str> = names::APPROVALS

@@ -261,6 +261,17 @@ fn a_design_with_numbers_out_of_range_is_refused_by_place() {
     says(&found, Fate::Lost, 2, "5 is more than 1; a share is wanted");
     says(&found, Fate::Lost, 2, "a number of zero or more is wanted");
     says(&found, Fate::Beside, 2, "no factor of the design's score reads it");
+    let kinds = plain(
+        "rollback_threshold: 0.5\nservices: { shop: { supports_blue_green: maybe }, cart: yes-it-can }\nprogressive_rollback:\n  \
+         tiers:\n    application_tier:\n      rollback_strategies: version_downgrade\n      rollback_triggers: [error_rate]\n    \
+         database_tier: none\nrollback_automation: []\n",
+    );
+    says(&kinds, Fate::Lost, 2, "`true` or `false` is wanted");
+    says(&kinds, Fate::Lost, 2, "fields with values are wanted");
+    says(&kinds, Fate::Lost, 6, "a list of names is wanted");
+    says(&kinds, Fate::Lost, 7, "fields with values are wanted");
+    says(&kinds, Fate::Lost, 8, "fields with values are wanted");
+    says(&kinds, Fate::Lost, 9, "fields with values are wanted");
     let never =
         plain("rollback_threshold: 0.9\ndecision_weights: { error_rate: 0.1, latency_impact: 0.1 }\n");
     says(&never, Fate::Doubtful, 1, "is never reached");

@@ -193,6 +193,11 @@ impl<'a> At<'a> {
         matches!(self.node.value, Value::Map(_))
     }
 
+    /// Whether it is a list.
+    pub(crate) fn is_list(self) -> bool {
+        matches!(self.node.value, Value::List(_))
+    }
+
     /// The first byte.
     pub(crate) fn start(self) -> usize {
         self.node.span.start

@@ -77,7 +77,8 @@ const fn trigger_of(signal: SignalKind) -> Trigger {
 }
 
 /// Severity. Security and compliance are critical by themselves. Pods that fail are at least medium: what the router still sends
-/// them is lost without being counted. A rule says itself how severe it is at least. Without a score the score rule has nothing to go by and says low.
+/// them is lost without being counted. A rule says itself how severe it is at least. Without a score the score rule has nothing
+/// to go by and says low.
 pub(crate) fn severity(
     rule: SeverityRule,
     cause: Cause,

@@ -71,7 +71,7 @@ fn doubt(building: &mut Building<'_>, design: &Design<'_>, params: &Params) {
         error_weight + latency_weight + params.business_weight + params.user_weight + params.system_weight;
     let both = error_weight + latency_weight;
     let at = design.figures.get(&Figure::RollbackScore).map_or(design.at, |stated| stated.at);
-    // A tenth of the score's last digit: sums of tenths are not exact.
+    // Sums of decimal fractions are not exact.
     let reaches = |sum: f64| sum > rollback_score - 1e-9;
     if rollback_score <= 0.0 {
         building.findings.doubtful(at, "the score", "0 is reached by every version: all are rolled back");
