@@ -20,6 +20,8 @@ pub(crate) struct Scraper {
     pub(crate) versions: Vec<VersionCounts>,
     pub(crate) calls: Calls,
     pub(crate) complaints_total: u64,
+    /// Whether nobody will look at what is counted from now on.
+    pub(crate) rests: bool,
     complaints_key: StreamKey,
     calls_key: StreamKey,
     buckets: [f64; LATENCY_BUCKETS],
@@ -116,6 +118,7 @@ impl Scraper {
             versions: (0..scenario.service.versions.len()).map(version).collect(),
             calls: Calls::default(),
             complaints_total: 0,
+            rests: false,
             complaints_key: seed.stream("scrape/complaints"),
             calls_key: seed.stream("scrape/dependency"),
             buckets: [0.0; LATENCY_BUCKETS],

@@ -28,8 +28,25 @@ pub(crate) struct View {
 }
 
 impl World {
-    /// Draws the counts of the interval that ends now and looks at all that is scraped.
+    /// Closes the interval that ends now: draws its counts and looks at all that is scraped, if anybody wants to know, and books
+    /// what was really so.
     pub(crate) fn scrape(&mut self) {
+        if !self.scraper.rests {
+            self.look();
+        }
+        let information = if self.disturbed.unscored { Information::default() } else { self.information() };
+        let unseen = self.unseen();
+        self.ledger.close(self.now, information, unseen);
+    }
+
+    /// Nobody looks at scrapes any more: from now on counts, frames and samples stay what they are. What is really so goes
+    /// on, and is what it would be if somebody looked.
+    pub fn look_away(&mut self) {
+        self.scraper.rests = true;
+    }
+
+    /// Draws the counts of the interval that ends now and looks at all that is scraped.
+    fn look(&mut self) {
         let tick = self.now.0 / self.scenario.timing.scrape.0;
         let due = self.complaints.take_due();
         self.scraper.draw(tick, &self.law.latency, due);
@@ -61,9 +78,6 @@ impl World {
             pods,
         };
         self.view = view;
-        let information = if self.disturbed.unscored { Information::default() } else { self.information() };
-        let unseen = self.unseen();
-        self.ledger.close(self.now, information, unseen);
     }
 
     /// While a deploy is watched, what versions counted is told pod by pod.

@@ -35,6 +35,7 @@ pub(super) struct DirectWorld<'a> {
     again: bool,
     /// The last tick that is looked at whether or not anything happens; beyond it every one is.
     last: MonoTime,
+    attention: Attention,
     /// The last scrape, so that one moment is scraped once, asked for or not; none if nobody has asked for it yet.
     frame: Option<Arc<Frame>>,
     connection: Connection,
@@ -61,6 +62,20 @@ enum Ground<'a> {
     Own(Box<Measured>),
 }
 
+/// Whether what is scraped is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attention {
+    /// Always.
+    Always,
+    /// As long as the engine does not rest. After a rollback it rests to the end of the run as a rule, and what is scraped in
+    /// that time costs half of such a run.
+    UntilRest,
+    /// Not any more.
+    Away,
+    /// Not any more, and the engine asked for a frame all the same: what followed is not what it would have been.
+    Missed,
+}
+
 /// Something that is done and changes nothing but what is told of the world at the end.
 #[derive(Clone, Copy, Debug)]
 enum Mark {
@@ -84,6 +99,7 @@ impl<'a> DirectWorld<'a> {
         course: &'a mut Untouched,
         command: Option<MonoTime>,
         end: MonoTime,
+        attention: Attention,
     ) -> Self {
         let first = course.first();
         let inputs = VecDeque::from([first.inventory()]);
@@ -93,6 +109,7 @@ impl<'a> DirectWorld<'a> {
             now: MonoTime::ZERO,
             again: false,
             last: first.tick_before(end),
+            attention,
             // Who asks before the first scrape gets an empty frame.
             frame: Some(Arc::default()),
             connection: Connection::new(&scenario.faults),
@@ -113,6 +130,7 @@ impl<'a> DirectWorld<'a> {
             now: MonoTime::ZERO,
             again: false,
             last: MonoTime(u64::MAX),
+            attention: Attention::Always,
             frame: Some(Arc::default()),
             connection: Connection::new(&scenario.faults),
             people: People::new(&scenario.people, WALL_START),
@@ -121,6 +139,11 @@ impl<'a> DirectWorld<'a> {
             truths,
             ground: Ground::Own(measured),
         }
+    }
+
+    /// Whether the engine asked for a frame after it had rested: the run has to be played again by who always looks.
+    pub(super) fn has_missed(&self) -> bool {
+        self.attention == Attention::Missed
     }
 
     /// How the world stands at the end of the run, and which milestones were reached when.
@@ -141,7 +164,7 @@ impl<'a> DirectWorld<'a> {
     #[cfg(test)]
     pub(super) fn alone(scenario: &Scenario, course: &'a mut Untouched, end: MonoTime) -> Self {
         let own = Box::new(course.first().clone());
-        Self { ground: Ground::Own(own), ..Self::new(scenario, course, None, end) }
+        Self { ground: Ground::Own(own), ..Self::new(scenario, course, None, end, Attention::Always) }
     }
 
     /// The engine's own world, from now on if not before.
@@ -304,6 +327,9 @@ impl Surroundings for DirectWorld<'_> {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Collect { service } => {
+                if self.attention == Attention::Away {
+                    self.attention = Attention::Missed;
+                }
                 let frame = self.frame();
                 self.inputs.push_back(Input::Collected { service, frame });
             }
@@ -344,6 +370,13 @@ impl Surroundings for DirectWorld<'_> {
             // A mark in a dashboard that nobody in this world looks at.
             Output::Annotate { .. } => {}
             Output::Journal(_) => unreachable!("the driver keeps journal entries"),
+        }
+    }
+
+    fn rests(&mut self) {
+        if let (Attention::UntilRest, Ground::Own(own)) = (self.attention, &mut self.ground) {
+            own.look_away();
+            self.attention = Attention::Away;
         }
     }
 

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::around::DirectWorld;
+use super::around::{Attention, DirectWorld};
 use super::{FOLLOW_MAX, Prepared, SeedWorld, WALL_START, ended};
 use crate::connection;
 use crate::drive::{Course, DriveError, Mishap, Point, Span, Surroundings, drive};
@@ -33,12 +33,24 @@ impl Prepared<'_> {
         world: &mut SeedWorld<'_>,
         known: &mut dyn FnMut(&[Entry]) -> bool,
     ) -> Played {
+        self.unless_known(world, known, Attention::UntilRest)
+            .or_else(|| self.unless_known(world, known, Attention::Always))
+            .expect("who always looks misses nothing")
+    }
+
+    /// The same; none if something was missed.
+    fn unless_known(
+        &self,
+        world: &mut SeedWorld<'_>,
+        known: &mut dyn FnMut(&[Entry]) -> bool,
+        attention: Attention,
+    ) -> Option<Played> {
         let written = RefCell::new(Recorder::new(self.header(world)));
         let over = Cell::new(false);
         let SeedWorld { scenario, course, .. } = world;
         let end = scenario.timing.end();
         let span = Span { end: end + Millis(1), end_max: end + FOLLOW_MAX };
-        let inner = DirectWorld::new(scenario, course, None, span.end);
+        let inner = DirectWorld::new(scenario, course, None, span.end, attention);
         let mut around = Asking { inner, written: &written, known, asked: false, over: &over };
         let course = Course {
             engine: &|| super::engine(self.policy, &self.policy.custom),
@@ -51,12 +63,15 @@ impl Prepared<'_> {
         let last = drive(&course, &mut around, &mut ledger, |_| over.get());
         let last = last.expect("memory takes everything");
         if over.get() {
-            return Played::UpToKnown(written.into_inner().into_entries());
+            return Some(Played::UpToKnown(written.into_inner().into_entries()));
+        }
+        if around.inner.has_missed() {
+            return None;
         }
         ended(around.inner, last, &mut ledger);
         let mut recorder = written.into_inner();
         recorder.end(last);
-        Played::Whole(recorder.into_entries())
+        Some(Played::Whole(recorder.into_entries()))
     }
 }
 
@@ -94,6 +109,10 @@ impl Surroundings for Asking<'_, '_> {
         if !self.over.get() {
             self.inner.carry_out(output);
         }
+    }
+
+    fn rests(&mut self) {
+        self.inner.rests();
     }
 
     fn lose_engine(&mut self) {

@@ -24,6 +24,8 @@ pub(super) struct Measured {
     next_scrape: MonoTime,
     tick: Millis,
     scrape: Millis,
+    /// Whether anybody looks at what is scraped.
+    watched: bool,
 }
 
 impl Measured {
@@ -38,6 +40,7 @@ impl Measured {
             next_scrape: MonoTime::ZERO + scrape,
             tick: scenario.timing.tick,
             scrape,
+            watched: true,
         }
     }
 
@@ -61,11 +64,19 @@ impl Measured {
     pub(super) fn advance_to(&mut self, at: MonoTime) -> Option<TruthTick> {
         self.world.advance_to(self.tick_before(at));
         (at >= self.next_scrape).then(|| {
-            self.world.scrape_into(&mut self.frame);
-            self.windows.take(&self.world, self.frame.at);
+            if self.watched {
+                self.world.scrape_into(&mut self.frame);
+                self.windows.take(&self.world, self.frame.at);
+            }
             self.next_scrape = self.next_scrape + self.scrape;
             self.world.take_truth_tick()
         })
+    }
+
+    /// Nobody looks at what is scraped from now on: only what is really so is worked out.
+    pub(super) fn look_away(&mut self) {
+        self.watched = false;
+        self.world.look_away();
     }
 
     /// What the last scrape saw, the policy's queries answered.

@@ -28,7 +28,7 @@ use super::ledger::{Durable, Ledger};
 use super::unreliable::Simulated;
 use super::windows::SignalWindows;
 use super::{PlaneError, engine};
-use around::DirectWorld;
+use around::{Attention, DirectWorld};
 pub use known::Played;
 use measured::Measured;
 use untouched::Untouched;
@@ -112,7 +112,7 @@ impl<'a> Prepared<'a> {
         let mut recorder = Recorder::new(self.header(world));
         let SeedWorld { scenario, course, .. } = world;
         let end = scenario.timing.end();
-        let mut around = DirectWorld::new(scenario, course, None, end);
+        let mut around = DirectWorld::new(scenario, course, None, end, Attention::Always);
         let mut at = MonoTime::ZERO;
         let mut scrape = at + scenario.timing.scrape;
         loop {
@@ -140,10 +140,15 @@ impl<'a> Prepared<'a> {
         crashes: &[Crash],
         command: Option<MonoTime>,
     ) -> Vec<Entry> {
-        let mut recorder = Recorder::new(self.header(world));
-        let last = self.drive(world, crashes, command, &mut recorder).expect("memory takes everything");
-        recorder.end(last);
-        recorder.into_entries()
+        let mut record = |attention| {
+            let mut recorder = Recorder::new(self.header(world));
+            let last = self.drive(world, crashes, command, attention, &mut recorder);
+            recorder.end(last.expect("memory takes everything")?);
+            Some(recorder.into_entries())
+        };
+        record(Attention::UntilRest)
+            .or_else(|| record(Attention::Always))
+            .expect("who always looks misses nothing")
     }
 
     /// The same, with the engine's journal kept durable in a folder; the truth is not in it.
@@ -155,27 +160,30 @@ impl<'a> Prepared<'a> {
     ) -> Result<Vec<Entry>, DriveError> {
         let mut world = self.world_for_one(id);
         let mut ledger = Durable::create(folder, &self.header(&world))?;
-        let last = self.drive(&mut world, crashes, None, &mut ledger)?;
-        Ok(ledger.end(last)?.into_entries())
+        let last = self.drive(&mut world, crashes, None, Attention::Always, &mut ledger)?;
+        Ok(ledger.end(last.expect("who always looks misses nothing"))?.into_entries())
     }
 
     fn header(&self, world: &SeedWorld<'_>) -> RunHeader {
         header(&world.scenario, self.policy, world.id, PlaneKind::Direct, WALL_START)
     }
 
+    /// Gives the run's last moment; none if something was missed that only who always looks would have seen.
     fn drive(
         &self,
         world: &mut SeedWorld<'_>,
         crashes: &[Crash],
         command: Option<MonoTime>,
+        attention: Attention,
         ledger: &mut dyn Ledger,
-    ) -> Result<MonoTime, DriveError> {
+    ) -> Result<Option<MonoTime>, DriveError> {
         let SeedWorld { scenario, course, .. } = world;
         let end = scenario.timing.end();
         let mut planned = connection::crashes(&scenario.faults);
         planned.extend_from_slice(crashes);
         let span = Span { end: end + Millis(1), end_max: end + FOLLOW_MAX };
-        self.drive_in(DirectWorld::new(scenario, course, command, span.end), span, &planned, ledger)
+        let around = DirectWorld::new(scenario, course, command, span.end, attention);
+        self.drive_in(around, span, &planned, ledger)
     }
 
     fn drive_in(
@@ -184,7 +192,7 @@ impl<'a> Prepared<'a> {
         span: Span,
         crashes: &[Crash],
         ledger: &mut dyn Ledger,
-    ) -> Result<MonoTime, DriveError> {
+    ) -> Result<Option<MonoTime>, DriveError> {
         let course = Course {
             engine: &|| engine(self.policy, &self.policy.custom),
             span,
@@ -193,8 +201,11 @@ impl<'a> Prepared<'a> {
             crashes,
         };
         let last = drive(&course, &mut around, ledger, |_| false)?;
+        if around.has_missed() {
+            return Ok(None);
+        }
         ended(around, last, ledger);
-        Ok(last)
+        Ok(Some(last))
     }
 }
 
@@ -222,7 +233,7 @@ impl SeedWorld<'_> {
     #[cfg(test)]
     pub(super) fn around(&mut self) -> impl Surroundings {
         let end = self.scenario.timing.end();
-        DirectWorld::new(&self.scenario, &mut self.course, None, end)
+        DirectWorld::new(&self.scenario, &mut self.course, None, end, Attention::Always)
     }
 }
 

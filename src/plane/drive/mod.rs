@@ -37,6 +37,10 @@ pub(super) trait Surroundings {
     /// Carries one piece of work out. Answers come through [`Surroundings::poll_input`].
     fn carry_out(&mut self, output: Output);
 
+    /// The engine waits for nothing by itself: as long as nothing comes to it, it will ask for no frame. Said again and again
+    /// while that holds.
+    fn rests(&mut self) {}
+
     /// The engine went away: what was on its way to it is lost.
     fn lose_engine(&mut self);
 

@@ -134,6 +134,9 @@ impl<'a> Process<'a> {
             CrashPoint::Unwritten(_) | CrashPoint::Before(_) | CrashPoint::After(_) => None,
         });
         let stale = self.stale.as_ref().map(|stale| stale.wakes);
+        if due.is_none() && matches!(self.state, State::Up(_)) {
+            self.around.rests();
+        }
         let own = due.into_iter().chain(crashes).chain(stale).chain(self.renew_by).min();
         let all = own.into_iter().chain(self.around.next_moment(own));
         let next = all.min()?.max(self.now);
