@@ -365,6 +365,10 @@ impl Judge for EDetector {
         ]
     }
 
+    fn reads_pods(&self) -> bool {
+        true
+    }
+
     fn reset(&mut self) {
         self.watch = Watch::default();
         self.shared.forget_deploy();

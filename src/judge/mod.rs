@@ -60,6 +60,11 @@ pub trait Judge: Send {
     /// Inputs without which it is inconclusive.
     fn needs(&self) -> Needs;
 
+    /// Whether what single pods counted moves its verdicts. One that says no is never shown it where that saves work.
+    fn reads_pods(&self) -> bool {
+        false
+    }
+
     /// Forgets the deploy it watched; what it learned of the service's history may stay.
     fn reset(&mut self);
 
@@ -274,6 +279,28 @@ mod tests {
             // alarm is about, one request in forty fails.
             let sees = !matches!(name, "weighted" | "breaker" | "alarm");
             assert_eq!(verdict.class == VerdictClass::Fail, sees, "{name}: {verdict:?} {}", evidence.words);
+        }
+    }
+
+    #[test]
+    fn only_judges_that_say_so_are_moved_by_what_pods_counted() {
+        use backspin_domain::pod::{PodArm, PodIncrements};
+        // One of four pods of each arm answers almost all, and all of its requests fail.
+        let with_pods = |frame: &Frame| {
+            let pods = (0..8_u32).map(|pod| PodIncrements {
+                arm: if pod < 4 { PodArm::Candidate } else { PodArm::Stable },
+                pod,
+                requests: if pod % 4 == 0 { 90 } else { 3 },
+                errors: if pod % 4 == 0 { 90 } else { 0 },
+                ..PodIncrements::default()
+            });
+            Frame { pods: pods.collect(), ..frame.clone() }
+        };
+        for params in JudgeParams::defaults() {
+            let (mut without, mut with) = (params.build(&[]), params.build(&[]));
+            let moved =
+                frames().iter().any(|frame| without.observe(frame) != with.observe(&with_pods(frame)));
+            assert_eq!(moved, without.reads_pods(), "{}", params.name());
         }
     }
 

@@ -65,8 +65,10 @@ pub struct Place {
 pub struct Candidate {
     /// The policy.
     pub policy: Policy,
-    /// Everything of it but the judge, as a hash.
+    /// Everything of it but the judge, as a hash, and what its judge is shown.
     context: String,
+    /// Whether its judge reads what single pods counted.
+    reads_pods: bool,
 }
 
 impl Candidate {
@@ -74,8 +76,9 @@ impl Candidate {
     pub fn new(policy: Policy) -> Self {
         let mut others = policy.clone();
         others.judge = JudgeParams::Weighted(weighted::Params::default());
-        let context = others.with_settings(|_| {}).hash;
-        Self { policy, context }
+        let reads_pods = reads_pods(&policy);
+        let context = format!("{} {reads_pods}", others.with_settings(|_| {}).hash);
+        Self { policy, context, reads_pods }
     }
 }
 
@@ -94,6 +97,7 @@ pub struct Work {
 #[derive(Debug)]
 pub struct Runs<'a> {
     scenarios: &'a [Scenario],
+    /// Each as the base policy plays it.
     prepared: Vec<Prepared<'a>>,
     traces: Vec<Trace<'a>>,
 }
@@ -125,8 +129,10 @@ impl<'a> Runs<'a> {
         let prepared = scenarios
             .par_iter()
             .map(|scenario| {
-                Prepared::new(scenario, base)
-                    .map_err(|source| RunsError::Plane { scenario: name(scenario), source })
+                let prepared = Prepared::new(scenario, base)
+                    .map_err(|source| RunsError::Plane { scenario: name(scenario), source })?;
+                // What a run is worth does not depend on how fast a judge could have been.
+                Ok(prepared.without_bound().with_pod_counts(reads_pods(base)))
             })
             .collect::<Result<Vec<_>, _>>()?;
         let order = mixed(scenarios);
@@ -191,12 +197,16 @@ impl<'a> Runs<'a> {
         Ok((0..candidates.len()).map(of).collect())
     }
 
-    /// What one run shows where nobody acts: the inputs, in order.
+    /// What one run shows where nobody acts, to any judge: the inputs, in order.
     pub fn untouched(&self, n: usize) -> Vec<Entry> {
         let trace = &self.traces[n];
-        let prepared = &self.prepared[trace.place.scenario];
+        let prepared = self.prepared[trace.place.scenario].clone().with_pod_counts(true);
         prepared.untouched(&mut prepared.world(trace.id))
     }
+}
+
+fn reads_pods(policy: &Policy) -> bool {
+    policy.judge.build(&policy.custom).reads_pods()
 }
 
 /// The order in which scenarios are played: one of each family, then the next of each.
@@ -237,7 +247,8 @@ impl<'a> Trace<'a> {
                 continue;
             }
             let failed = |source| RunsError::Plane { scenario: name(scenario), source };
-            let prepared = base.with_policy(&candidate.policy).map_err(failed)?;
+            let prepared =
+                base.with_policy(&candidate.policy).map_err(failed)?.with_pod_counts(candidate.reads_pods);
             let mut known = None;
             let mut ask = |entries: &[Entry]| {
                 known = course.tail(entries);

@@ -22,6 +22,8 @@ pub(crate) struct Scraper {
     pub(crate) complaints_total: u64,
     /// Whether nobody will look at what is counted from now on.
     pub(crate) rests: bool,
+    /// Whether nobody asks which pod counted what.
+    pub(crate) pods_uncounted: bool,
     complaints_key: StreamKey,
     calls_key: StreamKey,
     buckets: [f64; LATENCY_BUCKETS],
@@ -119,6 +121,7 @@ impl Scraper {
             calls: Calls::default(),
             complaints_total: 0,
             rests: false,
+            pods_uncounted: false,
             complaints_key: seed.stream("scrape/complaints"),
             calls_key: seed.stream("scrape/dependency"),
             buckets: [0.0; LATENCY_BUCKETS],

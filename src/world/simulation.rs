@@ -408,7 +408,7 @@ impl World {
         }
     }
 
-    fn arm_of(&self, version: usize) -> ArmKind {
+    pub(crate) fn arm_of(&self, version: usize) -> ArmKind {
         if version == self.candidate { ArmKind::Candidate } else { ArmKind::Stable }
     }
 

@@ -45,6 +45,12 @@ impl World {
         self.scraper.rests = true;
     }
 
+    /// Nobody asks which pod counted what: pods are listed as they would be, with their restarts and memory, and stand as if they
+    /// had counted nothing. Nothing else changes.
+    pub fn leave_pods_uncounted(&mut self) {
+        self.scraper.pods_uncounted = true;
+    }
+
     /// Draws the counts of the interval that ends now and looks at all that is scraped.
     fn look(&mut self) {
         let tick = self.now.0 / self.scenario.timing.scrape.0;
@@ -85,9 +91,16 @@ impl World {
         if !self.delivery.rollout.has_begun() {
             return;
         }
-        for (version, counts) in self.scraper.versions.iter().enumerate() {
-            let [plain, odd] = &counts.last;
-            self.delivery.cluster.pods_mut().split(version, tick, plain, odd);
+        for version in 0..self.versions.len() {
+            let fresh = self.faults.scrape_quality(self.arm_of(version), self.now) == Quality::Fresh;
+            let pods = self.delivery.cluster.pods_mut();
+            // Whether a pod that drains is listed goes by what it counted since its arm was last seen.
+            if self.scraper.pods_uncounted && fresh && !pods.any_drains(version) {
+                pods.forget_expected(version);
+                continue;
+            }
+            let [plain, odd] = &self.scraper.versions[version].last;
+            pods.split(version, tick, plain, odd);
         }
     }
 

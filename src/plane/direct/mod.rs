@@ -46,6 +46,10 @@ pub struct Prepared<'a> {
     scenario: &'a Scenario,
     policy: &'a Policy,
     windows: Arc<SignalWindows>,
+    /// Whether frames tell which pod counted what.
+    pods_counted: bool,
+    /// Whether the truth tells what each scrape could tell, which D* is made of.
+    bound_told: bool,
 }
 
 impl<'a> Prepared<'a> {
@@ -53,20 +57,37 @@ impl<'a> Prepared<'a> {
     pub fn new(scenario: &'a Scenario, policy: &'a Policy) -> Result<Self, PlaneError> {
         let world = World::new(scenario, Seed(0));
         let windows = SignalWindows::new(policy, &scenario.service.id, &world, scenario.timing.scrape)?;
-        Ok(Self { scenario, policy, windows: Arc::new(windows) })
+        Ok(Self { scenario, policy, windows: Arc::new(windows), pods_counted: true, bound_told: true })
     }
 
     /// The same scenario with another policy. Queries that both ask are not compiled again.
     pub fn with_policy(&self, policy: &'a Policy) -> Result<Self, PlaneError> {
         if self.windows.are_of(policy, &self.scenario.service.id) {
-            return Ok(Self { scenario: self.scenario, policy, windows: self.windows.clone() });
+            return Ok(Self { policy, ..self.clone() });
         }
-        Self::new(self.scenario, policy)
+        let (pods_counted, bound_told) = (self.pods_counted, self.bound_told);
+        Ok(Self { pods_counted, bound_told, ..Self::new(self.scenario, policy)? })
+    }
+
+    /// The same, with what single pods counted or without. A judge that does not read it
+    /// ([`Judge::reads_pods`](backspin_judge::Judge::reads_pods)) decides the same without, in less time; but frames do not tell
+    /// it then.
+    #[must_use]
+    pub fn with_pod_counts(self, pods_counted: bool) -> Self {
+        Self { pods_counted, ..self }
+    }
+
+    /// The same, where nobody asks for D*: in less time, and the truth of a record does not tell it.
+    #[must_use]
+    pub fn without_bound(self) -> Self {
+        Self { bound_told: false, ..self }
     }
 
     /// Whether both ask the world the same, so that one [`SeedWorld`] serves them.
     pub fn asks_as(&self, other: &Self) -> bool {
-        std::ptr::eq(self.scenario, other.scenario) && self.windows.asks_as(&other.windows)
+        std::ptr::eq(self.scenario, other.scenario)
+            && (self.pods_counted, self.bound_told) == (other.pods_counted, other.bound_told)
+            && self.windows.asks_as(&other.windows)
     }
 
     /// The world of one seed, for all that ask as this one does.
@@ -82,7 +103,13 @@ impl<'a> Prepared<'a> {
     fn world_with_copies(&self, id: RunId, from: Option<MonoTime>) -> SeedWorld<'a> {
         let seed = id.seed(self.scenario.draw);
         let scenario = self.scenario.for_seed(seed);
-        let world = Measured::new(&scenario, SignalWindows::clone(&self.windows), seed);
+        let mut world = Measured::new(&scenario, SignalWindows::clone(&self.windows), seed);
+        if !self.pods_counted {
+            world.world.leave_pods_uncounted();
+        }
+        if !self.bound_told {
+            world.world.is_not_scored();
+        }
         SeedWorld { id, course: Untouched::new(world, from), scenario }
     }
 

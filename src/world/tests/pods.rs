@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Watched, healthy};
+use super::{Watched, healthy, scale};
 use backspin_domain::frame::{ArmIncrements, Frame};
 use backspin_domain::pod::{PodArm, PodIncrements};
 use backspin_domain::signal::Quality;
@@ -51,6 +51,42 @@ fn pods_sum_to_their_arm() {
         }
         assert!(compared > 400, "{compared}");
     }
+}
+
+/// With a gap in which an arm is not scraped, and pods that go while they have requests.
+#[test]
+fn pods_that_nobody_counts_are_listed_as_they_would_be() {
+    let mut scenario = noisy(Arms::All);
+    scenario.faults.push(Fault::MetricsGap {
+        at: MonoTime(40 * 60_000),
+        lasts: Millis::from_mins(2),
+        arms: Arms::Stable,
+    });
+    let play = |counted: bool| {
+        let mut run = Watched::new(&scenario);
+        if !counted {
+            run.world.leave_pods_uncounted();
+        }
+        run.advance_mins(41);
+        run.start(&scale("v1", 4));
+        run.advance_mins(50);
+        run.start(&scale("v2", 0));
+        run.advance(run.end);
+        run.frames
+    };
+    let (with, without) = (play(true), play(false));
+    let listed = |frame: &Frame| {
+        let pod =
+            |pod: &PodIncrements| (pod.arm, pod.pod, pod.restarts, pod.cpu_permille, pod.memory_permille);
+        frame.pods.iter().map(pod).collect::<Vec<_>>()
+    };
+    let requests =
+        |frames: &[Frame]| frames.iter().flat_map(|f| &f.pods).map(|p| u64::from(p.requests)).sum::<u64>();
+    for (with, without) in with.iter().zip(&without) {
+        assert_eq!(listed(with), listed(without), "at {}", with.at);
+        assert_eq!((with.candidate, with.stable), (without.candidate, without.stable));
+    }
+    assert!(requests(&without) * 4 < requests(&with), "most is not worked out");
 }
 
 #[test]
