@@ -1,6 +1,7 @@
 //! `report.json`: the same figures for programs.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
@@ -95,8 +96,13 @@ pub fn read_report(text: &str) -> Result<ReadReport, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-/// The file's text, with a line feed at its end.
-pub(super) fn text(report: &CampaignReport, summary: &Summary<'_>) -> Result<String, serde_json::Error> {
+/// Writes the file, run by run, with a line feed at its end: it is by far the longest of a report, and its text never stands in
+/// memory.
+pub(super) fn write(
+    report: &CampaignReport,
+    summary: &Summary<'_>,
+    to: &mut impl Write,
+) -> Result<(), serde_json::Error> {
     let groups = |judge: &str, by: By| {
         let rows = summary.rows(Some(by)).into_iter().filter(|(_, name, _)| *name == judge);
         rows.map(|(group, _, figures)| (group.to_string(), figures)).collect()
@@ -145,5 +151,6 @@ pub(super) fn text(report: &CampaignReport, summary: &Summary<'_>) -> Result<Str
         sources: &report.sources,
         outcomes: &report.outcomes,
     };
-    serde_json::to_string_pretty(&file).map(|text| text + "\n")
+    serde_json::to_writer_pretty(&mut *to, &file)?;
+    to.write_all(b"\n").map_err(serde_json::Error::io)
 }

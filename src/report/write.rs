@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io;
+use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::error::ReportError;
@@ -14,6 +14,9 @@ use backspin_record::write_record;
 
 /// The file that tells a folder of ours from any other.
 pub const MARKER: &str = ".backspin-report";
+
+/// The figures for programs, inside a report.
+const JSON: &str = "report.json";
 
 /// The folder of records inside a report.
 const RECORDS: &str = "records";
@@ -39,18 +42,19 @@ pub fn write(dir: &Path, report: &CampaignReport) -> Result<Written, ReportError
     may_write(dir)?;
     let summary = Summary::of(report);
     let page = html::render(report, &summary)?;
-    let json = json::text(report, &summary).map_err(ReportError::Json)?;
     let texts = [
-        ("report.json", json),
         ("figures.md", files::markdown(report, &summary)),
         ("figures.csv", files::csv(&summary).map_err(ReportError::Csv)?),
         ("index.html", page),
     ];
     let records = record_names(report);
-    whole(dir, &texts, |partial| keep_records(partial, report, &records))?;
+    whole(dir, &texts, |partial| {
+        write_json(&partial.join(JSON), report, &summary)?;
+        keep_records(partial, report, &records)
+    })?;
     Ok(Written {
         html: dir.join("index.html"),
-        json: dir.join("report.json"),
+        json: dir.join(JSON),
         markdown: dir.join("figures.md"),
         csv: dir.join("figures.csv"),
         records: records.iter().map(|name| dir.join(name)).collect(),
@@ -98,6 +102,14 @@ fn record_names(report: &CampaignReport) -> Vec<PathBuf> {
         _ => "unnamed.jsonl".to_owned(),
     };
     report.shown.iter().map(|shown| Path::new(RECORDS).join(name(shown))).collect()
+}
+
+fn write_json(path: &Path, report: &CampaignReport, summary: &Summary<'_>) -> Result<(), ReportError> {
+    let failed = |error| ReportError::io(path, error);
+    let mut file = BufWriter::new(fs::File::create(path).map_err(failed)?);
+    json::write(report, summary, &mut file)
+        .map_err(|error| if error.is_io() { failed(error.into()) } else { ReportError::Json(error) })?;
+    file.flush().map_err(failed)
 }
 
 fn keep_records(partial: &Path, report: &CampaignReport, names: &[PathBuf]) -> Result<(), ReportError> {
