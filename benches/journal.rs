@@ -35,6 +35,7 @@ fn played() -> (RunHeader, Vec<Entry>) {
         seeds: 1,
         compared: 0,
         oracle: false,
+        untouched: false,
         over_http: false,
         jobs: 1,
     };

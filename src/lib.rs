@@ -14,6 +14,7 @@ pub use backspin_domain as domain;
 pub use backspin_engine as engine;
 pub use backspin_import as import;
 pub use backspin_judge as judge;
+pub use backspin_model as model;
 pub use backspin_plane as plane;
 pub use backspin_policy as policy;
 pub use backspin_record as record;

@@ -8,33 +8,34 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("judge", &["domain"]),
-    ("engine", &["domain", "judge"]),
+    ("model", &["domain"]),
+    ("engine", &["domain", "judge", "model"]),
     ("record", &["domain"]),
-    ("policy", &["domain", "judge", "engine", "mocks"]),
+    ("policy", &["domain", "judge", "model", "engine", "mocks"]),
     ("import", &["domain", "judge", "engine", "policy", "mocks"]),
     ("rules", &["policy", "mocks"]),
     ("scenario", &["domain", "policy"]),
     ("platform", &["domain"]),
     ("world", &["domain", "platform", "scenario", "mocks"]),
     ("plane", &["domain", "engine", "platform", "record", "policy", "scenario", "world", "mocks"]),
-    ("score", &["domain", "record"]),
+    ("score", &["domain", "model", "record"]),
     ("campaign", &["domain", "judge", "engine", "record", "policy", "scenario", "plane", "score"]),
     ("tune", &["domain", "judge", "engine", "policy", "scenario", "plane", "score"]),
     ("chaos", &["domain", "engine", "policy", "scenario", "world", "plane"]),
     ("backtest", &["domain", "policy", "plane", "mocks", "scenario", "world"]),
-    ("report", &["domain", "record", "score"]),
+    ("report", &["domain", "model", "record", "score"]),
     ("suite", &["domain", "record", "policy", "score", "report"]),
     (
         "cli",
         &[
-            "domain", "judge", "engine", "record", "policy", "scenario", "world", "plane", "score",
+            "domain", "judge", "model", "engine", "record", "policy", "scenario", "world", "plane", "score",
             "campaign", "chaos", "import", "rules", "backtest", "tune", "report", "suite",
         ],
     ),
 ];
 
 /// Rooms that neither read files nor know the outside at all.
-const PURE: &[&str] = &["domain", "judge", "engine", "platform", "world", "score"];
+const PURE: &[&str] = &["domain", "judge", "model", "engine", "platform", "world", "score"];
 
 const FILE_LINES_MAX: usize = 800;
 

@@ -439,6 +439,7 @@ fn every_schema_is_one_and_is_made_in_one_way() {
         "tune",
         "metrics",
         "strategies",
+        "models",
     ] {
         let written = read(&folder, &format!("schemas/{name}.schema.json"));
         assert_eq!(run_in(&folder, &["schema", name]).out, written, "{name}");
@@ -479,6 +480,24 @@ fn shipped_files_fit_their_schemas() {
     fits(&folder, "tune", &tree.to_string());
     let told = run_in(&folder, &["strategies", "strategy/standby-up", "--seeds", "1", "--format", "json"]);
     fits(&folder, "strategies", &told.out);
+    let told = run_in(&folder, &["models", "strategy/standby-up", "--seeds", "1", "--format", "json"]);
+    assert_eq!(told.code, 4, "one family teaches nothing of another: {}", told.err);
+    fits(&folder, "models", &told.out);
+}
+
+#[test]
+fn what_runs_teach_is_a_part_of_a_policy() {
+    let folder = folder();
+    let scenarios = ["models", "strategy/standby-up", "loud/half-of-requests-fail", "--seeds", "2"];
+    let told = run_in(&folder, &[&scenarios[..], &["--format", "policy"]].concat());
+    says(&told.out, &["planning:", "success:", "strategy: immediate, capacity: low, schema: unknown"]);
+    put(&folder, "policy.yaml", &format!("version: 1\n{}", told.out));
+    assert_eq!(run_in(&folder, &["policy", "check", "policy.yaml"]).code, 0);
+    let text = run_in(&folder, &[&scenarios[..], &["--policy", "policy.yaml"]].concat());
+    says(
+        &text.out,
+        &["Whether a plan reaches its end", "What it costs to do nothing", "within a factor of two"],
+    );
 }
 
 #[test]

@@ -138,6 +138,18 @@ fn commands_in_examples_exist() {
 }
 
 #[test]
+fn scenarios_that_nothing_was_tuned_on_are_good() {
+    let checked = Command::cargo_bin("backspin")
+        .expect("built")
+        .current_dir(root())
+        .args(["scenario", "check", "evaluation/locked"])
+        .output()
+        .expect("runs");
+    let told = String::from_utf8_lossy(&checked.stdout);
+    assert!(checked.status.success() && told.contains("45 scenarios good"), "{told}");
+}
+
+#[test]
 fn yaml_examples_of_whole_scenarios_are_good() {
     let text = fs::read_to_string(root().join("docs/scenarios.md")).expect("there");
     let examples: Vec<&str> = text

@@ -24,6 +24,7 @@ fn play(jobs: usize) -> Vec<RunOutcome> {
         seeds: 3,
         compared: 3,
         oracle: true,
+        untouched: false,
         over_http: false,
         jobs,
     };

@@ -37,7 +37,7 @@ use backspin_plane::{DriveError, PlaneError, RunId};
 use backspin_policy::Policy;
 use backspin_scenario::model::Scenario;
 use backspin_scenario::recorded::RecordedCase;
-use backspin_score::{RunOutcome, ScoreError, score_entries};
+use backspin_score::{RunOutcome, ScoreError, harmed_per_min, score_entries};
 use shard::Shard;
 
 /// What is played in one run.
@@ -64,6 +64,8 @@ pub struct Campaign<'a> {
     pub compared: u64,
     /// Whether an oracle plays too, as the measure of regret.
     pub oracle: bool,
+    /// Whether it is looked at, on the seeds that all policies play, what would have been so had nobody acted.
+    pub untouched: bool,
     /// Whether scenarios are played over HTTP, each run held against the same one in process.
     pub over_http: bool,
     /// Runs at once.
@@ -223,6 +225,17 @@ impl Campaign<'_> {
                 outcome.oracle = cost;
             }
             done();
+        }
+        if let Stage::Direct { judges, .. } = stage
+            && self.untouched
+            && seed_index < self.compared
+        {
+            let key = RunKey { subject, policy: 0, seed_index };
+            let untouched = judges[0].untouched(worlds.of(&judges[0], self.run_id(&key)));
+            for (_, outcome) in &mut played {
+                let at = outcome.decisions.roll_back;
+                outcome.harmed_untouched_per_min = at.and_then(|at| harmed_per_min(&untouched, at));
+            }
         }
         Ok(played)
     }

@@ -91,6 +91,7 @@ pub(super) fn run(args: &CiArgs) -> Result<Code, Failure> {
         seeds: suite.file.seeds,
         compared: 0,
         oracle: false,
+        untouched: false,
         over_http: false,
         jobs: args.jobs.map_or_else(cores, usize::from),
     };

@@ -180,6 +180,7 @@ fn played(args: &CompareArgs, before: Policy, after: Policy) -> Result<CompareRe
         seeds: args.seeds,
         compared: args.seeds,
         oracle: false,
+        untouched: false,
         over_http: false,
         jobs: args.paired.jobs(),
     };

@@ -9,7 +9,7 @@ use crate::domain::plan::{Approval, Check, CheckResult, Purpose, RollbackPlan};
 use crate::domain::time::{Millis, MonoTime};
 use crate::domain::truth::{Cause, Milestone, Truth};
 use crate::domain::verdict::{Evidence, VerdictClass};
-use crate::report::{Told, seen, sensitivity, told, wrapped};
+use crate::report::{Told, forecast_facts, seen, sensitivity, told, wrapped};
 use crate::score::{Executions, RunOutcome};
 
 use super::diagnose::counted;
@@ -183,6 +183,9 @@ impl Teller<'_> {
 
     fn planned(&mut self, at: MonoTime, plan: &RollbackPlan) {
         self.say(at, &format!("▷ plan: {}", planned(plan)));
+        for (what, said) in forecast_facts(&plan.forecast) {
+            self.add(&format!("· {what}: {said}"));
+        }
         for rejected in &plan.rejected {
             self.add(&format!("· not by {}: {}", rejected.strategy, rejected.reason));
         }

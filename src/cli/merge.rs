@@ -59,6 +59,7 @@ pub(super) fn run(args: &MergeArgs) -> Result<Code, Failure> {
         seeds: order.seeds,
         compared: order.compared,
         oracle: order.oracle,
+        untouched: false,
         over_http: order.over_http,
         jobs: cores(),
     };

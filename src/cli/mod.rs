@@ -15,6 +15,7 @@ mod fit;
 mod import;
 mod job;
 mod merge;
+mod models;
 mod parting;
 mod plan;
 mod policy;
@@ -32,6 +33,7 @@ mod shell;
 mod strategies;
 mod tune;
 mod verdicts;
+mod ways;
 mod what_if;
 mod what_if_text;
 mod what_if_words;
@@ -86,6 +88,8 @@ enum Verb {
     Verdicts(verdicts::VerdictsArgs),
     /// Tell what choosing a strategy is worth: the rules against each strategy alone, on the same seeds.
     Strategies(strategies::StrategiesArgs),
+    /// Hold what models foretell against what comes of it: whether a plan reaches its end, and what it costs to do nothing.
+    Models(models::ModelsArgs),
     /// Look for the best policy: numbers and choices of it, on scenarios, under constraints.
     Tune(Box<tune::TuneArgs>),
     /// Tell of each rollback of a record, of the engine's own metrics, or of a chaos campaign.
@@ -143,6 +147,7 @@ pub fn run(cli: Cli) -> exit::Code {
         Some(Verb::Ci(args)) => ci::run(&args),
         Some(Verb::Verdicts(args)) => verdicts::run(&args),
         Some(Verb::Strategies(args)) => strategies::run(&args),
+        Some(Verb::Models(args)) => models::run(&args),
         Some(Verb::Tune(args)) => tune::run(&args),
         Some(Verb::Report(args)) => report::run(&args),
         Some(Verb::Scenario(verb)) => scenario::run(&verb),

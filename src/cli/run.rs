@@ -196,6 +196,7 @@ fn play(
         seeds: args.seeds(),
         compared: args.seeds.unwrap_or(COMPARED),
         oracle: !args.no_oracle,
+        untouched: false,
         over_http: args.plane == Plane::Http,
         jobs: args.jobs.map_or_else(cores, usize::from),
     };

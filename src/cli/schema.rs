@@ -49,6 +49,8 @@ enum SchemaName {
     Metrics,
     /// What `strategies --format json` prints.
     Strategies,
+    /// What `models --format json` prints.
+    Models,
 }
 
 impl SchemaName {
@@ -66,6 +68,7 @@ impl SchemaName {
             Self::Tune => tune::space::schema(),
             Self::Metrics => backtest::metrics::schema(),
             Self::Strategies => report::selection::schema(),
+            Self::Models => report::models::schema(),
         }
     }
 

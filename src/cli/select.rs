@@ -183,6 +183,7 @@ impl OneRunArgs {
             seeds: self.seed_index + 1,
             compared: 0,
             oracle: false,
+            untouched: false,
             over_http: false,
             jobs: 1,
         };

@@ -6,6 +6,7 @@ pub mod event;
 pub mod execution;
 pub mod expectation;
 pub mod fault;
+pub mod forecast;
 pub mod frame;
 pub mod id;
 pub mod observed;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::event::RollbackEvent;
+use super::forecast::Forecast;
 use super::id::{ActorId, FlagKey, PlanHash, ServiceId, VersionId};
 use super::service::InfraChange;
 use super::time::{Millis, WallTime};
@@ -395,7 +396,9 @@ pub enum RiskKind {
 }
 
 /// How great a risk is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum RiskLevel {
     /// Expected to be harmless.
@@ -470,6 +473,9 @@ pub struct RollbackPlan {
     pub estimated: Millis,
     /// What may go wrong.
     pub risks: Vec<Risk>,
+    /// What models say of it.
+    #[serde(default, skip_serializing_if = "Forecast::is_empty")]
+    pub forecast: Forecast,
     /// Who must agree.
     pub approval: Approval,
     /// The window it may run in, in words; none when it may run at any time.

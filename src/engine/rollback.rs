@@ -124,6 +124,7 @@ impl Engine {
             error_limit,
             slow_limit,
             tried: &service.tried,
+            requests_per_sec: service.observed.requests_per_sec(),
             callers: callers.map(|other| other.inventory.service.clone()).collect(),
             settings,
             now,

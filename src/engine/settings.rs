@@ -9,6 +9,7 @@ use backspin_domain::plan::Strategy;
 use backspin_domain::service::Environment;
 use backspin_domain::signal::SignalKind;
 use backspin_domain::time::{Millis, WallTime};
+use backspin_model::Success;
 
 /// All settings of an engine, the judge's parameters excepted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -214,6 +215,11 @@ pub struct Planning {
     pub error_ratio_slack: f64,
     /// How long signals must be good before an execution counts as complete. Default 45 s.
     pub settle: Millis,
+    /// A strategy is passed over when its plan is surely less likely than this to reach its end, `0..=1`. Default 0: none
+    /// is.
+    pub success_min: f64,
+    /// How likely plans are to reach their end. Default: as in the shipped scenarios.
+    pub success: Success,
 }
 
 /// How plans are run.
@@ -415,6 +421,8 @@ impl Default for Settings {
                 error_ratio_max: 0.05,
                 error_ratio_slack: 2.0,
                 settle: Millis::from_secs(45),
+                success_min: 0.0,
+                success: Success::built_in(),
             },
             execution: ExecutionRules {
                 executions_max: 5,

@@ -9,7 +9,7 @@ use super::convert::{minute, moment, query};
 use super::document::nearest::nearest;
 use super::document::node::Value;
 use super::document::{Document, Problem, Source, Step};
-use super::file::{PolicyFile, SeverityEntry};
+use super::file::{PolicyFile, SeverityEntry, SuccessEntry};
 use super::rule::Rule;
 use backspin_domain::service::Environment;
 use backspin_domain::signal::SignalKind;
@@ -199,6 +199,7 @@ impl<'a> Check<'a> {
                 self.report(Rule::StagesNotFalling, &path, message, Some(hint));
             }
         }
+        self.success();
         for (n, pair) in self.file().planning.batches.windows(2).enumerate() {
             if pair[1] <= pair[0] {
                 let message = format!("batch {} must reach more than {}, got {}", n + 2, pair[0], pair[1]);
@@ -206,6 +207,28 @@ impl<'a> Check<'a> {
                 let hint =
                     "each is the share of the replicas that are the target's after that batch".to_owned();
                 self.report(Rule::BatchesNotRising, &path, message, Some(hint));
+            }
+        }
+    }
+
+    fn success(&mut self) {
+        let entries = self.file().planning.success.as_deref().unwrap_or_default();
+        for (n, entry) in entries.iter().enumerate() {
+            let path = [Step::Field("planning"), Step::Field("success"), Step::Item(n)];
+            let [a, b, c] = path;
+            if entry.completed > entry.runs {
+                let message =
+                    format!("at most `runs` = {} can have completed, got {}", entry.runs, entry.completed);
+                self.report(Rule::Success, &[a, b, c, Step::Field("completed")], message, None);
+            }
+            let like = |other: &SuccessEntry| {
+                (other.strategy, other.capacity, other.schema)
+                    == (entry.strategy, entry.capacity, entry.schema)
+            };
+            if entries[..n].iter().any(like) {
+                let message = format!("there is already a row for such plans by {}", entry.strategy);
+                let hint = "add their runs up".to_owned();
+                self.report(Rule::Success, &path, message, Some(hint));
             }
         }
     }

@@ -127,6 +127,8 @@ fn settings(file: &PolicyFile) -> Settings {
             error_ratio_max: planning.error_ratio_max,
             error_ratio_slack: planning.error_ratio_slack,
             settle: planning.settle.0,
+            success_min: planning.success_min,
+            success: super::success::meant(planning.success.as_deref()),
         },
         execution: ExecutionRules {
             executions_max: execution.executions_max as usize,
@@ -259,6 +261,8 @@ impl Policy {
                 error_ratio_max: settings.planning.error_ratio_max,
                 error_ratio_slack: settings.planning.error_ratio_slack,
                 settle: settings.planning.settle.into(),
+                success_min: settings.planning.success_min,
+                success: super::success::entries(&settings.planning.success),
             },
             execution: ExecutionEntry {
                 executions_max: u32::try_from(settings.execution.executions_max).unwrap_or(u32::MAX),

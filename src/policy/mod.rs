@@ -18,6 +18,7 @@ mod load;
 pub mod queries;
 mod rule;
 mod signal_rules;
+mod success;
 #[cfg(test)]
 mod tests;
 

@@ -28,6 +28,8 @@ pub enum Rule {
     BatchesNotRising = 40,
     /// A rule beside the judge names signals that are there, and can come true.
     SignalRule = 41,
+    /// Of plans no more reached their end than were begun, and like ones stand together.
+    Success = 42,
 }
 
 impl Rule {

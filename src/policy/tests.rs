@@ -209,6 +209,21 @@ fn structural_problems_are_said_at_once() {
 }
 
 #[test]
+fn how_plans_went_is_read_and_written_and_checked() {
+    let row = "{ strategy: immediate, capacity: high, runs: 40, completed: 12 }";
+    let policy = good(&format!("version: 1\nplanning: {{ success: [{row}], success_min: 0.6 }}\n"));
+    let rows = policy.settings.planning.success.rows();
+    assert_eq!((rows.len(), rows[0].runs, rows[0].completed), (1, 40, 12));
+    assert_eq!(good(&policy.show()).settings, policy.settings, "as it is written out");
+    let more = problems(&format!("version: 1\nplanning: {{ success: [{}] }}\n", row.replace("12", "41")));
+    assert!(more.contains("error[P042]") && more.contains("at most `runs` = 40"), "{more}");
+    let twice = problems(&format!("version: 1\nplanning: {{ success: [{row}, {row}] }}\n"));
+    assert!(twice.contains("already a row for such plans by immediate"), "{twice}");
+    let unknown = problems("version: 1\nplanning: { success_min: 1.5 }\n");
+    assert!(unknown.contains("success_min"), "{unknown}");
+}
+
+#[test]
 fn broken_rules_are_said_at_once() {
     insta::assert_snapshot!(problems(
         "version: 1\njudge: { weighted: { error_ratio: 5 } }\ncollect_every: 10ms\n\

@@ -91,7 +91,7 @@ pub(super) fn attribution(calibration: &Calibration) -> Vec<Vec<String>> {
 }
 
 /// `3 of 64: 4.7 % (1.6–12.9 %)`.
-fn counted(share: &Share) -> String {
+pub(super) fn counted(share: &Share) -> String {
     share.value().map_or_else(
         || words::NOTHING.to_owned(),
         |value| format!("{} of {}: {} ({})", share.k, share.n, words::percent(value), words::interval(share)),

@@ -27,6 +27,7 @@ mod ink;
 mod json;
 mod matrix;
 mod model;
+pub mod models;
 mod notice;
 mod plan;
 mod recommend;
@@ -52,6 +53,7 @@ pub use model::{CampaignReport, Commands, Limits, REFERENCE_JUDGE, REFERENCE_WHY
 pub use notice::Notice;
 pub use plan::{PLAN_VERSION, plan_text};
 pub use replayed::sensitivity;
+pub use story::forecast_facts;
 pub use told::{Told, seen, told};
 pub use wrap::wrapped;
 pub use write::{MARKER, Written, check, write};

@@ -9,6 +9,7 @@ use backspin_domain::engine_io::JournalEntry;
 use backspin_domain::entry::Entry;
 use backspin_domain::event::{Decision, RollbackEvent};
 use backspin_domain::execution::StepOutcome;
+use backspin_domain::forecast::Forecast;
 use backspin_domain::plan::{Approval, Check, CheckResult, Purpose, RiskKind, RiskLevel, RollbackPlan};
 use backspin_domain::time::MonoTime;
 use backspin_domain::truth::{Milestone, TruthEntry};
@@ -240,7 +241,21 @@ pub(super) fn plan_facts(plan: &RollbackPlan) -> Vec<(&'static str, String)> {
     if !plan.dependencies.is_empty() {
         facts.push(("depends on", names(&plan.dependencies)));
     }
+    facts.extend(forecast_facts(&plan.forecast));
     facts
+}
+
+/// What models say of a plan; of what they do not know nothing.
+pub fn forecast_facts(forecast: &Forecast) -> impl Iterator<Item = (&'static str, String)> {
+    let success = forecast.success.map(|chance| {
+        let [likely, lower, upper] = [chance.likely, chance.lower, chance.upper].map(|share| share * 100.0);
+        ("plans like it", format!("{likely:.0} % reach their end ({lower:.0}–{upper:.0} %)"))
+    });
+    let harm = forecast.harmed_per_min.map(|harm| {
+        let [likely, lower, upper] = [harm.likely, harm.lower, harm.upper].map(words::users);
+        ("if nobody acts", format!("{likely} users harmed a minute ({lower}–{upper})"))
+    });
+    success.into_iter().chain(harm)
 }
 
 /// Strategies that a plan passed over, and why.

@@ -208,4 +208,94 @@ mod tests {
         sum.push(300.0, 300.0);
         assert_eq!((sum.scrapes(), sum.floor_scrapes()), (Some(21), Some(21)));
     }
+
+    /// The oracle self-test (decision science, section 0): CUSUM that knows both laws, its threshold set so that it alarms as rarely as
+    /// the budget says, reaches D* within 0.93 to 1.12 of it.
+    mod oracle {
+        use super::super::constant_bound;
+        use rand_core::{Rng as _, SeedableRng as _};
+        use rand_xoshiro::Xoshiro256PlusPlus;
+
+        /// Scrapes to a false alarm: as many as make the search for a threshold quick.
+        const GAMMA: f64 = 2000.0;
+
+        struct Dice(Xoshiro256PlusPlus);
+
+        impl Dice {
+            fn new(seed: u64) -> Self {
+                Self(Xoshiro256PlusPlus::seed_from_u64(seed))
+            }
+
+            /// In `(0, 1]`.
+            fn uniform(&mut self) -> f64 {
+                ((self.0.next_u64() >> 11) + 1) as f64 / 9_007_199_254_740_992.0
+            }
+
+            /// By Knuth's product of uniforms.
+            fn poisson(&mut self, mean: f64) -> f64 {
+                let (least, mut product, mut n) = (libm::exp(-mean), self.uniform(), 0.0);
+                while product > least {
+                    product *= self.uniform();
+                    n += 1.0;
+                }
+                n
+            }
+
+            /// By Box and Muller.
+            fn normal(&mut self, mean: f64) -> f64 {
+                let (radius, angle) = (libm::sqrt(-2.0 * libm::log(self.uniform())), self.uniform());
+                mean + radius * libm::cos(core::f64::consts::TAU * angle)
+            }
+        }
+
+        /// Mean scrapes to the alarm.
+        fn mean_delay(mut score: impl FnMut(&mut Dice) -> f64, limit: f64, runs: u32) -> f64 {
+            let (mut dice, mut scrapes) = (Dice::new(7), 0_u64);
+            for _ in 0..runs {
+                let mut sum: f64 = 0.0;
+                while sum < limit {
+                    sum = sum.max(0.0) + score(&mut dice);
+                    scrapes += 1;
+                }
+            }
+            scrapes as f64 / f64::from(runs)
+        }
+
+        /// `pre` and `post` draw the log-likelihood ratio of one scrape before and after the onset.
+        #[track_caller]
+        fn check(
+            information: f64,
+            reverse: f64,
+            pre: impl Fn(&mut Dice) -> f64,
+            post: impl Fn(&mut Dice) -> f64,
+        ) {
+            let (mut low, mut high) = (0.0, libm::log(GAMMA) + 2.0);
+            for _ in 0..12 {
+                let middle = 0.5 * (low + high);
+                if mean_delay(&pre, middle, 300) < GAMMA { low = middle } else { high = middle }
+            }
+            let ratio = mean_delay(&post, high, 4000) / constant_bound(information, reverse, GAMMA);
+            assert!((0.93..=1.12).contains(&ratio), "{ratio}");
+        }
+
+        #[test]
+        fn of_counts_reaches_the_bound() {
+            for (l0, l1) in [(0.4, 1.0), (2.0, 3.2), (6.0, 8.0)] {
+                let step = libm::log(l1 / l0);
+                let score = |dice: &mut Dice, mean| dice.poisson(mean) * step - (l1 - l0);
+                let information = l1 * step - (l1 - l0);
+                let reverse = (l1 - l0) - l0 * step;
+                check(information, reverse, |dice| score(dice, l0), |dice| score(dice, l1));
+            }
+        }
+
+        #[test]
+        fn of_shifts_reaches_the_bound() {
+            for shift in [0.3, 0.5] {
+                let score = |dice: &mut Dice, mean| shift * (dice.normal(mean) - 0.5 * shift);
+                let information = 0.5 * shift * shift;
+                check(information, information, |dice| score(dice, 0.0), |dice| score(dice, shift));
+            }
+        }
+    }
 }

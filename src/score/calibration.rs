@@ -88,7 +88,7 @@ impl Calibration {
                     past: below(&reached[1], alpha),
                 })
                 .collect(),
-            attribution: reliability(&stated),
+            attribution: reliability(&CONFIDENCES, &stated),
             brier: (!stated.is_empty()).then(|| {
                 let missed = |(sure, bad): &(f64, bool)| sure - f64::from(u8::from(*bad));
                 stated.iter().map(|s| missed(s) * missed(s)).sum::<f64>() / stated.len() as f64
@@ -97,8 +97,9 @@ impl Calibration {
     }
 }
 
-fn reliability(stated: &[(f64, bool)]) -> Vec<ReliabilityRow> {
-    let ends = CONFIDENCES.iter().skip(1).copied().chain([f64::INFINITY]);
+/// What was stated in classes with these lower ends, and how often it was so.
+pub(super) fn reliability(classes: &[f64], stated: &[(f64, bool)]) -> Vec<ReliabilityRow> {
+    let ends = classes.iter().skip(1).copied().chain([f64::INFINITY]);
     let row = |(from, to): (f64, f64)| {
         let mine: Vec<_> = stated.iter().filter(|(sure, _)| (from..to).contains(sure)).collect();
         let n = mine.len();
@@ -109,7 +110,7 @@ fn reliability(stated: &[(f64, bool)]) -> Vec<ReliabilityRow> {
             bad: Share::new(mine.iter().filter(|(_, bad)| *bad).count() as u64, n as u64),
         })
     };
-    CONFIDENCES.iter().copied().zip(ends).filter_map(row).collect()
+    classes.iter().copied().zip(ends).filter_map(row).collect()
 }
 
 #[cfg(test)]

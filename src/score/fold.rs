@@ -6,13 +6,14 @@ use super::cost::HarmMeter;
 use super::elapsed::Elapsed;
 use super::expect::in_run;
 use super::outcome::{
-    Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO,
+    Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, FirstPlan, Harm, RollbackSummary, RunOutcome, SLO,
     TruthSummary,
 };
 use super::watchers::NeverWatch;
 use backspin_domain::engine_io::{Input, JournalEntry, RolloutAsk};
 use backspin_domain::entry::{Entry, PlaneKind, RunHeader};
 use backspin_domain::event::{Decision, DecisionKind};
+use backspin_domain::execution::ExecutionStatus;
 use backspin_domain::id::ExecutionId;
 use backspin_domain::plan::Strategy;
 use backspin_domain::service::RolloutKind;
@@ -158,6 +159,11 @@ impl Scorer {
                 if let Some(rollback) = &mut self.rollback {
                     rollback.planned.get_or_insert(plan.strategy);
                     rollback.plans += 1;
+                    if rollback.plans == 1 {
+                        let forecast = plan.forecast;
+                        let plan = |class| FirstPlan { class, forecast, completed: None };
+                        rollback.first = forecast.like.map(plan);
+                    }
                 }
             }
             JournalEntry::Intent { attempt, .. } => {
@@ -166,8 +172,12 @@ impl Scorer {
                     rollback.executed = Some(*strategy);
                 }
             }
-            JournalEntry::Status { status, error, .. } => {
+            JournalEntry::Status { execution, status, error, .. } => {
+                let is_first = self.plans.first().is_some_and(|(id, _)| id == execution);
                 if let Some(rollback) = &mut self.rollback {
+                    if let Some(first) = rollback.first.as_mut().filter(|_| is_first) {
+                        first.completed = ended_well(*status);
+                    }
                     rollback.status = Some(*status);
                     rollback.error.clone_from(error);
                 }
@@ -230,6 +240,7 @@ impl Scorer {
                     status: None,
                     error: None,
                     plans: 0,
+                    first: None,
                 });
             }
         }
@@ -305,6 +316,7 @@ impl Scorer {
             harm: Harm { budget_share: self.budget_share(truth), ..self.harm },
             cost: truth.recovery_known.then(|| self.meter.parts(class, self.rollback.as_ref())),
             oracle: None,
+            harmed_untouched_per_min: None,
             rate_rps: header.rate_rps.or_else(|| self.rate_before()),
             truth: summary,
             decisions: self.decisions,
@@ -387,6 +399,15 @@ impl Scorer {
         let hours = (last.since(first) + truth.scrape).as_secs_f64() / 3600.0;
         let budget = (1.0 - SLO) * self.demand / hours * BUDGET_PERIOD_HOURS;
         (budget > 0.0).then(|| self.failed / budget)
+    }
+}
+
+/// Whether an execution in this state reached its end; none while it has not ended.
+const fn ended_well(status: ExecutionStatus) -> Option<bool> {
+    match status {
+        ExecutionStatus::Completed | ExecutionStatus::CompletedWithWarnings => Some(true),
+        ExecutionStatus::Failed | ExecutionStatus::Stopped => Some(false),
+        ExecutionStatus::AwaitingApproval | ExecutionStatus::Running => None,
     }
 }
 

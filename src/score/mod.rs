@@ -19,6 +19,7 @@ mod figures;
 mod fold;
 mod interval;
 mod metrics;
+mod models;
 mod outcome;
 mod paired;
 mod resample;
@@ -39,9 +40,10 @@ pub use figures::{Confusion, Figures, Spread, grouped};
 pub use fold::{ScoreError, Scorer, score_entries, score_record};
 pub use interval::{Share, Z_95};
 pub use metrics::Metrics;
+pub use models::{ChanceRow, HarmScore, Models, SuccessScore, harmed_per_min};
 pub use outcome::{
-    Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, Feasible, Harm, RollbackSummary, RunOutcome, SLO,
-    TruthSummary,
+    Arms, BUDGET_PERIOD_HOURS, Bound, Decisions, FORECAST_MIN, Feasible, FirstPlan, Harm, RollbackSummary,
+    RunOutcome, SLO, TruthSummary,
 };
 pub use paired::{
     Brief, Compared, Comparison, Flip, Flips, Measure, Pair, SIGNIFICANT, Shift, Standing, flips, holm,

@@ -13,6 +13,7 @@ use backspin_domain::entry::PlaneKind;
 use backspin_domain::event::{Severity, Trigger};
 use backspin_domain::execution::ExecutionStatus;
 use backspin_domain::expectation::{Expectation, Never};
+use backspin_domain::forecast::{Forecast, PlanClass};
 use backspin_domain::id::VersionId;
 use backspin_domain::plan::Strategy;
 use backspin_domain::seed::Seed;
@@ -24,6 +25,9 @@ pub const SLO: f64 = 0.999;
 
 /// The period of that objective: 30 days, as in the SRE workbook.
 pub const BUDGET_PERIOD_HOURS: f64 = 720.0;
+
+/// Minutes after a decision for which harm without it is looked at.
+pub const FORECAST_MIN: u64 = 5;
 
 /// Everything the reports need of one run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
@@ -73,6 +77,10 @@ pub struct RunOutcome {
     /// where that helps, by the same executor, and leaves all others alone. None where no such run was played.
     #[serde(default)]
     pub oracle: Option<CostParts>,
+    /// Users harmed by the deploy in each of the [`FORECAST_MIN`] minutes after the first decision to roll back, on the same seed
+    /// where nobody acts. None where no such run was played.
+    #[serde(default)]
+    pub harmed_untouched_per_min: Option<f64>,
     /// Mean requests per second: what the scenario states, else what was there before the deploy; none where that is
     /// not known.
     #[serde(default)]
@@ -218,6 +226,20 @@ pub struct RollbackSummary {
     pub error: Option<String>,
     /// Plans made; a second one is the attempt to go on after the first.
     pub plans: u32,
+    /// The first of them; none if none was made.
+    #[serde(default)]
+    pub first: Option<FirstPlan>,
+}
+
+/// The first plan, as models see it.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct FirstPlan {
+    /// What it has in common with others.
+    pub class: PlanClass,
+    /// What was said of it before it was carried out.
+    pub forecast: Forecast,
+    /// Whether it reached its end with its checks passed; none if it was not begun, or had not ended with the run.
+    pub completed: Option<bool>,
 }
 
 /// What users felt.

@@ -38,6 +38,7 @@ fn played() -> Played {
         seeds: 3,
         compared: 2,
         oracle: true,
+        untouched: false,
         over_http: false,
         jobs: 1,
     };

@@ -13,7 +13,10 @@
 //!    measured over is waited for first. A person is called meanwhile, as for every outside cause.
 //! 5. There is no control and traffic surges: more load is slower and sheds requests on any version. As long as it lasts,
 //!    unless the candidate is down entirely.
-//! 6. An outside cause explained what failed it, and it is not shown to be worse now than before the deploy: a judge that
+//! 6. There is no control, and what failed it began within the newest frame: what calls and users do shows a frame later, since
+//!    that is in windows and in counts that it had only begun to fill. One more frame is waited for, unless the candidate is down
+//!    entirely.
+//! 7. An outside cause explained what failed it, and it is not shown to be worse now than before the deploy: a judge that
 //!    remembers does not make it the deploy's fault afterwards.
 //!
 //! None of them excuses a candidate that got worse by more than its control did, in the additive or in the ratio form of
@@ -26,7 +29,7 @@ use crate::settings::Attribution;
 use backspin_domain::frame::Frame;
 use backspin_domain::signal::SignalKind;
 use backspin_domain::time::{Millis, MonoTime};
-use backspin_domain::verdict::{Reference, Verdict};
+use backspin_domain::verdict::{Reference, Verdict, VerdictClass};
 
 use super::counts::{Counts, Ring, Sample};
 use super::did::Parted;
@@ -94,6 +97,8 @@ pub(crate) struct Outside {
     muted_since: Option<MonoTime>,
     /// What candidate and control counted at the same time since the deploy.
     paired: [Counts; 2],
+    /// Whether the judge passed the candidate in the frame before.
+    passed: bool,
 }
 
 impl Outside {
@@ -129,6 +134,17 @@ impl Outside {
         if !self.plain(now) {
             self.muted_since = None;
         }
+    }
+
+    /// Takes note of a frame's verdict; whether it fails in one frame a candidate that it passed in the one before, and the next
+    /// one has to be waited for.
+    pub(crate) fn just_begun(&mut self, rule: Attribution, verdict: &Verdict, ring: &Ring) -> bool {
+        let passed = std::mem::replace(&mut self.passed, verdict.class == VerdictClass::Pass);
+        passed
+            && verdict.class == VerdictClass::Fail
+            && verdict.reference == Reference::History
+            && matches!(rule, Attribution::On { .. })
+            && !is_down(ring.sum(1, |s| s.candidate.counts()))
     }
 
     /// Whether an outside cause is plain.
@@ -197,10 +213,10 @@ impl Outside {
         }
     }
 
-    /// Whether no more of the candidate's newest requests failed than calls of the dependency did: a request fails by at
-    /// most one of them.
+    /// Whether the candidate's newest requests are not shown to fail more often than calls of the dependency do: a request fails
+    /// by at most one of them.
     fn explained(&self, ring: &Ring) -> bool {
-        let failed = ring.sum(SPANS[0], |s| s.candidate.counts()).failed().ratio();
+        let failed = ring.sum(SPANS[0], |s| s.candidate.counts()).failed().lower();
         failed.zip(self.health).is_some_and(|(failed, health)| failed < 1.0 - health + MARGIN_EXPLAINED)
     }
 
@@ -289,10 +305,11 @@ fn worse_than(verdict: &Verdict, ring: &Ring, before: Counts) -> bool {
 
 /// Whether the candidate answers hardly anything well, and its control, if any, does.
 fn candidate_down(ring: &Ring) -> bool {
-    let down = |counts: Counts| {
-        counts.requests() >= DOWN_REQUESTS_MIN && counts.failed().ratio().is_some_and(|r| r >= DOWN)
-    };
-    down(ring.sum(2, |s| s.candidate.counts())) && !down(ring.sum(2, |s| s.control.counts()))
+    is_down(ring.sum(2, |s| s.candidate.counts())) && !is_down(ring.sum(2, |s| s.control.counts()))
+}
+
+fn is_down(counts: Counts) -> bool {
+    counts.requests() >= DOWN_REQUESTS_MIN && counts.failed().ratio().is_some_and(|r| r >= DOWN)
 }
 
 /// How sure it is that the candidate is worse than its concurrent control; none without one.
@@ -307,7 +324,6 @@ mod tests {
     use super::*;
     use crate::settings::Settings;
     use backspin_domain::signal::SignalSample;
-    use backspin_domain::verdict::VerdictClass;
 
     const HEALTHY: (u64, u64) = (3000, 3);
     const ILL: (u64, u64) = (3000, 600);
@@ -388,6 +404,29 @@ mod tests {
     }
 
     #[test]
+    fn what_begins_within_a_frame_waits_for_the_next_where_there_is_no_control() {
+        use VerdictClass::{Fail, Inconclusive, Marginal, Pass};
+        let on = Settings::default().attribution;
+        let waits = |rule, reference, candidate, classes: &[VerdictClass]| {
+            let (mut ring, mut outside) = (Ring::default(), Outside::default());
+            let last = Reading::Counted(counts(candidate));
+            ring.push(Sample { candidate: last, ..Sample::default() });
+            let mut waits = false;
+            for &class in classes {
+                waits = outside.just_begun(rule, &Verdict { class, ..verdict(reference) }, &ring);
+            }
+            waits
+        };
+        assert!(waits(on, Reference::History, ILL, &[Pass, Fail]));
+        assert!(!waits(on, Reference::History, ILL, &[Pass, Fail, Fail]), "it goes on");
+        assert!(!waits(on, Reference::History, ILL, &[Pass, Marginal, Fail]), "it was seen to grow");
+        assert!(!waits(on, Reference::History, ILL, &[Inconclusive, Fail]), "nobody knows when it began");
+        assert!(!waits(on, Reference::History, DEAD, &[Pass, Fail]), "nothing else has to be known");
+        assert!(!waits(on, Reference::ConcurrentArm, ILL, &[Pass, Fail]), "the control has the same cause");
+        assert!(!waits(Attribution::Off, Reference::History, ILL, &[Pass, Fail]));
+    }
+
+    #[test]
     fn a_plain_outside_cause_mutes_for_a_bounded_time() {
         // The dependency fails half of its calls, and explains no more than that.
         let case = Case { outside: true, candidate: (3000, 2100), ..CASE };
@@ -399,9 +438,15 @@ mod tests {
 
     #[test]
     fn what_the_dependency_explains_is_not_the_deploys_however_long_it_lasts() {
-        for (failed, expected) in [(600, Blame::Outside), (1640, Blame::Outside), (1660, Blame::Deploy)] {
-            let case = Case { outside: true, candidate: (3000, failed), ..CASE };
-            assert_eq!(blame_after(&case, 30), expected, "{failed} of 3000");
+        for (of, failed, expected) in [
+            (3000, 600, Blame::Outside),
+            (3000, 1640, Blame::Outside),
+            (3000, 1700, Blame::Deploy),
+            // Two in three of so few are not more than every second one.
+            (3, 2, Blame::Outside),
+        ] {
+            let case = Case { outside: true, candidate: (of, failed), ..CASE };
+            assert_eq!(blame_after(&case, 30), expected, "{failed} of {of}");
         }
         let compared = Case { outside: true, control: Some(HEALTHY), ..CASE };
         assert_eq!(blame_after(&compared, 30), Blame::Deploy, "the control says better");

@@ -18,7 +18,7 @@ use super::rules::RuleStates;
 use super::severity::Cause;
 use super::stance::Finding;
 
-/// Frames just before a deploy that tell what the service was like then: two minutes at the default interval.
+/// Frames that tell what the service is like now, or was just before a deploy: two minutes at the default interval.
 const BEFORE_FRAMES: usize = 8;
 
 /// What one frame comes to.
@@ -44,6 +44,8 @@ pub(crate) struct Observed {
     outside: Outside,
     /// When the candidate was last read, or the deploy began.
     read_until: MonoTime,
+    /// How long the last frame counted.
+    interval: Millis,
 }
 
 impl Observed {
@@ -62,6 +64,7 @@ impl Observed {
     /// Counts a frame, before or after the deploy.
     pub(crate) fn count(&mut self, frame: &Frame, after_deploy: bool) -> Sample {
         let sample = Sample::of(frame, self.history.slow_from());
+        self.interval = frame.interval;
         if !after_deploy {
             self.history.learn(frame);
         }
@@ -93,6 +96,7 @@ impl Observed {
         let pods = self.pods.observe(frame);
         let fired = self.rules.observe(&settings.rules, frame);
         let found = |kind| frame.signals.get(kind).usable().is_some_and(|n| n > 0.0);
+        let just_begun = self.outside.just_begun(settings.attribution, verdict, &self.ring);
         if found(SignalKind::SecurityFindings) && !settings.broken.is(Mutation::IgnoreSecurity) {
             return Weighed::RollBack(Cause::Security);
         }
@@ -110,6 +114,9 @@ impl Observed {
             } else {
                 Weighed::RollBack(cause)
             };
+        }
+        if just_begun {
+            return Weighed::Milder(Finding::Suspicious);
         }
         if verdict.class == VerdictClass::Fail && !settings.broken.is(Mutation::DeafToJudge) {
             let blame = self.outside.blame(frame.at, settings.attribution, verdict, &self.ring, self.before);
@@ -145,6 +152,16 @@ impl Observed {
     /// Whether a cause outside the deploy is plain.
     pub(crate) fn outside_is_plain(&self, now: MonoTime) -> bool {
         self.outside.plain(now)
+    }
+
+    /// Requests of the service per second, in the newest frames that measured every arm; none without any.
+    pub(crate) fn requests_per_sec(&self) -> Option<f64> {
+        let (mut requests, mut frames) = (0, 0_u32);
+        for counts in self.ring.newest().filter_map(Sample::total).take(BEFORE_FRAMES) {
+            (requests, frames) = (requests + counts.requests(), frames + 1);
+        }
+        let seconds = self.interval.as_secs_f64() * f64::from(frames);
+        (seconds > 0.0).then(|| requests as f64 / seconds)
     }
 
     /// The harm as measured now.

@@ -21,6 +21,11 @@ impl Share {
     pub(crate) fn ratio(self) -> Option<f64> {
         (self.of > 0).then(|| self.hits.min(self.of) as f64 / self.of as f64)
     }
+
+    /// The lower 95 % bound of the ratio, `0..=1`, if anything was counted.
+    pub(crate) fn lower(self) -> Option<f64> {
+        Some(wilson(self.ratio()?, self.of as f64).0)
+    }
 }
 
 /// An estimate between its bounds.

@@ -19,6 +19,9 @@
 //! for: the standby is still up; one that was scaled down has to be started like any other version, and then
 //! another strategy gives its pods less to do at once. Immediate needs nothing but a target.
 //!
+//! A strategy whose plan is surely less likely to reach its end than [`Planning::success_min`](crate::settings::Planning) asks is
+//! passed over: by how often plans like it did ([`backspin_model::Success`]). What the model does not know stands against nothing.
+//!
 //! A policy may insist on a strategy. It is then taken wherever the service can do it, whatever the severity, and the
 //! plan says what speaks against it.
 
@@ -29,7 +32,7 @@ use backspin_domain::service::RolloutKind;
 
 use crate::mutation::Mutation;
 
-use super::{Request, blue_green, database, infrastructure};
+use super::{Request, blue_green, database, infrastructure, risks};
 
 /// What is taken, and what is not.
 pub(super) struct Choice {
@@ -173,7 +176,20 @@ fn obstacle(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
             Some(Obstacle::Unwise(words.to_owned()))
         });
     }
-    application(request, strategy)
+    application(request, strategy).or_else(|| hopeless(request, strategy))
+}
+
+/// Whether hardly any plan like it reached its end.
+fn hopeless(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
+    let planning = &request.settings.planning;
+    let chance = planning
+        .success
+        .chance(risks::class(request, strategy))
+        .filter(|chance| chance.upper < planning.success_min)?;
+    let [likely, upper] = [chance.likely, chance.upper].map(|share| share * 100.0);
+    Some(Obstacle::Unwise(format!(
+        "plans like it reached their end in {likely:.0} % of runs, {upper:.0} % at most"
+    )))
 }
 
 /// The same, whatever the schema.

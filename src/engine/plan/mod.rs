@@ -17,6 +17,7 @@ mod risks;
 mod steps;
 
 use backspin_domain::event::RollbackEvent;
+use backspin_domain::forecast::Forecast;
 use backspin_domain::id::ServiceId;
 use backspin_domain::plan::{Check, RollbackPlan, StepAction, Strategy};
 use backspin_domain::service::{Inventory, KnownVersion, RolloutKind};
@@ -56,6 +57,8 @@ pub(super) struct Request<'a> {
     pub(super) slow_limit: Option<f64>,
     /// Strategies that were tried and did not help.
     pub(super) tried: &'a [Strategy],
+    /// Requests of the service per second, lately.
+    pub(super) requests_per_sec: Option<f64>,
     /// Services that call this one.
     pub(super) callers: Vec<ServiceId>,
     /// Settings of the engine.
@@ -110,6 +113,12 @@ pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
         .iter()
         .map(|step| steps::usual(&step.action))
         .fold(request.settings.planning.settle, std::ops::Add::add);
+    let like = risks::class(&request, strategy);
+    let forecast = Forecast {
+        like: Some(like),
+        success: request.settings.planning.success.chance(like),
+        harmed_per_min: backspin_model::harmed_per_min(&request.event.effect, request.requests_per_sec),
+    };
     Some(RollbackPlan {
         strategy,
         rejected,
@@ -118,6 +127,7 @@ pub(super) fn make(request: Request<'_>) -> Option<RollbackPlan> {
         dependencies: dependencies(&request),
         estimated,
         risks: risks::assess(&request, strategy),
+        forecast,
         approval: approval::needed(&request, strategy),
         window: window(&request),
         steps,

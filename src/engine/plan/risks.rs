@@ -1,10 +1,12 @@
 //! What may go wrong with a plan (SPEC 3.6). A risk that was not assessed says so; it is not called low.
 
+use backspin_domain::forecast::{PlanClass, SchemaFit};
 use backspin_domain::plan::{Risk, RiskKind, RiskLevel, Strategy};
 use backspin_domain::service::Tier;
 use backspin_domain::time::Millis;
 
 use super::{Request, database};
+use crate::mutation::Mutation;
 
 /// A target shipped longer ago than this is worth a look ...
 const OLD: Millis = Millis::from_mins(7 * 24 * 60);
@@ -31,8 +33,28 @@ pub(super) fn assess(request: &Request<'_>, strategy: Strategy) -> Vec<Risk> {
     risks
 }
 
+/// Which plans one of this strategy would be like. What keeps the version needs no pods of the target and meets no other schema.
+pub(super) fn class(request: &Request<'_>, strategy: Strategy) -> PlanClass {
+    if strategy.keeps_version() {
+        return PlanClass { strategy, capacity: RiskLevel::Low, schema: SchemaFit::Unknown };
+    }
+    // A revert leaves the schema that the target had.
+    let fits = strategy == Strategy::DatabaseRevert || database::target_fits(request);
+    let known = knows_schema(request) && !request.settings.broken.is(Mutation::IgnoreSchema);
+    let schema = match (known, fits) {
+        (false, _) => SchemaFit::Unknown,
+        (true, true) => SchemaFit::Fits,
+        (true, false) => SchemaFit::Fails,
+    };
+    PlanClass { strategy, capacity: capacity(request).level, schema }
+}
+
+fn knows_schema(request: &Request<'_>) -> bool {
+    request.inventory.versions.iter().any(|version| version.schema.is_some())
+}
+
 fn data(request: &Request<'_>, strategy: Strategy) -> Risk {
-    let known = request.inventory.versions.iter().any(|version| version.schema.is_some());
+    let known = knows_schema(request);
     let (level, reason) = if strategy == Strategy::DatabaseRevert {
         let (rows, lock) = (database::rows_at_risk(request), database::lock(request));
         let level = if rows > 0 { RiskLevel::High } else { RiskLevel::Medium };

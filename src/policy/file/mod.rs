@@ -20,7 +20,7 @@ use backspin_judge::{
 pub use people::{ApprovalsEntry, CalendarEntry, FreezeEntry, StandingEntry, WindowEntry};
 pub use rules::{
     AttributionEntry, BreakerEntry, EffectEntry, ExecutionEntry, MissingDataEntry, OutsideCauses,
-    PlanningEntry, ScoreEntry, SeverityEntry, TargetEntry, TurnsEntry,
+    PlanningEntry, ScoreEntry, SeverityEntry, SuccessEntry, TargetEntry, TurnsEntry,
 };
 pub use signal_rules::{ConditionEntry, RuleEntry, StepEntry};
 

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::document::Length;
-use backspin_domain::plan::Strategy;
+use backspin_domain::forecast::SchemaFit;
+use backspin_domain::plan::{RiskLevel, Strategy};
 use backspin_engine::settings::{MissingAction, TargetWorse};
 
 /// From harm to severity.
@@ -160,6 +161,41 @@ pub struct PlanningEntry {
     pub error_ratio_slack: f64,
     /// How long signals must be good before an execution counts as complete. Default 45 s.
     pub settle: Length,
+    /// A strategy is passed over when its plan is surely less likely than this to reach its end. Default 0: none is.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub success_min: f64,
+    /// How plans went that tell how likely others are to reach their end, as `backspin models` learns it. Default: as in the
+    /// shipped scenarios.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 200))]
+    pub success: Option<Vec<SuccessEntry>>,
+}
+
+/// How plans that are alike went.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SuccessEntry {
+    /// The way taken.
+    pub strategy: Strategy,
+    /// How great the risk is that the target cannot carry the load. Default low.
+    #[serde(default = "low")]
+    pub capacity: RiskLevel,
+    /// Whether the target works with the schema as the plan leaves it. Default unknown.
+    #[serde(default = "unknown")]
+    pub schema: SchemaFit,
+    /// Plans that were begun and ended.
+    #[schemars(range(min = 1))]
+    pub runs: u64,
+    /// Of these, those that reached their end; no more than `runs`.
+    pub completed: u64,
+}
+
+const fn low() -> RiskLevel {
+    RiskLevel::Low
+}
+
+const fn unknown() -> SchemaFit {
+    SchemaFit::Unknown
 }
 
 impl Default for PlanningEntry {
@@ -173,6 +209,8 @@ impl Default for PlanningEntry {
             error_ratio_max: 0.05,
             error_ratio_slack: 2.0,
             settle: Length::secs(45),
+            success_min: 0.0,
+            success: None,
         }
     }
 }
