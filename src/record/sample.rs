@@ -7,7 +7,7 @@ use backspin_domain::entry::{Entry, PlaneKind, RECORD_VERSION, RunHeader};
 use backspin_domain::event::{Decision, DecisionKind, Effect, Reason, RollbackEvent, Severity, Trigger};
 use backspin_domain::execution::{ExecutionStatus, StepOutcome, StepResult};
 use backspin_domain::expectation::{Expectation, Never};
-use backspin_domain::forecast::{Forecast, PlanClass, Predicted, SchemaFit};
+use backspin_domain::forecast::{Forecast, Predicted};
 use backspin_domain::frame::{ArmIncrements, Frame, LATENCY_BOUNDS_MS, LATENCY_BUCKETS, RolloutView};
 use backspin_domain::id::{ActorId, Attempt, ExecutionId, ServiceId, VersionId};
 use backspin_domain::plan::{
@@ -447,11 +447,7 @@ fn plan(event: RollbackEvent) -> RollbackPlan {
             reason: "v41 still runs 6 of 8 pods".into(),
         }],
         forecast: Forecast {
-            like: Some(PlanClass {
-                strategy: Strategy::CanaryRollback,
-                capacity: RiskLevel::Low,
-                schema: SchemaFit::Unknown,
-            }),
+            like: None,
             success: Some(Predicted { likely: 0.97, lower: 0.9, upper: 0.99 }),
             harmed_per_min: Some(Predicted { likely: 174.0, lower: 144.0, upper: 204.0 }),
         },

@@ -4,7 +4,6 @@ use super::{Request, make};
 use crate::settings::{Settings, StandingApproval};
 use crate::tests::driver::{actor, inventory, service, version};
 use backspin_domain::event::{Effect, RollbackEvent, Severity, Trigger};
-use backspin_domain::forecast::{PlanClass, SchemaFit};
 use backspin_domain::id::ActorId;
 use backspin_domain::plan::{Approval, Check, RiskKind, RiskLevel, RollbackPlan, StepAction, Strategy};
 use backspin_domain::service::{
@@ -12,7 +11,8 @@ use backspin_domain::service::{
 };
 use backspin_domain::time::{Millis, MonoTime, Now, WallTime};
 use backspin_domain::verdict::Evidence;
-use backspin_model::{Row, Success};
+
+mod forecast;
 
 const NOTHING: Capabilities =
     Capabilities { traffic_split: false, blue_green: false, feature_flags: false, rolling_update: false };
@@ -245,50 +245,6 @@ fn what_a_policy_insists_on_is_taken_with_what_speaks_against_it() {
     );
     assert_eq!(plan.rejected[0].reason, "the policy insists on gradual");
     assert!(insisting(&loud, Strategy::BlueGreenSwitch).objections.is_empty(), "the rules agree");
-}
-
-/// How canary rollbacks and immediate ones went, of a hundred each, where the target has all its pods.
-fn learned(canary: u64, immediate: u64) -> Settings {
-    let row = |(strategy, completed)| Row {
-        class: PlanClass { strategy, capacity: RiskLevel::Low, schema: SchemaFit::Unknown },
-        runs: 100,
-        completed,
-    };
-    let rows = [(Strategy::CanaryRollback, canary), (Strategy::Immediate, immediate)].map(row);
-    let mut settings = Settings::default();
-    (settings.planning.success, settings.planning.success_min) = (Success::from_rows(rows), 0.5);
-    settings
-}
-
-#[test]
-fn a_plan_says_what_models_say_of_it() {
-    let plan = plan_with(&CASE, &learned(90, 50), |_| ());
-    let success = plan.forecast.success.expect("a hundred like it");
-    assert!((success.likely - 0.9).abs() < 0.03 && success.lower > 0.8, "{success:?}");
-    // 40 requests a second, 0.4 of them on the candidate, of which it fails 0.1 more.
-    let harm = plan.forecast.harmed_per_min.expect("measured");
-    assert!((harm.likely - 96.0).abs() < 1e-9, "{harm:?}");
-    let mut knows_nothing = Settings::default();
-    knows_nothing.planning.success = Success::default();
-    let unknown = plan_with(&CASE, &knows_nothing, |_| ());
-    assert_eq!((unknown.strategy, unknown.forecast.success), (Strategy::CanaryRollback, None));
-}
-
-#[test]
-fn a_strategy_that_hardly_ever_reaches_its_end_is_passed_over() {
-    let plan = plan_with(&CASE, &learned(20, 95), |_| ());
-    assert_eq!(plan.strategy, Strategy::Immediate);
-    let why = plan.rejected.iter().find(|r| r.strategy == Strategy::CanaryRollback).expect("passed over");
-    assert!(why.reason.starts_with("plans like it reached their end in "), "{}", why.reason);
-    let mut never = learned(20, 95);
-    never.planning.success_min = 0.0;
-    assert_eq!(
-        plan_with(&CASE, &never, |_| ()).strategy,
-        Strategy::CanaryRollback,
-        "the policy does not mind"
-    );
-    let both = try_plan(&CASE, &learned(5, 5), |_| ());
-    assert!(both.is_none(), "a person decides");
 }
 
 fn schema(change: SchemaChange, rows_at_risk: u64) -> KnownSchema {
