@@ -13,7 +13,7 @@ use crate::score::Models;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples\n  \
     backspin models\n  \
-    backspin models my-scenarios/ --format policy >> my-policy.yaml\n\n\
+    backspin models my-scenarios/ --format policy > learned.yaml     # to be put into `planning` of a policy\n\n\
     Exit codes: 0 the model of success is better than knowing only how often plans reach their end · 1 it is not · 4 too few plans to tell")]
 pub(super) struct ModelsArgs {
     #[command(flatten)]

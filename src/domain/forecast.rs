@@ -48,7 +48,7 @@ pub struct Forecast {
     /// Which plans it is like.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub like: Option<PlanClass>,
-    /// How likely the plan is to reach its end with its checks passed, `0..=1`.
+    /// How likely the plan is to reach its end, with warnings or without, `0..=1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub success: Option<Predicted>,
     /// Users harmed in each minute in which nobody acts.

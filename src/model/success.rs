@@ -25,7 +25,7 @@ pub struct Row {
     pub class: PlanClass,
     /// Plans that were begun and ended.
     pub runs: u64,
-    /// Of these, those that reached their end with their checks passed.
+    /// Of these, those that reached their end, with warnings or without.
     pub completed: u64,
 }
 

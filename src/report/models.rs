@@ -93,6 +93,9 @@ impl ModelsReport {
 
     /// What these runs teach, as a part of a policy.
     pub fn policy(&self) -> String {
+        if self.models.success.learned.is_empty() {
+            return "planning:\n  success: []\n".to_owned();
+        }
         let mut text = "planning:\n  success:\n".to_owned();
         for Row { class, runs, completed } in &self.models.success.learned {
             let (strategy, capacity, schema) =
@@ -158,7 +161,10 @@ fn success_lines(score: &SuccessScore) -> Vec<String> {
         format!("the model says something, their own family left out, of {}", counted(&score.said)),
         brier("its Brier score", score.brier),
         brier("of who knows only how often all others reached their end", score.brier_of_share),
-        brier("of what the engine said, by what it had learned", score.brier_as_stated),
+        brier(
+            "of what the engine said, by what it had learned (from the same runs, if the policy says nothing else)",
+            score.brier_as_stated,
+        ),
     ]
 }
 

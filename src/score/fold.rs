@@ -83,6 +83,8 @@ pub struct Scorer {
     decisions: Decisions,
     rollback: Option<RollbackSummary>,
     plans: Vec<(ExecutionId, Strategy)>,
+    /// The execution of which a step was begun first.
+    begun: Option<ExecutionId>,
     paused: bool,
     resumed: bool,
     /// Most evidence of a verdict beyond the judge's limit, from the deploy to the first rollback.
@@ -168,6 +170,7 @@ impl Scorer {
             }
             JournalEntry::Intent { attempt, .. } => {
                 let begun = self.plans.iter().find(|(id, _)| *id == attempt.execution);
+                self.begun.get_or_insert(attempt.execution);
                 if let (Some(rollback), Some((_, strategy))) = (&mut self.rollback, begun) {
                     rollback.executed = Some(*strategy);
                 }
@@ -175,7 +178,10 @@ impl Scorer {
             JournalEntry::Status { execution, status, error, .. } => {
                 let is_first = self.plans.first().is_some_and(|(id, _)| id == execution);
                 if let Some(rollback) = &mut self.rollback {
-                    if let Some(first) = rollback.first.as_mut().filter(|_| is_first) {
+                    // A plan that nobody agreed to, or that was stopped before its first step, tells nothing of its kind.
+                    if let Some(first) =
+                        rollback.first.as_mut().filter(|_| is_first && self.begun == Some(*execution))
+                    {
                         first.completed = ended_well(*status);
                     }
                     rollback.status = Some(*status);

@@ -152,7 +152,8 @@ impl SuccessScore {
     }
 }
 
-/// Users harmed by the deploy in each of the [`FORECAST_MIN`] minutes after a moment of a record; none if it ends before.
+/// Users harmed by the deploy in each of the [`FORECAST_MIN`] minutes after a moment of a record; none if it ends more than a minute
+/// before that.
 pub fn harmed_per_min(entries: &[Entry], from: MonoTime) -> Option<f64> {
     let until = from + Millis::from_mins(FORECAST_MIN);
     let ticks = entries.iter().filter_map(|entry| match entry {
@@ -289,7 +290,7 @@ mod tests {
         // 6 × (3 + 4 + 5 + 6 + 7) / 5.
         assert_eq!(after(2), Some(30.0));
         assert_eq!(after(15), Some(108.0), "to the very end");
-        assert_eq!(after(17), None, "it ends before");
+        assert_eq!(after(16), None, "it ends before");
     }
 
     #[test]

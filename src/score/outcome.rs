@@ -238,7 +238,7 @@ pub struct FirstPlan {
     pub class: PlanClass,
     /// What was said of it before it was carried out.
     pub forecast: Forecast,
-    /// Whether it reached its end with its checks passed; none if it was not begun, or had not ended with the run.
+    /// Whether it reached its end, with warnings or without; none if it was not begun, or had not ended with the run.
     pub completed: Option<bool>,
 }
 

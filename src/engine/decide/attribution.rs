@@ -13,7 +13,7 @@
 //!    measured over is waited for first. A person is called meanwhile, as for every outside cause.
 //! 5. There is no control and traffic surges: more load is slower and sheds requests on any version. As long as it lasts,
 //!    unless the candidate is down entirely.
-//! 6. There is no control, and what failed it began within the newest frame: what calls and users do shows a frame later, since
+//! 6. There is no control, and the judge fails in one frame what it passed in the one before: what calls and users do shows a frame later, since
 //!    that is in windows and in counts that it had only begun to fill. One more frame is waited for, unless the candidate is down
 //!    entirely.
 //! 7. An outside cause explained what failed it, and it is not shown to be worse now than before the deploy: a judge that
@@ -143,6 +143,7 @@ impl Outside {
         passed
             && verdict.class == VerdictClass::Fail
             && verdict.reference == Reference::History
+            && ring.sum(1, |s| s.control.counts()).requests() == 0
             && matches!(rule, Attribution::On { .. })
             && !is_down(ring.sum(1, |s| s.candidate.counts()))
     }

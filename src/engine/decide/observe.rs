@@ -19,7 +19,7 @@ use super::severity::Cause;
 use super::stance::Finding;
 
 /// Frames that tell what the service is like now, or was just before a deploy: two minutes at the default interval.
-const BEFORE_FRAMES: usize = 8;
+const LEVEL_FRAMES: usize = 8;
 
 /// What one frame comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Observed {
     /// A deploy begins: what the service was like just before it is kept, what was found about the last one
     /// is not.
     pub(crate) fn deployed(&mut self, at: MonoTime) {
-        self.before = self.ring.sum(BEFORE_FRAMES, |s| s.old.counts());
+        self.before = self.ring.sum(LEVEL_FRAMES, |s| s.old.counts());
         self.ring.clear();
         self.pods = PodRule::default();
         self.rules = RuleStates::default();
@@ -156,11 +156,14 @@ impl Observed {
 
     /// Requests of the service per second, in the newest frames that measured every arm; none without any.
     pub(crate) fn requests_per_sec(&self) -> Option<f64> {
-        let (mut requests, mut frames) = (0, 0_u32);
-        for counts in self.ring.newest().filter_map(Sample::total).take(BEFORE_FRAMES) {
-            (requests, frames) = (requests + counts.requests(), frames + 1);
+        let counted = |sample: &Sample| Some((sample.since, sample.total()?.requests()));
+        let (mut requests, mut span) = (0, None);
+        for (since, counted) in self.ring.newest().filter_map(counted).take(LEVEL_FRAMES) {
+            requests += counted;
+            // What was counted in a gap is in the first frame after it, so the time of the gap counts too.
+            span = Some((since, span.map_or(since + self.interval, |(_, until)| until)));
         }
-        let seconds = self.interval.as_secs_f64() * f64::from(frames);
+        let seconds = span.map_or(0.0, |(from, until)| until.since(from).as_secs_f64());
         (seconds > 0.0).then(|| requests as f64 / seconds)
     }
 

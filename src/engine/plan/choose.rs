@@ -179,8 +179,12 @@ fn obstacle(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
     application(request, strategy).or_else(|| hopeless(request, strategy))
 }
 
-/// Whether hardly any plan like it reached its end.
+/// Whether hardly any plan like it reached its end. Immediate stays: it needs nothing but a target, and what is left when all others
+/// are passed over must not be nothing.
 fn hopeless(request: &Request<'_>, strategy: Strategy) -> Option<Obstacle> {
+    if strategy == Strategy::Immediate {
+        return None;
+    }
     let planning = &request.settings.planning;
     let chance = planning
         .success

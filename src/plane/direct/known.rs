@@ -62,11 +62,11 @@ impl Prepared<'_> {
         let mut ledger = Shared(&written);
         let last = drive(&course, &mut around, &mut ledger, |_| over.get());
         let last = last.expect("memory takes everything");
-        if over.get() {
-            return Some(Played::UpToKnown(written.into_inner().into_entries()));
-        }
         if around.inner.has_missed() {
             return None;
+        }
+        if over.get() {
+            return Some(Played::UpToKnown(written.into_inner().into_entries()));
         }
         ended(around.inner, last, &mut ledger);
         let mut recorder = written.into_inner();
@@ -102,7 +102,8 @@ impl Surroundings for Asking<'_, '_> {
     }
 
     fn carry_out(&mut self, output: Output) {
-        if !self.asked && matches!(output, Output::StartStep { .. }) {
+        // What followed after something was missed is not what would have been: nobody is asked about it.
+        if !self.asked && !self.inner.has_missed() && matches!(output, Output::StartStep { .. }) {
             self.asked = true;
             self.over.set((self.known)(self.written.borrow().entries()));
         }

@@ -61,6 +61,36 @@ fn judges_that_share_a_world_leave_the_records_that_each_leaves_alone() {
     }
 }
 
+/// Whether an engine that rested asked for a frame all the same.
+fn has_missed(prepared: &Prepared<'_>, crashes: &[Crash]) -> bool {
+    let mut world = prepared.world(ID);
+    let mut recorder = Recorder::new(prepared.header(&world));
+    let last = prepared.drive(&mut world, crashes, None, Attention::UntilRest, &mut recorder);
+    last.expect("memory takes everything").is_none()
+}
+
+/// Who brings the bad version back wakes an engine that rests: the run is played again by who always looks, and leaves what an
+/// engine alone leaves, whether or not somebody would know what follows.
+#[test]
+fn what_was_missed_is_played_again() {
+    let policy = default_policy().expect("it loads");
+    let mut missed = Vec::new();
+    for scenario in &shipped().expect("they load") {
+        let prepared = Prepared::new(scenario, &policy).expect("it can be played");
+        if !has_missed(&prepared, &[]) {
+            continue;
+        }
+        missed.push(format!("{}/{}", scenario.family, scenario.name));
+        let expected = alone(&prepared, &[]);
+        check(&scenario.name, &prepared.run_in(&mut prepared.world(ID)), &expected);
+        match prepared.run_unless_known(&mut prepared.world(ID), &mut |_| false) {
+            Played::Whole(entries) => check(&scenario.name, &entries, &expected),
+            Played::UpToKnown(_) => panic!("nobody knows"),
+        }
+    }
+    assert!(!missed.is_empty(), "no shipped scenario wakes an engine that rests");
+}
+
 /// Where an engine dies at odd moments, before and after its effects.
 #[test]
 fn an_engine_that_dies_leaves_the_same_record_in_a_shared_world() {
